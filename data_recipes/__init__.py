@@ -1,0 +1,18 @@
+"""Makes and fetches data, reads NetCDF and HDF5, writes ensembles."""
+
+from lawful.data_recipes.ensemble import read_ensemble
+from lawful.data_recipes.read import Reading, read
+from lawful.data_recipes.recipes import RECIPES, make, sample_path
+from lawful.data_recipes.write import ensure_writable, write_dataset, write_ensemble
+
+__all__ = [
+    "RECIPES",
+    "Reading",
+    "ensure_writable",
+    "make",
+    "read",
+    "read_ensemble",
+    "sample_path",
+    "write_dataset",
+    "write_ensemble",
+]

@@ -1,0 +1,76 @@
+"""Reads an ensemble as it is stored, to be judged: nothing is left out and no dtype changes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes.names import no_such_variable
+from lawful.data_recipes.opening import open_file, sha256
+from lawful.data_recipes.read import Reading, in_units
+from lawful.data_recipes.selection import check_mapping, companions
+from lawful.domains import Domain, InputError, Variable
+
+REALIZATION = "realization"
+
+
+def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] | None = None) -> Reading:
+    """Read the variables of a domain with dimensions (realization, event_dim) and the dtype they are stored in.
+
+    A file without realizations is read too, along the event dimension alone. Nothing is refused for its values:
+    missing ones stay NaN and are counted in the notes. Units other than the domain's are converted and rounded to
+    the stored dtype again, packed variables are unpacked; the notes say so.
+
+    Raises:
+        InputError: the file cannot be read, a variable is missing, or its dimensions or units are not those of
+            the domain.
+    """
+    file = Path(path)
+    check_mapping(mapping or {}, domain)
+    with open_file(file, domain, mapping or {}) as (ds, notes):
+        _check_present(ds, domain, file)
+        chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]].load()
+    chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
+    values = {v.name: _stored(chosen[v.name], v, notes) for v in domain.variables}
+    return Reading(chosen.assign(values), notes, sha256(file))
+
+
+def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:
+    for name in domain.names:
+        if name not in ds.variables:
+            raise no_such_variable(file, name, map(str, ds.variables))
+        if ds[name].dtype.kind not in "fiu":
+            raise InputError(f"{file}: variable {name!r} holds {ds[name].dtype}, not numbers")
+
+
+def _name_dimensions(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    dims = {str(dim) for name in domain.names for dim in ds[name].dims}
+    unknown, absent = sorted(dims - {REALIZATION, domain.event_dim}), {REALIZATION, domain.event_dim} - dims
+    # One unknown dimension is what is absent; alone in its file, it is that of the events.
+    meant = domain.event_dim if domain.event_dim in absent else REALIZATION
+    if len(unknown) != 1 or meant not in absent:
+        return ds
+    notes.append(f"dimension {unknown[0]!r} is taken for {meant!r}")
+    return ds.swap_dims({unknown[0]: meant}) if meant in ds.variables else ds.rename({unknown[0]: meant})
+
+
+def _ordered(ds: xr.Dataset, domain: Domain, file: Path) -> xr.Dataset:
+    expected = {frozenset((REALIZATION, domain.event_dim)), frozenset((domain.event_dim,))}
+    found = {frozenset(map(str, ds[name].dims)) for name in domain.names}
+    if len(found) > 1 or not found <= expected:
+        shapes = "; ".join(sorted({" x ".join(map(str, ds[name].dims)) or "no dimension" for name in domain.names}))
+        wanted = f"{REALIZATION} x {domain.event_dim}"
+        raise InputError(f"{file}: every variable must lie along {wanted} (or {domain.event_dim} alone), not {shapes}")
+    return ds.transpose(REALIZATION, domain.event_dim, ..., missing_dims="ignore")
+
+
+def _stored(values: xr.DataArray, variable: Variable, notes: list[str]) -> xr.DataArray:
+    if {"scale_factor", "add_offset"} & set(values.encoding):
+        notes.append(f"{variable.name} is packed as {values.encoding.get('dtype')}; it is judged unpacked")
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    numbers = in_units(values, variable, notes).astype(dtype)
+    missing = int((~np.isfinite(numbers)).sum())
+    if missing:
+        notes.append(f"{variable.name} has {missing} missing or infinite values of {numbers.size}")
+    return values.copy(data=numbers).assign_attrs(units=variable.units)

@@ -1,0 +1,77 @@
+"""Plain HDF5 files, which have datasets but neither named dimensions nor CF metadata."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes.names import no_such_variable
+from lawful.domains import Domain, InputError
+
+
+def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Dataset:
+    """Variables, event coordinate, label and context of a domain from a plain HDF5 file, not decoded yet.
+
+    Each comes from the dataset that `mapping` names, else from the only dataset with that name in any group;
+    the first axis is that of the events.
+
+    Raises:
+        InputError: a dataset is missing, ambiguous, not an array of numbers or text, or of another length.
+    """
+    with h5py.File(path, "r") as file:
+        places = _datasets(file)
+        found = {name: _locate(name, places, mapping, path) for name in _wanted(domain, places, mapping)}
+        variables = {name: _variable(name, file[place], place, domain, path) for name, place in found.items()}
+    lengths = {name: variable.shape[0] for name, variable in variables.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: datasets differ in length: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
+    return xr.Dataset(variables)
+
+
+def _datasets(file: h5py.File) -> dict[str, str]:
+    places: dict[str, str] = {}
+    file.visititems(lambda place, item: places.update({place: place.rsplit("/", 1)[-1]}) if _holds(item) else None)
+    return places
+
+
+def _holds(item: Any) -> bool:
+    return isinstance(item, h5py.Dataset)
+
+
+def _wanted(domain: Domain, places: Mapping[str, str], mapping: Mapping[str, str]) -> list[str]:
+    present = {*places.values(), *mapping}
+    context = [context.name for context in domain.context if context.kind == "variable"]
+    extras = [domain.event_dim, *context, *([domain.blocks.label] if domain.blocks.label else [])]
+    return [*domain.names, *(name for name in extras if name in present and name not in domain.names)]
+
+
+def _locate(name: str, places: Mapping[str, str], mapping: Mapping[str, str], path: Path) -> str:
+    if name in mapping:
+        place = mapping[name].strip("/")
+        if place not in places:
+            raise InputError(f"{path} has no dataset {mapping[name]!r} for {name!r}; it has {', '.join(places)}")
+        return place
+    candidates = [place for place, base in places.items() if base == name]
+    if not candidates:
+        raise no_such_variable(path, name, dict.fromkeys(places.values()))
+    if len(candidates) > 1:
+        raise InputError(f"{path} has several datasets {name!r}: {', '.join(candidates)}; map {name} to one of them")
+    return candidates[0]
+
+
+def _variable(name: str, item: h5py.Dataset, place: str, domain: Domain, path: Path) -> xr.Variable:
+    values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
+    if item.dtype.kind not in "fiubSO" or item.ndim == 0:
+        raise InputError(f"{path}: dataset {place!r} is {item.dtype} of shape {item.shape}, not an array of numbers")
+    values = np.asarray(values)
+    dims = [domain.event_dim, *(f"{name}_axis{axis}" for axis in range(1, values.ndim))]
+    return xr.Variable(dims, values, {key: _plain(item.attrs[key]) for key in item.attrs if not key.isupper()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,65 @@
+"""Brings the variables of a file onto the one dimension along which events lie."""
+
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes.selection import companions, needs_time
+from lawful.domains import Domain, InputError
+from lawful.domains.calendar import time_coordinate
+
+
+def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[str, ...] = ()) -> xr.Dataset:
+    """The data set along the event dimension, with a coordinate that labels the events.
+
+    Dimensions of length one are dropped, and the only dimension of a file is renamed if it must be; both are said.
+
+    Args:
+        ds: variables and companions of the domain.
+        domain: says what the event dimension is called.
+        notes: where to say what was done.
+        extra: other dimensions that variables may have.
+
+    Raises:
+        InputError: variables have other dimensions, or the domain needs times and there are none.
+    """
+    ds = _drop_single(ds, {domain.event_dim, *extra}, notes)
+    ds = _rename_only(ds, domain, set(extra), notes)
+    for name in [*domain.names, *companions(domain)]:
+        if set(ds[name].dims) - set(extra) != {domain.event_dim}:
+            raise InputError(f"variables must lie along {domain.event_dim!r} alone; {_dimensions(ds, domain)}")
+    return _label_events(ds, domain)
+
+
+def _drop_single(ds: xr.Dataset, kept: set[str], notes: list[str]) -> xr.Dataset:
+    single = [dim for dim, size in ds.sizes.items() if size == 1 and dim not in kept]
+    if not single or len(single) == len(ds.sizes):
+        return ds
+    notes.append(f"dimensions of length one were dropped: {', '.join(map(str, single))}")
+    return ds.squeeze(single, drop=True)
+
+
+def _rename_only(ds: xr.Dataset, domain: Domain, extra: set[str], notes: list[str]) -> xr.Dataset:
+    dims = {str(dim) for name in domain.names for dim in ds[name].dims} - extra
+    if len(dims) != 1 or domain.event_dim in dims:
+        return ds
+    (dim,) = dims
+    notes.append(f"dimension {dim!r} is taken for {domain.event_dim!r}")
+    if domain.event_dim in ds.variables:
+        return ds.swap_dims({dim: domain.event_dim})
+    return ds.rename({dim: domain.event_dim})
+
+
+def _dimensions(ds: xr.Dataset, domain: Domain) -> str:
+    by_dims: dict[str, list[str]] = {}
+    for name in domain.names:
+        by_dims.setdefault(" x ".join(map(str, ds[name].dims)) or "no dimension", []).append(name)
+    parts = [f"{dims}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}" for dims, names in by_dims.items()]
+    return "the file has " + "; ".join(parts)
+
+
+def _label_events(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
+    if needs_time(domain):
+        time_coordinate(ds, domain.event_dim)
+    if domain.event_dim in ds.coords:
+        return ds
+    return ds.assign_coords({domain.event_dim: np.arange(ds.sizes[domain.event_dim])})

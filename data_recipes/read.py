@@ -1,0 +1,99 @@
+"""Reads data for a domain: checked, in the domain's units, with everything said that was done to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes import screening
+from lawful.data_recipes.cf import variable_attributes
+from lawful.data_recipes.layout import along_events
+from lawful.data_recipes.opening import open_file, sha256
+from lawful.data_recipes.selection import check_mapping, select
+from lawful.domains import Domain, Variable
+from lawful.domains.errors import InputError
+from lawful.domains.units import convert, equivalent
+
+MINIMUM_EVENTS = 50
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set, what was done to it on the way in, and the SHA-256 of the file it came from."""
+
+    dataset: xr.Dataset
+    notes: list[str] = field(default_factory=list)
+    sha256: str = ""
+
+
+def read(
+    path: str | Path,
+    domain: Domain,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    minimum_events: int = MINIMUM_EVENTS,
+    refuse: bool = True,
+) -> Reading:
+    """Read events to learn from: float64 variables in the domain's units along its event dimension.
+
+    Events with a missing value are left out and counted. Whatever was converted, renamed, assumed or left out is
+    in the notes.
+
+    Args:
+        path: a NetCDF-3, NetCDF-4 or plain HDF5 file.
+        domain: what the file should hold.
+        mapping: name in the domain -> name (or HDF5 path) in the file, where they differ.
+        minimum_events: fewer complete events than this are refused.
+        refuse: whether values out of bounds, broken laws and too few events are errors; otherwise they are notes,
+            for looking at a file whose faults are the question.
+
+    Raises:
+        InputError: one line on what is wrong with the file, where, and what to do.
+    """
+    file = Path(path)
+    check_mapping(mapping or {}, domain)
+    with open_file(file, domain, mapping or {}) as (raw, notes):
+        chosen = along_events(select(raw, domain, file), domain, notes).load()
+    ds = _numbers(chosen, domain, notes)
+    ds = screening.leave_out_missing(ds, domain, notes)
+    faults = [*screening.too_few(ds, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
+    broken = screening.broken_laws(ds, domain)
+    if refuse:
+        _refuse(faults + (broken if domain.closure == "refuse" else []), file)
+    return Reading(ds, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], sha256(file))
+
+
+def _refuse(faults: list[str], file: Path) -> None:
+    if faults:
+        more = f" (and {len(faults) - 1} more faults: {'; '.join(faults[1:])})" if len(faults) > 1 else ""
+        raise InputError(f"{file}: {faults[0]}{more}")
+
+
+def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    converted = {v.name: in_units(ds[v.name], v, notes) for v in domain.variables}
+    return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
+
+
+def in_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> np.ndarray:
+    """Float64 values in the units of the domain; a note says what was converted or assumed.
+
+    Raises:
+        InputError: the units of the file are unknown or do not convert; both are named.
+    """
+    try:
+        units = _stated_units(values, variable, notes)
+        return convert(values.to_numpy().astype(np.float64), units, variable.units)
+    except InputError as error:
+        raise InputError(f"variable {variable.name!r}: {error}") from error
+
+
+def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:
+    units = values.attrs.get("units")
+    if units is None:
+        notes.append(f"{variable.name} has no units; {variable.units!r} assumed")
+        return variable.units
+    if not equivalent(str(units), variable.units):
+        notes.append(f"{variable.name} converted from {str(units)!r} to {variable.units!r}")
+    return str(units)

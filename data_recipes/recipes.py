@@ -1,0 +1,49 @@
+"""Sample data of the domains, and the recipes that make them again."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import cast
+
+from lawful.data_recipes.write import ensure_writable
+from lawful.domains import Domain, InputError
+
+Recipe = Callable[[Path], Path]
+
+# Domain name -> module whose function `make(out_path)` writes its sample.
+RECIPES = {
+    "rock-oxides": "lawful.data_recipes.rock_oxides",
+    "surface-balance": "lawful.data_recipes.surface_balance",
+}
+
+
+def sample_path(domain: Domain) -> Path:
+    """The sample file that comes with a domain.
+
+    Raises:
+        InputError: the domain names none, or it is not installed.
+    """
+    if not domain.sample:
+        raise InputError(f"domain {domain.name!r} comes without sample data; give a file of your own")
+    path = Path(str(files("lawful.data_recipes").joinpath("samples", domain.sample)))
+    if not path.is_file():
+        raise InputError(f"sample {domain.sample!r} of domain {domain.name!r} is not installed; {_remedy(domain.name)}")
+    return path
+
+
+def _remedy(name: str) -> str:
+    return f"make it with `lawful data {name}`" if name in RECIPES else "give a file of your own"
+
+
+def make(name: str, out_path: str | Path) -> Path:
+    """Make the sample data of a domain again, from their source, and write them to `out_path`.
+
+    Raises:
+        InputError: there is no recipe, what it needs is not installed, or the file cannot be written.
+    """
+    if name not in RECIPES:
+        raise InputError(f"no recipe makes data for {name!r}; there are recipes for {', '.join(sorted(RECIPES))}")
+    ensure_writable(Path(out_path).absolute().parent)
+    recipe = cast(Recipe, import_module(RECIPES[name]).make)
+    return recipe(Path(out_path))

@@ -1,0 +1,119 @@
+"""What is wrong with data, counted and with the worst of it: missing values, bounds, laws."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lawful.data_recipes.selection import needs_time
+from lawful.domains import Domain, Law, Ratio
+
+# NetCDF's own fill values, which a file need not declare.
+_FILL = 9.9e36
+_SINGLE_PRECISION = 1e-6
+
+
+def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    """Events whose values, numeric context and time are all there; a note counts the others."""
+    gaps = {name: ~_present(ds[name].to_numpy()) for name in _checked(ds, domain)}
+    lost = np.zeros(ds.sizes[domain.event_dim], dtype=bool)
+    for gap in gaps.values():
+        lost |= gap
+    if not lost.any():
+        return ds
+    where = ", ".join(f"{name} {int(gap.sum())}" for name, gap in gaps.items() if gap.any())
+    notes.append(f"{_count(int(lost.sum()), lost.size, domain)} left out for missing values ({where})")
+    return ds.isel({domain.event_dim: ~lost})
+
+
+def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:
+    context = [context.name for context in domain.context if context.kind == "variable"]
+    return [*domain.names, *context, *([domain.event_dim] if needs_time(domain) else [])]
+
+
+def _present(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        return np.isfinite(values) & (np.abs(values) < _FILL)
+    return ~np.asarray(pd.isna(values))
+
+
+def too_few(ds: xr.Dataset, domain: Domain, minimum: int) -> list[str]:
+    """A fault when there are fewer events than `minimum`."""
+    events = ds.sizes[domain.event_dim]
+    return [f"{events} complete {domain.event}s, {minimum} at least are needed"] if events < minimum else []
+
+
+def out_of_bounds(ds: xr.Dataset, domain: Domain) -> list[str]:
+    """A fault for each bound that some values are beyond."""
+    faults = []
+    for v in domain.variables:
+        values = ds[v.name].to_numpy()
+        if v.lower is not None:
+            faults += _beyond(ds, domain, v.name, v.lower - values, f"below {v.lower:g} {v.units}")
+        if v.upper is not None:
+            faults += _beyond(ds, domain, v.name, values - v.upper, f"above {v.upper:g} {v.units}")
+    return faults
+
+
+def _beyond(ds: xr.Dataset, domain: Domain, name: str, excess: np.ndarray, where: str) -> list[str]:
+    if not (excess > 0).any():
+        return []
+    worst = int(excess.argmax())
+    value = ds[name].to_numpy()[worst]
+    count = _count(int((excess > 0).sum()), excess.size, domain)
+    return [f"{name}: {count} {where}, worst {value:g} at {_event(ds, domain, worst)}; mend them or leave them out"]
+
+
+def broken_laws(ds: xr.Dataset, domain: Domain) -> list[str]:
+    """A fault for each law that some events break by more than the closure tolerance of the data.
+
+    An equation without a tolerance is held to single precision: a millionth of the sizes of its terms.
+    """
+    return [fault for law in domain.laws for fault in _broken(ds, domain, law)]
+
+
+def _broken(ds: xr.Dataset, domain: Domain, law: Law) -> list[str]:
+    terms = np.stack([factor * ds[name].to_numpy() for name, factor in law.parsed.coefficients.items()])
+    difference = terms.sum(axis=0) - law.parsed.constant
+    distance = np.abs(difference) if law.is_equality else difference
+    tolerance, by = _tolerance(law, np.abs(terms).sum(axis=0) + abs(law.parsed.constant))
+    broken = distance > tolerance
+    if not broken.any():
+        return []
+    worst = int(distance.argmax())
+    where = f"worst {distance[worst]:.3g} {law.units} at {_event(ds, domain, worst)}"
+    return [
+        f"law {law.name!r} ({law.equation}): {_count(int(broken.sum()), broken.size, domain)} break it {by}, {where}"
+    ]
+
+
+def _tolerance(law: Law, sizes: np.ndarray) -> tuple[np.ndarray | float, str]:
+    if law.tolerance is not None or not law.is_equality:
+        tolerance = law.tolerance or 0.0
+        return tolerance, f"by more than {tolerance:g} {law.units}"
+    return _SINGLE_PRECISION * sizes, f"by more than {_SINGLE_PRECISION:g} of its terms"
+
+
+def odd_ratios(ds: xr.Dataset, domain: Domain) -> list[str]:
+    """A note for each ratio that leaves its range in some events; it is undefined where its denominator is zero."""
+    return [note for ratio in domain.ratios for note in _odd(ds, domain, ratio)]
+
+
+def _odd(ds: xr.Dataset, domain: Domain, ratio: Ratio) -> list[str]:
+    numerator, denominator = ds[ratio.numerator].to_numpy(), ds[ratio.denominator].to_numpy()
+    defined = denominator != 0
+    values = numerator[defined] / denominator[defined]
+    odd = np.zeros(values.size, dtype=bool)
+    for bound, beyond in ((ratio.lower, np.less), (ratio.upper, np.greater)):
+        odd |= beyond(values, bound) if bound is not None else False
+    where = f"{ratio.name} = {ratio.numerator}/{ratio.denominator}"
+    return [f"{where} is out of its range in {_count(int(odd.sum()), values.size, domain)}"] if odd.any() else []
+
+
+def _count(count: int, total: int, domain: Domain) -> str:
+    return f"{count} of {total} {domain.event}s"
+
+
+def _event(ds: xr.Dataset, domain: Domain, index: int) -> str:
+    label = ds[domain.event_dim].to_numpy()[index]
+    words = np.datetime_as_string(label, unit="s") if isinstance(label, np.datetime64) else str(label)
+    return f"{domain.event_dim} {words}"

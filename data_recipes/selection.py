@@ -1,0 +1,59 @@
+"""Picks from an open file what a domain asks for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from lawful.data_recipes.names import no_such_variable
+from lawful.domains import Domain, InputError, Variable
+
+TIME_KINDS = ("hour_of_day", "day_of_year", "day_of_week")
+
+
+def needs_time(domain: Domain) -> bool:
+    """Whether events of a domain need times: for their context, or to be split in blocks of time."""
+    return domain.blocks.kind == "time" or any(context.kind in TIME_KINDS for context in domain.context)
+
+
+def select(ds: xr.Dataset, domain: Domain, path: Path) -> xr.Dataset:
+    """The variables, label and context of a domain with their coordinates.
+
+    Raises:
+        InputError: one is missing, or a variable does not hold numbers.
+    """
+    wanted = [*domain.names, *companions(domain)]
+    for name in wanted:
+        if name not in ds.variables:
+            raise no_such_variable(path, name, map(str, ds.variables), _alias(ds, domain, name))
+    for name in domain.names:
+        if ds[name].dtype.kind not in "fiub":
+            raise InputError(f"{path}: variable {name!r} holds {ds[name].dtype}, not numbers")
+    if domain.event_dim in ds.data_vars:
+        ds = ds.set_coords(domain.event_dim)
+    return ds[wanted]
+
+
+def check_mapping(mapping: Mapping[str, str], domain: Domain) -> None:
+    """Raise InputError when a mapping speaks of something that the domain does not have."""
+    known = [*domain.names, *companions(domain), domain.event_dim, "realization"]
+    unknown = [name for name in mapping if name not in known]
+    if unknown:
+        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {', '.join(known)}")
+
+
+def companions(domain: Domain) -> list[str]:
+    """Names of what goes with the variables: the label of blocks, and variables that are context."""
+    context = [context.name for context in domain.context if context.kind == "variable"]
+    label = [domain.blocks.label] if domain.blocks.kind == "label" and domain.blocks.label else []
+    return [name for name in dict.fromkeys(context + label) if name not in domain.names]
+
+
+def _alias(ds: xr.Dataset, domain: Domain, name: str) -> str | None:
+    standard_name = _standard_name(domain.variables, name)
+    same = [str(v) for v in ds.variables if standard_name and ds[v].attrs.get("standard_name") == standard_name]
+    return same[0] if len(same) == 1 else None
+
+
+def _standard_name(variables: tuple[Variable, ...], name: str) -> str | None:
+    return next((variable.standard_name for variable in variables if variable.name == name), None)

@@ -1,0 +1,57 @@
+"""What is known of an event beforehand, as numbers: cyclic harmonics of time, days of the week, other variables."""
+
+import numpy as np
+import xarray as xr
+
+from lawful.domains.calendar import hour_of_day, time_coordinate
+from lawful.domains.declarations import Context
+from lawful.domains.domain import Domain
+from lawful.domains.errors import InputError
+
+HOUR_HARMONICS = 3
+DAY_HARMONICS = 2
+_DAYS_A_YEAR = 365.2425
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+Columns = list[tuple[str, np.ndarray]]
+
+
+def context_features(ds: xr.Dataset, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Features of the context of each event, float64 (events, k), and their k names.
+
+    They depend on nothing but the event itself, so that training and test data are treated alike. A `variable`
+    comes as it is in the file, in its own units. A domain without context gives k = 0.
+
+    Raises:
+        InputError: the data lack the times or a variable that the context needs.
+    """
+    columns = [column for context in domain.context for column in _columns(ds, domain, context)]
+    if not columns:
+        return np.zeros((ds.sizes[domain.event_dim], 0)), ()
+    return np.stack([values for _, values in columns], axis=1), tuple(name for name, _ in columns)
+
+
+def _columns(ds: xr.Dataset, domain: Domain, context: Context) -> Columns:
+    if context.kind == "variable":
+        return [(context.name, _variable(ds, domain, context.name))]
+    time = time_coordinate(ds, domain.event_dim)
+    if context.kind == "hour_of_day":
+        return _harmonics(context.name, hour_of_day(time) / 24, HOUR_HARMONICS)
+    if context.kind == "day_of_year":
+        since_new_year = time.dt.dayofyear.to_numpy() - 1 + hour_of_day(time) / 24
+        return _harmonics(context.name, since_new_year / _DAYS_A_YEAR, DAY_HARMONICS)
+    weekday = time.dt.dayofweek.to_numpy()
+    return [(f"{context.name}_{day}", (weekday == i).astype(np.float64)) for i, day in enumerate(_WEEKDAYS)]
+
+
+def _harmonics(name: str, cycles: np.ndarray, count: int) -> Columns:
+    waves = [(kind, k, wave) for k in range(1, count + 1) for kind, wave in (("sin", np.sin), ("cos", np.cos))]
+    return [(f"{name}_{kind}{k}", wave(2 * np.pi * k * cycles)) for kind, k, wave in waves]
+
+
+def _variable(ds: xr.Dataset, domain: Domain, name: str) -> np.ndarray:
+    if name not in ds.variables:
+        raise InputError(f"no variable {name!r}, which domain {domain.name!r} takes as context")
+    if ds[name].dims != (domain.event_dim,) or ds[name].dtype.kind not in "fiub":
+        raise InputError(f"context {name!r} needs one number for each {domain.event}, along {domain.event_dim!r}")
+    return ds[name].to_numpy().astype(np.float64)

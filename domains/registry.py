@@ -1,0 +1,56 @@
+"""Finds domains through the entry points `lawful.domains` of every installed distribution."""
+
+from importlib.metadata import EntryPoint, entry_points
+
+from lawful.domains.domain import Domain
+from lawful.domains.errors import InputError
+
+GROUP = "lawful.domains"
+
+
+def list_domains() -> tuple[str, ...]:
+    """Names of the installed domains, in alphabetical order."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def get_domain(name: str) -> Domain:
+    """The domain of that name.
+
+    Raises:
+        InputError: there is none, or two distributions bring one of that name.
+    """
+    points = _distinct(name)
+    if not points:
+        raise InputError(f"no domain {name!r}; installed are {', '.join(list_domains()) or 'none'}")
+    if len(points) > 1:
+        raise InputError(f"two domains are called {name!r}, from {' and '.join(map(_origin, points))}: uninstall one")
+    return _load(points[0])
+
+
+def _distinct(name: str) -> list[EntryPoint]:
+    # An editable install may list its own metadata twice on sys.path.
+    found = {(_distribution(point), point.value): point for point in entry_points(group=GROUP, name=name)}
+    return [found[key] for key in sorted(found)]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown distribution"
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{_distribution(point)} ({point.value})"
+
+
+def _load(point: EntryPoint) -> Domain:
+    try:
+        domain = point.load()
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"domain {point.name!r} from {_origin(point)} does not load: {reason}") from error
+    if not isinstance(domain, Domain):
+        raise InputError(f"domain {point.name!r} from {_origin(point)} is a {type(domain).__name__}, not a Domain")
+    if domain.name != point.name:
+        raise InputError(f"domain {point.name!r} from {_origin(point)} calls itself {domain.name!r}")
+    return domain

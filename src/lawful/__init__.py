@@ -1,0 +1,3 @@
+"""Generative ensembles that obey physical laws exactly."""
+
+__version__ = "0.1.0"
