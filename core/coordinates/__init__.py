@@ -1,0 +1,6 @@
+"""Events as (state, coordinates): which variables sit on recurring values, and free real numbers for the rest."""
+
+from lawful.core.coordinates.chart import Chart, Decoded
+from lawful.core.coordinates.problem import Problem, Ratio
+
+__all__ = ["Chart", "Decoded", "Problem", "Ratio"]

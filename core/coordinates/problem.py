@@ -1,0 +1,136 @@
+"""What the core needs to know of a domain: laws, inequalities, bounds, ratios, steps, and what is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear import LinearSystem
+from lawful.core.polyhedra import require_feasible
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`z[numerator] = rho * z[denominator]` with `lower < rho < upper`: a law whose coefficient is generated too."""
+
+    name: str
+    numerator: int
+    denominator: int
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`A z = b`, `C z <= d`, `lower <= z <= upper` for n variables in physical units, all float64.
+
+    `resolution` (n,) is the step of which a variable's values are multiples, 0 where there is none; `given` (n,) says
+    which variables are fixed per event.
+    """
+
+    A: Tensor
+    b: Tensor
+    C: Tensor
+    d: Tensor
+    lower: Tensor
+    upper: Tensor
+    resolution: Tensor
+    given: Tensor
+    ratios: tuple[Ratio, ...]
+    names: tuple[str, ...]
+    law_names: tuple[str, ...]
+    inequality_names: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.names)
+
+    @property
+    def lifted(self) -> int:
+        """Number of variables with one slack for each inequality."""
+        return self.n + len(self.d)
+
+    @property
+    def columns(self) -> int:
+        """Number of variables, slacks and ratios together."""
+        return self.lifted + len(self.ratios)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return (*self.names, *self.inequality_names, *(ratio.name for ratio in self.ratios))
+
+    @cached_property
+    def system(self) -> LinearSystem:
+        """The laws, factorised."""
+        return LinearSystem(self.A, self.b, names=self.law_names, columns=self.names)
+
+    def require_feasible(self, given: Tensor | None = None, where: str = "") -> None:
+        """Raise `InfeasibleError` when no event obeys it all, at the given values `(n,)` where there are any."""
+        lower, upper = self.lower, self.upper
+        if given is not None:
+            lower, upper = (torch.where(self.given, given, bound) for bound in (lower, upper))
+        parts = (x.numpy() for x in (self.A, self.b, self.C, self.d, lower, upper))
+        require_feasible(
+            *parts,
+            law_names=self.law_names,
+            inequality_names=self.inequality_names,
+            names=self.names,
+            where=where,
+        )
+
+    def with_given(self, names: tuple[str, ...]) -> Problem:
+        """The same with these variables fixed per event; a ratio of two given variables is no longer generated."""
+        given = torch.tensor([name in names for name in self.names])
+        ratios = tuple(r for r in self.ratios if not (given[r.numerator] and given[r.denominator]))
+        return replace(self, given=given, ratios=ratios)
+
+    def extend(self, z: Tensor) -> Tensor:
+        """Variables `(N, n)` with their slacks and ratios, `(N, columns)`; NaN for the ratio of 0 to 0."""
+        terms = torch.cat([self.C * z[:, None, :], -self.d.expand(len(z), -1)[..., None]], -1)
+        slack = -terms.sum(-1)
+        # A slack within rounding of its terms is none: the inequality holds with equality.
+        slack = torch.where(slack.abs() <= 4e-16 * terms.abs().sum(-1), 0.0, slack)
+        rho = [z[:, ratio.numerator] / z[:, ratio.denominator] for ratio in self.ratios]
+        return torch.cat([z, slack, *(r[:, None] for r in rho)], 1)
+
+    def coefficients(self, rho: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows and right-hand sides of laws, slacks and ratios over the lifted variables.
+
+        `rho` `(B, q)`, NaN where undefined (that row is zero). Returns `(B, m + k + q, n + k)` and `(m + k + q,)`.
+        """
+        m, k, q = len(self.b), len(self.d), len(self.ratios)
+        rows = torch.zeros(len(rho), m + k + q, self.lifted, dtype=torch.float64)
+        rows[:, :m, : self.n] = self.A
+        rows[:, m : m + k, : self.n] = self.C
+        rows[:, m : m + k, self.n :] = torch.eye(k, dtype=torch.float64)
+        for j, ratio in enumerate(self.ratios):
+            defined = rho[:, j].isfinite()
+            rows[defined, m + k + j, ratio.numerator] = 1.0
+            rows[defined, m + k + j, ratio.denominator] = -rho[defined, j]
+        return rows, torch.cat([self.b, self.d, torch.zeros(q, dtype=torch.float64)])
+
+    @cached_property
+    def column_bounds(self) -> tuple[Tensor, Tensor]:
+        """Bounds of variables, slacks and ratios, two tensors `(columns,)`."""
+        k = len(self.d)
+        low = [self.lower, torch.zeros(k, dtype=torch.float64), _float64([r.lower for r in self.ratios])]
+        high = [self.upper, torch.full((k,), torch.inf, dtype=torch.float64), _float64([r.upper for r in self.ratios])]
+        return torch.cat(low), torch.cat(high)
+
+    @cached_property
+    def quantised(self) -> Tensor:
+        """Mask `(columns,)` of generated variables with a resolution."""
+        rest = torch.zeros(self.columns - self.n, dtype=torch.bool)
+        return torch.cat([(self.resolution > 0) & ~self.given, rest])
+
+    @cached_property
+    def given_columns(self) -> Tensor:
+        """`given` padded to `(columns,)`."""
+        return torch.cat([self.given, torch.zeros(self.columns - self.n, dtype=torch.bool)])
+
+
+def _float64(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)

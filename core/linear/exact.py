@@ -1,0 +1,138 @@
+"""Error-free transformations and the ulp measure: residuals that do not depend on how a sum is ordered.
+
+Dot products in twice the working precision: Ogita, Rump, Oishi, SIAM J. Sci. Comput. 26 (2005) 1955, Algorithm 5.3
+(Dot2), with the sums taken pairwise. Valid for magnitudes below 1e290.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.arrays import as_float64, batch_of, float_dtype
+
+_SPLITTER = 2.0**27 + 1.0
+_CHUNK = 2**22
+
+
+def two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """`s = fl(a + b)` and `e` with `s + e = a + b` exactly (Knuth)."""
+    s = a + b
+    v = s - a
+    return s, (a - (s - v)) + (b - v)
+
+
+def _split(a: Tensor) -> tuple[Tensor, Tensor]:
+    c = _SPLITTER * a
+    high = c - (c - a)
+    return high, a - high
+
+
+def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """`p = fl(a b)` and `e` with `p + e = a b` exactly (Veltkamp, Dekker)."""
+    p = a * b
+    (ah, al), (bh, bl) = _split(a), _split(b)
+    return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
+
+
+def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
+    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
+    terms, errors = two_product(a, x)
+    error = errors.sum(-1)
+    while terms.shape[-1] > 1:
+        half = terms.shape[-1] // 2
+        rest = terms[..., 2 * half :]
+        terms, lost = two_sum(terms[..., :half], terms[..., half : 2 * half])
+        error = error + lost.sum(-1)
+        terms = torch.cat((terms, rest), -1)
+    return terms.sum(-1) + error
+
+
+class _ValueOf(torch.autograd.Function):
+    """The value of one expression with the derivative of another that equals it up to rounding."""
+
+    @staticmethod
+    def forward(ctx: Any, smooth: Tensor, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def with_gradient_of(smooth: Tensor, value: Tensor) -> Tensor:
+    """`value`, differentiated as `smooth` is (any order)."""
+    if not smooth.requires_grad:
+        return value
+    return _ValueOf.apply(smooth, value.expand_as(smooth))
+
+
+def matvec(A: Tensor, z: Tensor) -> Tensor:
+    """`A z` for batches that broadcast: (..., m, n), (..., n) -> (..., m)."""
+    return torch.einsum("...mn,...n->...m", A, z)
+
+
+def _drop_zeros(A: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The same dot products over the members of each law only; z becomes (..., m, k) or stays (..., 1, n)."""
+    if A.dim() > 2 or A.shape[0] == 0:
+        return A, z.unsqueeze(-2)
+    present = A != 0
+    width = max(int(present.sum(-1).max()), 1)
+    members = torch.sort(present, dim=-1, descending=True, stable=True).indices[:, :width]
+    return A.gather(-1, members), z[..., members]
+
+
+def _residual(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
+    A, z = _drop_zeros(A, z)
+    lead = batch_of(A.shape[:-2], z.shape[:-2], b.shape[:-1])
+    A, z, b = (x.expand(*lead, *x.shape[-k:]) for x, k in ((A, 2), (z, 2), (b, 1)))
+    m, k = A.shape[-2:]
+    one = torch.full((1,), -1.0, dtype=A.dtype, device=A.device)
+
+    def dots(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
+        terms = torch.cat((A, one.expand(*A.shape[:-1], 1)), -1)
+        return compensated_dot(terms, torch.cat((z.expand(A.shape), b.unsqueeze(-1)), -1))
+
+    if not lead or lead.numel() * m * k <= _CHUNK:
+        return dots(A, z, b)
+    pieces = -(-lead[0] * (lead.numel() // lead[0]) * m * k // _CHUNK)
+    chunks = zip(*(x.tensor_split(min(pieces, lead[0])) for x in (A, z, b)), strict=True)
+    return torch.cat([dots(*chunk) for chunk in chunks])
+
+
+def compensated_residual(A: Any, z: Any, b: Any) -> Tensor:
+    """`A z - b` in twice float64's precision, rounded once to float64; differentiable.
+
+    Shapes (..., m, n), (..., n), (..., m) -> (..., m), broadcasting.
+    """
+    A, z, b = as_float64(A), as_float64(z), as_float64(b)
+    value = _residual(A.detach(), z.detach(), b.detach())
+    if not (A.requires_grad or z.requires_grad or b.requires_grad):
+        return value
+    return with_gradient_of(matvec(A, z) - b, value)
+
+
+def half_spacing(x: Any, dtype: Any) -> Tensor:
+    """Half the distance from |x| to the next larger number of `dtype` (float32 or float64), as float64.
+
+    `x` may hold float32 values in a float64 array. At zero it is half the smallest subnormal, which is 0 in float64.
+    """
+    magnitude = as_float64(x).detach().to(float_dtype(dtype)).abs()
+    above = torch.nextafter(magnitude, torch.full_like(magnitude, torch.inf))
+    return (above.double() - magnitude.double()) / 2
+
+
+def ulp_ratio(residual: Tensor, allowance: Tensor) -> Tensor:
+    """`|residual| / allowance`, with 0/0 = 0."""
+    size = residual.abs()
+    return torch.where(size == 0, torch.zeros_like(size), size / allowance)
+
+
+def ulps(A: Any, z: Any, b: Any, h_z: Any, h_b: Any) -> Tensor:
+    """How badly each law is broken, in units of storage rounding: 1 is rounding alone, 8 is allowed.
+
+    `|a.z - b| / (sum_j |a_j| h(z_j) + h(b))`, with 0/0 = 0. Shapes (..., m, n), (..., n), (..., m), (..., n), (..., m)
+    -> (..., m); `h_z`, `h_b` are half spacings of the stored representation (`half_spacing`, or half a packing step).
+    """
+    A, h_z, h_b = as_float64(A), as_float64(h_z), as_float64(h_b)
+    return ulp_ratio(compensated_residual(A, z, b), matvec(A.abs(), h_z) + h_b)

@@ -1,0 +1,69 @@
+"""Right-hand sides together with how well they are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear.arrays import as_float64
+from lawful.core.linear.exact import compensated_residual, half_spacing, matvec
+
+CLASH_ULPS = 8.0
+"""A dependent law clashes when it misses what the others imply by more than this many times their common rounding."""
+
+
+@dataclass(frozen=True)
+class RightHandSide:
+    """`values` (..., m) with an absolute bound on their rounding and on the closure that the user grants them."""
+
+    values: Tensor
+    rounding: Tensor
+    slack: Tensor
+
+    def gap(self, Y: Tensor, own: Tensor, unit: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+        """|Y b| and how much of it is no clash, both (..., k), for dependencies Y (..., k, m).
+
+        No clash is what rounding of b explains, what the user grants, and what a relative change of `tolerance` in the
+        coefficients does: an entry of Y is known to `tolerance * own / unit`, with `unit` (..., m) the lengths of the
+        rows and `own` (..., k) that of the row which the dependency is about.
+        """
+        values = self.values.detach()
+        rounding = matvec(Y.abs(), CLASH_ULPS * self.rounding + self.slack)
+        vague = tolerance * own * matvec((Y != 0).double(), values.abs() / unit)
+        return matvec(Y, values).abs(), rounding + vague
+
+    def flat(self, batch: Sequence[int]) -> "RightHandSide":
+        """The samples of `batch` in one row: (N, m)."""
+        parts = (self.values.detach(), self.rounding, self.slack)
+        return RightHandSide(*(x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1]) for x in parts))
+
+    def part(self, start: int, stop: int) -> "RightHandSide":
+        """Samples of a flat right-hand side."""
+        return RightHandSide(self.values[start:stop], self.rounding[start:stop], self.slack[start:stop])
+
+    def at(self, index: tuple[int, ...], batch: Sequence[int]) -> "RightHandSide":
+        """The right-hand side (m,) of one sample of `batch`."""
+        parts = (x.expand(*batch, x.shape[-1])[index] for x in (self.values, self.rounding, self.slack))
+        return RightHandSide(*parts)
+
+    def moved(self, A: Tensor, given: Tensor, spacing: Tensor, slack: Tensor) -> "RightHandSide":
+        """`b - A given`, with the half spacings of what was given added to the rounding."""
+        values = -compensated_residual(A, given, self.values)
+        rounding = self.rounding + matvec(A.abs(), spacing) + half_spacing(values, torch.float64)
+        return RightHandSide(values, rounding, slack)
+
+    def to(self, device: torch.device | str) -> "RightHandSide":
+        return RightHandSide(self.values.to(device), self.rounding.to(device), self.slack.to(device))
+
+
+def law_slack(tolerance: Any, m: int, device: torch.device) -> Tensor:
+    """An absolute tolerance, () or (m,), as (m,); ShapeError, InvalidValueError when it is none."""
+    slack = as_float64(tolerance, device)
+    if slack.dim() and slack.shape != (m,):
+        raise ShapeError(f"Expected tolerance of shape () or ({m},), got {tuple(slack.shape)}.")
+    if not (slack >= 0).all():
+        raise InvalidValueError("Expected a tolerance of zero or more.")
+    return slack.expand(m)

@@ -1,0 +1,46 @@
+"""What every generative model of lawful events offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training events: number of the state `ids` (B,), coordinates `w` (B, columns) float64, `context` (B, c), and the
+    events `z` (B, n) in physical units, of which only the given variables are read."""
+
+    ids: Tensor
+    w: Tensor
+    context: Tensor
+    z: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        return Batch(self.ids[rows], self.w[rows], self.context[rows], self.z[rows])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Size and regularisation of the networks; `floor` is the least standard deviation, in standard units."""
+
+    width: int = 64
+    experts: int = 6
+    dropout: float = 0.3
+    floor: float = 3e-3
+
+
+class GenerativeModel(Protocol):
+    """A distribution over states and coordinates, given context and the values of given variables."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Scalar to minimise."""
+
+    def sample(self, context: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """States `(B,)` and coordinates `(B, columns)` for contexts `(B, c)` and given values in `z` (B, n)."""

@@ -1,0 +1,67 @@
+"""From a model to events: draw, decode, draw again what is not lawful as stored, and count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lawful.core.coordinates import Chart
+from lawful.core.coordinates.chart import holds
+from lawful.core.errors import LawfulError
+from lawful.core.models.base import GenerativeModel
+
+_ROUNDS = 50
+
+
+class InfeasibleEventsError(LawfulError, ValueError):
+    """No lawful event was found for some contexts or given values; `events` are their numbers."""
+
+    def __init__(self, events: list[int]):
+        self.events = events
+        super().__init__(f"no lawful event found for event {events[0]} in {_ROUNDS} draws ({len(events)} such events)")
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Events `z` (B, n) as stored, and how many draws were thrown away because no lawful event has that pattern."""
+
+    z: Tensor
+    redrawn: int
+
+
+def sample_events(
+    model: GenerativeModel,
+    chart: Chart,
+    context: Tensor,
+    given: Tensor,
+    generator: torch.Generator,
+    *,
+    dtype: torch.dtype = torch.float64,
+    progress: Callable[[int], None] = lambda done: None,
+    chunk: int = 8192,
+) -> Sampled:
+    """One event for each row of `context` (B, c) and `given` (B, n), lawful in the precision `dtype`.
+
+    Raises:
+        InfeasibleEventsError: some events stay unlawful after many draws.
+    """
+    z = torch.zeros(len(context), chart.problem.n, dtype=dtype)
+    redrawn = 0
+    for start in range(0, len(context), chunk):
+        todo = torch.arange(start, min(start + chunk, len(context)))
+        for _ in range(_ROUNDS):
+            ids, w = model.sample(context[todo], given[todo], generator)
+            decoded = chart.decode(w, ids, given[todo])
+            good = decoded.lawful & holds(chart.problem, decoded.z, dtype)
+            z[todo[good]] = decoded.z[good].to(dtype)
+            todo = todo[~good]
+            redrawn += len(todo)
+            if not len(todo):
+                break
+        else:
+            raise InfeasibleEventsError(todo.tolist())
+        progress(min(chunk, len(context) - start))
+    return Sampled(z, redrawn)

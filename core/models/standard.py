@@ -1,0 +1,76 @@
+"""Standard units: what lies between a chart's coordinates and what networks see."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lawful.core.coordinates import Chart
+from lawful.core.models.base import Batch
+
+_MARGIN = 0.1
+_FAR = 8.0
+
+
+class Standard(nn.Module):
+    """Means and standard deviations of coordinates, of their physical values, and of given variables."""
+
+    def __init__(self, chart: Chart, order: list[int]):
+        super().__init__()
+        self.order, self.link = order, chart.link[torch.tensor(order, dtype=torch.long)]
+        self.given_columns = chart.problem.given.nonzero()[:, 0]
+        self.given_link = chart.link[self.given_columns]
+        for name, size in (("coordinate", len(order)), ("physical", len(order)), ("known", 2 * len(self.given_columns))):
+            self.register_buffer(f"{name}_mean", torch.zeros(size, dtype=torch.float64))
+            self.register_buffer(f"{name}_std", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("lowest", torch.zeros(len(order), dtype=torch.float64))
+        self.register_buffer("highest", torch.zeros(len(order), dtype=torch.float64))
+
+    @property
+    def given_size(self) -> int:
+        """Number of inputs that the given variables make."""
+        return 2 * len(self.given_columns)
+
+    def fit(self, batch: Batch, on: Tensor) -> None:
+        """Moments and ranges of training events, each coordinate over the events `on` (B, d) that have it."""
+        w = batch.w[:, self.order]
+        self.coordinate_mean, self.coordinate_std = _moments(w, on)
+        self.physical_mean, self.physical_std = _moments(self.link.forward(w), on)
+        raw = self._raw_given(batch.z)
+        self.known_mean, self.known_std = _moments(raw, raw.isfinite())
+        u = (w - self.coordinate_mean) / self.coordinate_std
+        low, high = u.where(on, torch.inf).amin(0), u.where(on, -torch.inf).amax(0)
+        margin = _MARGIN * (high - low)
+        self.lowest, self.highest = low - margin, high + margin
+
+    def dynamic(self, w: Tensor, on: Tensor) -> Tensor:
+        """Coordinates and their physical values in standard units `(B, d, 2)` float32, zero where not `on` (B, d)."""
+        w = w[:, self.order]
+        u = (w - self.coordinate_mean.cpu()) / self.coordinate_std.cpu()
+        v = (self.link.forward(w) - self.physical_mean.cpu()) / self.physical_std.cpu()
+        return torch.stack([u, v], -1).float().to(on.device) * on[..., None]
+
+    def coordinate(self, i: int, u: Tensor) -> Tensor:
+        """Coordinate `(B,)` number i of its standard value."""
+        return u * self.coordinate_std[i].cpu() + self.coordinate_mean[i].cpu()
+
+    def range(self, i: int) -> tuple[float, float]:
+        """Least and greatest standard value of coordinate i."""
+        return self.lowest[i].item(), self.highest[i].item()
+
+    def given(self, z: Tensor) -> Tensor:
+        """Given variables of events `z` (B, n) in standard units `(B, given_size)` float32; zero on a bound."""
+        standard = (self._raw_given(z) - self.known_mean.cpu()) / self.known_std.cpu()
+        return torch.nan_to_num(standard).clamp(-_FAR, _FAR).float()
+
+    def _raw_given(self, z: Tensor) -> Tensor:
+        values = z[:, self.given_columns]
+        unbounded = self.given_link.inverse(values)
+        return torch.cat([values, unbounded.where(unbounded.isfinite(), torch.nan)], -1)
+
+
+def _moments(x: Tensor, on: Tensor) -> tuple[Tensor, Tensor]:
+    count = on.sum(0).clamp_min(1)
+    mean = x.where(on, 0.0).sum(0) / count
+    std = ((x - mean).square().where(on, 0.0).sum(0) / count).sqrt()
+    return mean, std.where(std > 1e-12, 1.0)

@@ -1,0 +1,217 @@
+"""`LinearSystem.project`: least moves, exactly lawful results, gradients."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lawful.core import ConstrainedNormal, InconsistentSystemError, InvalidValueError, LinearSystem
+from lawful.core.linear import compensated_residual
+
+BALANCE = torch.tensor(
+    [
+        [1.0, -1.0, 1.0, -1.0, -1.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 1.0, -1.0, -1.0, -1.0],
+        [1.0, -1.0, 1.0, -1.0, 0.0, -1.0, -1.0, -1.0],
+    ],
+    dtype=torch.float64,
+)
+
+
+def random_case(seed, spread=3.0):
+    """Laws of mixed units, some of which follow exactly from others, with right-hand sides rounded once."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 9))
+    m = int(rng.integers(1, n + 1))
+    A = np.round(rng.normal(size=(m, n)) * 64) / 64 * (rng.random((m, n)) < 0.7)
+    A *= 2.0 ** rng.integers(-10, 11, (m, 1))
+    A = np.vstack([A, rng.integers(-2, 3, (int(rng.integers(0, 3)), m)) @ A])
+    z, feasible = rng.normal(size=(2, 5, n)) * 10.0 ** rng.uniform(-spread, spread, n)
+    b = compensated_residual(A, feasible, np.zeros(len(A)))
+    return torch.from_numpy(A), b, torch.from_numpy(z), torch.from_numpy(feasible), rng
+
+
+def least_move(A, b, z, weights):
+    """Independent reference: minimum-norm least squares in the weighted variables."""
+    root = np.sqrt(weights)
+    return z + root * np.linalg.lstsq(A * root, b - A @ z, rcond=None)[0]
+
+
+def test_by_hand():
+    system = LinearSystem([[1.0, 1.0]], [3.0])
+    assert system.project([0.0, 1.0]).tolist() == pytest.approx([1.0, 2.0])
+    assert system.project([0.0, 1.0], weights=[3.0, 1.0]).tolist() == pytest.approx([1.5, 1.5])
+    assert system.project([0.0, 1.0], weights=[0.0, 1.0]).tolist() == pytest.approx([0.0, 3.0])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_is_the_least_move(seed):
+    rng = np.random.default_rng(seed)
+    A, b, z, w = rng.normal(size=(3, 7)), rng.normal(size=3), rng.normal(size=7), rng.uniform(0.1, 10, 7)
+    system = LinearSystem(A, b)
+    np.testing.assert_allclose(system.project(z), least_move(A, b, z, np.ones(7)), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(system.project(z, w), least_move(A, b, z, w), rtol=1e-9, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 10**6), st.sampled_from([torch.float32, torch.float64]), st.booleans())
+def test_obeys_every_law_to_eight_ulps_and_is_idempotent(seed, dtype, weighted):
+    A, b, z, _, rng = random_case(seed)
+    system, z = LinearSystem(A, b), z.to(dtype)
+    weights = torch.from_numpy(10.0 ** rng.uniform(-3, 3, z.shape[-1])) if weighted else None
+    once = system.project(z, weights)
+    assert once.dtype == dtype
+    assert system.ulps(once).max() <= 8.0
+    torch.testing.assert_close(system.project(once, weights), once, rtol=0, atol=0)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 10**6))
+def test_given_values_and_free_ones_together_obey_every_law(seed):
+    A, b, z, feasible, rng = random_case(seed)
+    free = torch.from_numpy(rng.random(z.shape) < 0.7)
+    start = torch.where(free, z, feasible)
+    projected = LinearSystem(A, b).restrict(free, feasible).project(start)
+    assert torch.equal(projected[~free], feasible[~free])
+    assert LinearSystem(A, b).ulps(projected).max() <= 8.0
+
+
+def test_a_small_redundant_law_is_not_drowned_by_the_rounding_of_large_ones():
+    # `rest` = `total` - `most`; its own right-hand side is known far better than their difference.
+    A = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    most, rest = 1e12 / 3, 1e-3 / 3
+    system = LinearSystem(A, [most + rest, most, rest], names=["total", "most", "rest"])
+    assert system.redundant == ("rest",)
+    z = torch.tensor([1e11, 1e11, 1e-4, 5e-4], dtype=torch.float64)
+    assert system.ulps(system.project(z)).max() <= 2.0
+    assert system.ulps(ConstrainedNormal(z, z, system).sample((50,))).max() <= 8.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(-1000, 1000), min_size=6, max_size=6))
+def test_lawful_points_do_not_move(parts):
+    Kdown, Kup, Ldown, Lup, QE, QH = (p / 8 for p in parts)
+    QN = Kdown - Kup + Ldown - Lup
+    z = torch.tensor([Kdown, Kup, Ldown, Lup, QN, QE, QH, QN - QE - QH])
+    for dtype in (torch.float32, torch.float64):
+        torch.testing.assert_close(LinearSystem(BALANCE).project(z.to(dtype)), z.to(dtype), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kappa", [1e4, 1e8])
+def test_ill_conditioned_laws(kappa):
+    generator = torch.Generator().manual_seed(0)
+    U = torch.linalg.qr(torch.randn(20, 20, generator=generator).double())[0]
+    V = torch.linalg.qr(torch.randn(40, 20, generator=generator).double())[0]
+    A = U * torch.logspace(0, -np.log10(kappa), 20, dtype=torch.float64) @ V.mT
+    z = torch.randn(50, 40, generator=generator).double()
+    system = LinearSystem(A, A @ torch.randn(40, generator=generator).double())
+    projected = system.project(z)
+    assert system.rank == 20
+    assert system.ulps(projected).max() <= 8.0
+    # The move has no part in the null space, up to what rounding of A does to that space.
+    assert ((projected - z) @ system.nullspace()).abs().max() < 1e-13 * kappa
+
+
+def test_tiny_variables_next_to_huge_ones_keep_their_laws():
+    A = torch.tensor([[1.0, -1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0, -1.0]], dtype=torch.float64)
+    z = torch.tensor([1e12, 0.9e12, 1e-9, 3e-9, 1e-9], dtype=torch.float64)
+    system = LinearSystem(A)
+    assert system.ulps(system.project(z)).max() <= 8.0
+    assert system.ulps(system.project(z, z.square())).max() <= 8.0
+
+
+def test_redundant_laws_hold_as_well():
+    z = torch.randn(100, 8, generator=torch.Generator().manual_seed(0)).double()
+    system = LinearSystem(BALANCE, names=["radiation", "energy", "both"])
+    assert system.redundant == ("both",)
+    assert system.residual(system.project(z)).abs().max() < 1e-14
+
+
+def test_unequal_weights_move_the_uncertain_most():
+    system = LinearSystem([[1.0, 1.0, 1.0]], [0.0])
+    assert system.project([1.0, 1.0, 1.0], [1.0, 0.0, 2.0]).tolist() == pytest.approx([0.0, 1.0, -1.0])
+
+
+def test_zero_weights_per_sample():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(30, 8, generator=generator).double()
+    weights = torch.rand(30, 8, generator=generator).double() * (torch.rand(30, 8, generator=generator) < 0.8)
+    weights[:, [0, 5]] = 1.0
+    system = LinearSystem(BALANCE)
+    projected = system.project(z, weights)
+    assert torch.equal(projected[weights == 0], z[weights == 0])
+    for i in range(30):
+        torch.testing.assert_close(projected[i], system.project(z[i], weights[i]))
+        reference = least_move(BALANCE[:2].numpy(), np.zeros(2), z[i].numpy(), weights[i].numpy())
+        np.testing.assert_allclose(projected[i], reference, atol=1e-12)
+
+
+def test_weights_that_leave_a_law_nothing_to_move():
+    with pytest.raises(InconsistentSystemError, match="'law 0' has no free variable but 1 of"):
+        LinearSystem([[1.0, 1.0]], [1.0]).project([0.0, 0.0], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("weights", [[-1.0, 1.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_senseless_weights_are_refused(weights):
+    with pytest.raises(InvalidValueError, match="weights"):
+        LinearSystem([[1.0, 1.0]]).project([0.0, 0.0], weights)
+
+
+def test_missing_values_are_refused_by_name():
+    with pytest.raises(InvalidValueError, match="'b' is nan in sample 1"):
+        LinearSystem([[1.0, 1.0]], columns=["a", "b"]).project([[0.0, 0.0], [0.0, float("nan")]])
+
+
+def test_batched_is_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    b = torch.randn(4, 2, generator=generator).double()
+    z = torch.randn(3, 4, 8, generator=generator).double()
+    weights = torch.rand(4, 8, generator=generator).double()
+    system = LinearSystem(BALANCE[:2], b)
+    together = system.project(z, weights)
+    assert together.shape == (3, 4, 8)
+    for i in range(4):
+        alone = LinearSystem(BALANCE[:2], b[i])
+        torch.testing.assert_close(together[:, i], alone.project(z[:, i], weights[i]))
+        torch.testing.assert_close(system.project(z)[:, i], alone.project(z[:, i]))
+
+
+def test_one_point_broadcasts_over_weights():
+    system = LinearSystem(BALANCE)
+    assert system.project(torch.zeros(8), torch.ones(6, 8)).shape == (6, 8)
+
+
+def test_gradients():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(3, 8, generator=generator).double().requires_grad_()
+    weights = (torch.rand(3, 8, generator=generator).double() + 0.5).requires_grad_()
+    b = torch.randn(3, 2, generator=generator).double().requires_grad_()
+    system = LinearSystem(BALANCE)
+    assert torch.autograd.gradcheck(system.project, (z,))
+    assert torch.autograd.gradcheck(system.project, (z, weights))
+    assert torch.autograd.gradgradcheck(system.project, (z, weights))
+    assert torch.autograd.gradcheck(lambda b: LinearSystem(BALANCE[:2], b).project(z.detach()), (b,))
+
+
+def test_gradient_of_a_lawful_point_is_the_projector():
+    z = torch.zeros(8, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(LinearSystem(BALANCE).project, z)
+    N = LinearSystem(BALANCE).nullspace()
+    torch.testing.assert_close(jacobian, N @ N.mT)
+
+
+def test_gradients_with_weights_of_zero():
+    z = torch.randn(8, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    weights = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 2.0, 0.0, 1.0], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda z: LinearSystem(BALANCE).project(z, weights), (z,))
+
+
+def test_float32_points_are_projected_in_float64():
+    z = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    system = LinearSystem(BALANCE)
+    torch.testing.assert_close(system.project(z), system.project(z.double()).float(), rtol=0, atol=0)
+    z.requires_grad_()
+    system.project(z).sum().backward()
+    assert z.grad is not None and z.grad.dtype == torch.float32
