@@ -1,0 +1,201 @@
+"""Given some variables: how good, how sharp and how honest is the ensemble of the others?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scoringrules
+from scipy.spatial import cKDTree
+
+from lawful.domains.domain import Domain
+from lawful.reports.fidelity.protocol import LEVEL, Trial
+from lawful.reports.fidelity.ranks import rank_figures
+
+ANALOGS = 30
+_CLIMATOLOGY_MEMBERS = 30
+_NUMBERS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is known of each event, given variables and context: (event, known) of training and of test events."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def conditional_figures(
+    trial: Trial, domain: Domain, ensemble: np.ndarray, given: tuple[str, ...], conditions: Conditions
+) -> dict[str, Any]:
+    """Scores of the generated variables, with climatology and analogs as rivals.
+
+    Climatology is the training set as one ensemble for every event. Analogs are the 30 training rows nearest in what
+    is known (Delle Monache et al. 2013, Mon. Weather Rev. 141, 3498-3516, doi:10.1175/MWR-D-12-00281.1). Ratios below 1
+    beat the rival; intervals are at level 0.95 from a bootstrap of test blocks.
+
+    Args:
+        trial: test and training rows, blocks and bootstrap counts.
+        domain: names and units.
+        ensemble: (realization, event, variable), at least two realizations.
+        given: names that were given and are not scored.
+        conditions: given variables and context.
+    """
+    columns = [k for k, name in enumerate(domain.names) if name not in given]
+    analogs = trial.train.values[nearest(conditions, ANALOGS)]
+    rivals = [Rivals(trial, _scores(trial, ensemble[..., k].T, analogs[..., k], k)) for k in columns]
+    variables = [
+        {
+            "name": domain.names[k],
+            "units": domain.variables[k].units,
+            "crps": rival.figures(),
+            "spread_skill": _spread_skill(trial, ensemble[..., k].T, trial.test.values[:, k]),
+            "ranks": rank_figures(ensemble[..., k].T, trial.test.values[:, k], trial, k),
+        }
+        for k, rival in zip(columns, rivals, strict=True)
+    ]
+    energy = Rivals(trial, _energy_scores(trial, ensemble, analogs, columns))
+    return {
+        "variables": variables,
+        "crps": excess_over_analogs(rivals),
+        "energy_score": {**energy.figures(), "excess": excess_over_analogs([energy])},
+    }
+
+
+class Rivals:
+    """Mean scores of the model and of its rivals, for the test set and for every replicate of its blocks.
+
+    Args:
+        trial: bootstrap counts.
+        scores: score of every event (event,), by name: model, climatology, analogs.
+    """
+
+    def __init__(self, trial: Trial, scores: dict[str, np.ndarray]):
+        weights = trial.weights(trial.test)
+        self.means = {name: weights @ score / weights.sum(axis=1) for name, score in scores.items()}
+
+    def over(self, name: str, rival: str) -> np.ndarray:
+        """One mean score divided by another, (1 + replicates,), NaN where the other is zero."""
+        below = self.means[rival]
+        return self.means[name] / np.where(below != 0, below, np.nan)
+
+    def figures(self) -> dict[str, Any]:
+        """Mean scores and their ratios with intervals."""
+        return {
+            **{name: float(mean[0]) for name, mean in self.means.items()},
+            "over_climatology": with_interval(self.over("model", "climatology")),
+            "over_analogs": with_interval(self.over("model", "analogs")),
+            "analogs_over_climatology": with_interval(self.over("analogs", "climatology")),
+        }
+
+
+def excess_over_analogs(rivals: list[Rivals]) -> dict[str, Any] | None:
+    """Mean over variables of score / climatology's, the analogs' mean as the floor; None where none is defined."""
+    model = np.stack([rival.over("model", "climatology") for rival in rivals])
+    floor = np.stack([rival.over("analogs", "climatology") for rival in rivals])
+    defined = np.isfinite(model).all(axis=1) & np.isfinite(floor).all(axis=1)
+    if not defined.any():
+        return None
+    ours, theirs = model[defined].mean(axis=0), floor[defined].mean(axis=0)
+    excess = with_interval(ours - theirs)
+    return {"model": ours[0], "floor": theirs[0], "excess": excess["value"], "interval": excess["interval"]}
+
+
+def crps(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability score (event,) of an ensemble (event, member), in the variable's units.
+
+    `CRPS = mean|X - y| - sum_ij |X_i - X_j| / (2 M (M - 1))`, the fair estimator, which expects no less of a small
+    ensemble. Gneiting and Raftery (2007), doi:10.1198/016214506000001437; Ferro (2014), doi:10.1002/qj.2270.
+    """
+    parts = [scoringrules.crps_ensemble(observed[part], ensemble[part], estimator="fair") for part in _parts(ensemble)]
+    return np.concatenate(parts)
+
+
+def climatology_crps(members: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """The same score (event,) of one ensemble (member,) for all events, from prefix sums of the sorted members."""
+    x, count = np.sort(members), len(members)
+    below = np.searchsorted(x, observed)
+    prefix = np.concatenate([[0.0], np.cumsum(x)])
+    distance = (observed * (2 * below - count) + prefix[-1] - 2 * prefix[below]) / count
+    pairs = 2 * np.sum((2 * np.arange(count) - count + 1) * x)
+    return distance - pairs / (2 * count * (count - 1))
+
+
+def energy_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Energy score (event,) of an ensemble (event, member, variable) in standardised variables.
+
+    `ES = mean||X - y|| - sum_ij ||X_i - X_j|| / (2 M (M - 1))`, the fair estimator of the CRPS's form for vectors.
+    Gneiting and Raftery (2007), doi:10.1198/016214506000001437.
+    """
+    parts = [scoringrules.es_ensemble(observed[part], ensemble[part], estimator="fair") for part in _parts(ensemble)]
+    return np.concatenate(parts)
+
+
+def spread_skill_ratio(ensemble: np.ndarray, observed: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Spread over error, (replicate,), 1 for an ensemble of which the observation might be a member.
+
+    `sqrt((M + 1) / M mean(variance)) / sqrt(mean((mean(X) - y)^2))`, Fortin et al. (2014), J. Hydrometeorol. 15,
+    1708-1713, doi:10.1175/JHM-D-14-0008.1.
+
+    Args:
+        ensemble: (event, member).
+        observed: (event,).
+        weights: how often each event counts, (replicate, event).
+    """
+    members = ensemble.shape[1]
+    spread = weights @ ensemble.var(axis=1, ddof=1) * (members + 1) / members
+    error = weights @ (ensemble.mean(axis=1) - observed) ** 2
+    return np.sqrt(spread / np.where(error > 0, error, np.nan))
+
+
+def nearest(conditions: Conditions, count: int) -> np.ndarray:
+    """The training events (event, count) nearest to each test event in what is known, standardised."""
+    spread = conditions.train.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    count = min(count, len(conditions.train))
+    found = cKDTree(conditions.train / scale).query(conditions.test / scale, k=count)[1]
+    return found.reshape(len(conditions.test), count)
+
+
+def _parts(ensemble: np.ndarray) -> Iterator[slice]:
+    """Stretches of events for which all pairs of members fit in memory."""
+    pairs = ensemble.shape[1] ** 2 * int(np.prod(ensemble.shape[2:]))
+    step = max(1, _NUMBERS_AT_ONCE // pairs)
+    return (slice(start, start + step) for start in range(0, len(ensemble), step))
+
+
+def _scores(trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, column: int) -> dict[str, np.ndarray]:
+    observed = trial.test.values[:, column]
+    return {
+        "model": crps(ensemble, observed),
+        "climatology": climatology_crps(trial.train.values[:, column], observed),
+        "analogs": crps(analogs, observed),
+    }
+
+
+def _energy_scores(
+    trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, columns: list[int]
+) -> dict[str, np.ndarray]:
+    def scored(members: np.ndarray) -> np.ndarray:
+        return energy_score(trial.standardised(members)[..., columns], observed)
+
+    observed = trial.standardised(trial.test.values)[:, columns]
+    shape = (len(observed), min(_CLIMATOLOGY_MEMBERS, len(trial.train)))
+    drawn = trial.rng(14).integers(len(trial.train), size=shape)
+    return {
+        "model": scored(ensemble.transpose(1, 0, 2)),
+        "climatology": scored(trial.train.values[drawn]),
+        "analogs": scored(analogs),
+    }
+
+
+def with_interval(replicates: np.ndarray) -> dict[str, Any]:
+    """A figure (its first entry) and the interval of its bootstrap replicates (the others)."""
+    if not np.isfinite(replicates).all():
+        return {"value": float(replicates[0]), "interval": None}
+    tails = np.quantile(replicates[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return {"value": float(replicates[0]), "interval": [float(tail) for tail in tails]}
+
+
+def _spread_skill(trial: Trial, ensemble: np.ndarray, observed: np.ndarray) -> dict[str, Any]:
+    return with_interval(spread_skill_ratio(ensemble, observed, trial.weights(trial.test)))

@@ -1,0 +1,88 @@
+"""Figures of an ensemble that was given something: rank histograms and scores beside the rivals'."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lawful.reports.figures.style import (
+    BLACK,
+    ENSEMBLE,
+    PALE,
+    RIVAL,
+    WIDTH,
+    Plate,
+    panels,
+    rendered,
+    style,
+)
+
+_MOST_BARS = 21
+
+
+def rank_histograms(conditional: dict[str, Any]) -> Plate:
+    """Rank histograms of the generated variables; `conditional` is that part of the fidelity figures."""
+    variables = conditional["variables"]
+    with style():
+        figure, axes = panels(len(variables))
+        for panel, variable in zip(axes, variables, strict=True):
+            shares = _merged(np.asarray(variable["ranks"]["counts"], dtype=float))
+            panel.set_title(f"{variable['name']}: {'may be flat' if variable['ranks']['flat'] else 'not flat'}")
+            panel.bar(np.linspace(0, 1, len(shares)), shares * len(shares), width=0.9 / len(shares), color=ENSEMBLE)
+            panel.axhline(1, color=BLACK, linewidth=0.8, linestyle=(0, (4, 3)))
+            panel.set_xticks([0, 1], ["below all", "above all"])
+            panel.locator_params(axis="y", nbins=4)
+        flat = [variable["name"] for variable in variables if variable["ranks"]["flat"]]
+        return Plate(
+            "ranks",
+            "Rank histograms",
+            "Where the observation stands among its members, as a multiple of the flat share. A U is an ensemble too "
+            "narrow, a dome one too wide, a slope one that is biased. Ties are broken at random.",
+            f"Rank histograms of {len(variables)} variables; {len(flat)} may be flat, given how few blocks there are.",
+            rendered(figure),
+        )
+
+
+def crps_bars(conditional: dict[str, Any]) -> Plate:
+    """Mean CRPS of the ensemble and of the analogs, over climatology's, with intervals."""
+    variables = conditional["variables"]
+    names = [variable["name"] for variable in variables]
+    with style():
+        figure = Figure(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        place = np.arange(len(names))
+        rivals = (
+            ("over_climatology", ENSEMBLE, "ensemble", 0.19),
+            ("analogs_over_climatology", RIVAL, "30 analogs", -0.19),
+        )
+        for key, colour, label, shift in rivals:
+            values, errors = _bars([variable["crps"][key] for variable in variables])
+            axes.barh(place - shift, values, height=0.36, color=colour, label=label, xerr=errors, ecolor=BLACK,
+                      error_kw={"linewidth": 0.8})  # fmt: skip
+        axes.axvline(1, color=PALE, linewidth=1)
+        axes.set_yticks(place, names)
+        axes.invert_yaxis()
+        axes.set_xlabel("CRPS / CRPS of climatology (smaller is better)")
+        figure.legend(loc="outside upper left", ncols=2)
+        mean = np.nanmean([variable["crps"]["over_climatology"]["value"] or np.nan for variable in variables])
+        return Plate(
+            "crps",
+            "Scores given what is known",
+            "Mean continuous ranked probability score over that of climatology, with 95 % intervals over blocks, for "
+            "the ensemble and for 30 analogs.",
+            f"Bars of CRPS over climatology for {len(names)} variables; the mean of the ensemble is {mean:.2f}.",
+            rendered(figure),
+        )
+
+
+def _merged(counts: np.ndarray) -> np.ndarray:
+    """Shares of ranks in at most 21 bars; bars of unequal numbers of ranks are made comparable."""
+    bars = np.array_split(counts, min(len(counts), _MOST_BARS))
+    heights = np.array([bar.mean() for bar in bars])
+    return heights / heights.sum()
+
+
+def _bars(figures: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    values = np.array([figure["value"] if figure["value"] is not None else np.nan for figure in figures], dtype=float)
+    ends = np.array([figure["interval"] or [np.nan, np.nan] for figure in figures], dtype=float)
+    return values, np.maximum(np.stack([values - ends[:, 0], ends[:, 1] - values]), 0.0)

@@ -1,0 +1,70 @@
+"""How exactly the laws hold, as a figure."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from lawful.domains.domain import Domain
+from lawful.reports.arrays import realizations
+from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, rendered, style
+from lawful.reports.stored import stored_half_spacing
+from lawful.reports.validity import residual_and_ulps
+
+
+def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolerance: float) -> Plate:
+    """Share of samples whose residual exceeds a number of ulps, for every equality."""
+    made, given = _ulps(ensemble, domain), _ulps(data, domain)
+    with style():
+        figure, axes = panels(len(made), height=2.6, columns=min(3, max(2, len(made))))
+        for panel, law, ours, theirs in zip(axes, domain.equalities, made, given, strict=True):
+            panel.set_title(f"{law.name}: {_short(law.equation)}")
+            _exceedance(panel, theirs, DATA, "held-out data")
+            _exceedance(panel, ours, ENSEMBLE, "ensemble")
+            panel.axvline(
+                tolerance, color=VERMILION, linewidth=1, linestyle=(0, (4, 3)), label=f"allowed: {tolerance:g}"
+            )
+            _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
+        legend_above(figure, axes[0])
+        worst = "; ".join(f"{law.name} {_largest(ours):.3g}" for law, ours in zip(domain.equalities, made, strict=True))
+        return Plate(
+            "residuals",
+            "Law residuals",
+            "Share of samples whose residual is larger than so many ulps. One ulp is what rounding to the stored type "
+            "alone can do. Data that close to a solver's tolerance or an instrument's accuracy lie far to the right.",
+            f"Exceedance curves of law residuals in ulps. Largest in the ensemble: {worst}.",
+            rendered(figure),
+        )
+
+
+def _ulps(ds: xr.Dataset, domain: Domain) -> list[np.ndarray]:
+    values, spacing = realizations(ds, domain), stored_half_spacing(ds, domain)
+    matrix, constants, _ = domain.matrix()
+    found = [residual_and_ulps(row, values, b, spacing)[1] for row, b in zip(matrix, constants, strict=True)]
+    return [ulps[np.isfinite(ulps)] for ulps in found]
+
+
+def _exceedance(panel: Axes, ulps: np.ndarray, colour: str, label: str) -> None:
+    if not ulps.size:
+        return
+    ordered, counts = np.unique(ulps, return_counts=True)
+    beyond = 1 - np.cumsum(counts) / counts.sum()
+    start = np.concatenate([[1e-3], np.maximum(ordered, 1e-3)])
+    share = np.concatenate([[1.0], np.maximum(beyond, 0.3 / ulps.size)])
+    panel.step(start, share, where="post", color=colour, label=label)
+
+
+def _axes(panel: Axes, tolerance: float, largest: float) -> None:
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_xlim(0.03, max(3 * tolerance, 3 * largest))
+    panel.set_ylim(top=1.5)
+    panel.set_xlabel("ulps")
+    panel.set_ylabel("share beyond")
+
+
+def _largest(ulps: np.ndarray) -> float:
+    return float(ulps.max(initial=0.0))
+
+
+def _short(equation: str, width: int = 44) -> str:
+    return equation if len(equation) <= width else f"{equation[: width - 12]} … {equation[-9:]}"

@@ -1,0 +1,96 @@
+"""One look for all figures: colours that the colour-blind can tell apart, light lines, no global settings."""
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), Color Universal Design.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
+GREY, PALE = "#6B6B6B", "#C8C8C8"
+DATA, ENSEMBLE, RIVAL = GREY, BLUE, ORANGE
+DIVERGING = "PuOr_r"
+DPI = 110
+WIDTH = 11.0
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.7,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.use_mathtext": True,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.4,
+    "figure.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure with the words that go with it; `name` is its file name without ending."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    png: bytes
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The common look, for figures made and saved inside."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def panels(count: int, height: float = 1.9, columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels in rows of `columns`, inches high each."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(WIDTH, height * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    return figure, list(axes[:count])
+
+
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, above them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+
+
+def titled(axes: Axes, name: str, units: str) -> None:
+    """The panel's variable and its units."""
+    axes.set_title(f"{name}  [{units}]" if units not in ("", "1") else name)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The finite values, flat."""
+    flat = values.ravel()
+    return flat[np.isfinite(flat)]
+
+
+def rendered(figure: Figure) -> bytes:
+    """The figure as PNG, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,123 @@
+"""One self-contained page for one ensemble: physics, fidelity with floors, figures, and how to make it again."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import xarray as xr
+
+from lawful.domains.domain import Domain
+from lawful.reports.arrays import plain
+from lawful.reports.fidelity import NothingToCompare, fidelity
+from lawful.reports.figures import Plate, draw_all
+from lawful.reports.files import write_atomically
+from lawful.reports.text import number, place
+from lawful.reports.validity import validity
+from lawful.reports.verdict import verdict
+
+
+def build_report(
+    ensemble: xr.Dataset,
+    train: xr.Dataset,
+    test: xr.Dataset,
+    domain: Domain,
+    run: dict[str, Any],
+    out_dir: str | Path,
+    *,
+    data: xr.Dataset | None = None,
+    tolerance_ulps: float = 8.0,
+) -> dict[str, Any]:
+    """Judge an ensemble and write report.json, report.html and figures/*.png into `out_dir`.
+
+    Args:
+        ensemble: as read from its file, dims (realization, event), events those of `test`.
+        train: training data, dim (event,).
+        test: held-out data, dim (event,).
+        domain: variables, laws, ratios, blocks, context.
+        run: what was run, in types that JSON knows. "given" (names), "seed" and "fast" steer the judgement; "command"
+            and "notes" (list of sentences) have places of their own on the page; all else is listed as it stands.
+        out_dir: made where it does not exist; each file is written under another name first and then renamed.
+        data: whose closure stands beside the ensemble's; training and held-out data when not given.
+        tolerance_ulps: how many ulps a law may be off.
+
+    Returns:
+        What report.json holds.
+
+    Raises:
+        InputError: ensemble, data and domain do not fit together.
+    """
+    judged = validity(ensemble, domain, tolerance_ulps=tolerance_ulps)
+    compared, reason = _compared(ensemble, train, test, domain, run)
+    plates = draw_all(
+        ensemble, train, test, domain,
+        conditional=compared["conditional"] if compared else None, tolerance_ulps=tolerance_ulps,
+    )  # fmt: skip
+    closure = data if data is not None else xr.concat([train, test], dim=domain.event_dim)
+    report = plain(
+        {
+            "verdict": verdict(judged, compared),
+            "domain": {"name": domain.name, "title": domain.title, "law_hash": domain.law_hash(), "note": domain.note},
+            "run": run,
+            "validity": {"ensemble": judged, "data": validity(closure, domain, tolerance_ulps=tolerance_ulps)},
+            "fidelity": compared,
+            "not_compared": reason,
+            "figures": [{"file": f"figures/{p.name}.png", "title": p.title, "alt": p.alt} for p in plates],
+        }
+    )
+    _write(report, plates, domain, Path(out_dir))
+    return report
+
+
+def render(report: dict[str, Any], plates: list[Plate], domain: Domain) -> str:
+    """The page as HTML, figures inside it."""
+    loader = jinja2.PackageLoader("lawful.reports", "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+                                     lstrip_blocks=True)  # fmt: skip
+    environment.filters |= {"number": number, "place": place, "percent": _percent, "entries": _entries}
+    images = {plate.name: (plate, base64.b64encode(plate.png).decode("ascii")) for plate in plates}
+    return environment.get_template("report.html.j2").render(report=report, domain=domain, images=images)
+
+
+def _compared(
+    ensemble: xr.Dataset, train: xr.Dataset, test: xr.Dataset, domain: Domain, run: dict[str, Any]
+) -> tuple[dict[str, Any] | None, str | None]:
+    given, seed, fast = tuple(run.get("given") or ()), int(run.get("seed") or 0), bool(run.get("fast"))
+    try:
+        return fidelity(ensemble, train, test, domain, given=given, seed=seed, fast=fast), None
+    except NothingToCompare as error:
+        return None, str(error)
+
+
+def _write(report: dict[str, Any], plates: list[Plate], domain: Domain, out_dir: Path) -> None:
+    text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False)
+    page = render(report, plates, domain)
+    (out_dir / "figures").mkdir(parents=True, exist_ok=True)
+    for plate in plates:
+        write_atomically(out_dir / "figures" / f"{plate.name}.png", plate.png)
+    write_atomically(out_dir / "report.json", f"{text}\n".encode())
+    write_atomically(out_dir / "report.html", page.encode())
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _entries(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested dict as rows: ("training, steps", "20000")."""
+    rows: list[tuple[str, str]] = []
+    for key, item in value.items():
+        name = f"{prefix}, {key}" if prefix else key
+        rows += _entries(item, name) if isinstance(item, dict) else [(name.replace("_", " "), _shown(item))]
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "–" if value is None or value == "" else str(value)

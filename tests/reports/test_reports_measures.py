@@ -1,0 +1,288 @@
+"""Every measure against truths worked out by hand or by another implementation."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scoringrules
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from lawful.domains import Variable
+from lawful.reports.fidelity.compositions import ilr_gaussian, without_zeros
+from lawful.reports.fidelity.conditional import (
+    Conditions,
+    climatology_crps,
+    crps,
+    energy_score,
+    nearest,
+    spread_skill_ratio,
+)
+from lawful.reports.fidelity.joint import EnergyDistance, correlation_errors, rank_correlation_errors
+from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
+from lawful.reports.fidelity.memorisation import nearest_distances, repeated
+from lawful.reports.fidelity.protocol import Effort, Rows, Trial, beside_floor, block_copy, block_counts, make_trial
+from lawful.reports.fidelity.ranks import rank_figures, ranks
+from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
+
+SMALL = Effort(realizations=2, copies=2, classifier_copies=2, replicates=20)
+numbers = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=25)
+
+
+def trial_of(made, test, train=(-1.0, 1.0), blocks=None) -> Trial:
+    """A trial in one variable; the training data -1, 1 have mean 0 and standard deviation 1."""
+    made, test, train = (np.asarray(x, dtype=float).reshape(len(x), -1) for x in (made, test, train))
+    blocks = np.zeros(len(test), int) if blocks is None else np.asarray(blocks)
+    counts = block_counts(int(blocks.max()) + 1, 5, np.random.default_rng(0))
+    held_out, learned = Rows(test, blocks), Rows(train, np.full(len(train), counts.shape[1]))
+    return Trial(held_out, learned, (Rows(made, np.zeros(len(made), int)),), (learned,), counts, SMALL, 0)
+
+
+def test_wasserstein_and_kolmogorov_by_hand():
+    """{0, 1} against {0.5, 3}: W1 = (0.5 + 2) / 2, and F - G is 1/2 on [0, 0.5) and on [1, 3)."""
+    trial = trial_of([0.5, 3.0], [0.0, 1.0])
+    w1, ks = cdf_distances(trial.synthetic[0], trial)[0, 0]
+    assert (w1, ks) == (1.25, 0.5)
+
+
+@settings(deadline=None)
+@given(numbers, numbers)
+def test_wasserstein_and_kolmogorov_as_scipy_has_them(made, test):
+    trial = trial_of(made, test)
+    w1, ks = cdf_distances(trial.synthetic[0], trial)[0, 0]
+    assert w1 == pytest.approx(stats.wasserstein_distance(made, test), abs=1e-12)
+    assert ks == pytest.approx(stats.ks_2samp(made, test, method="asymp").statistic, abs=1e-12)
+
+
+def test_replicates_weigh_whole_blocks():
+    """A replicate that draws block 1 twice and block 0 never is the test set made of block 1."""
+    trial = trial_of([0.5, 3.0], [0.0, 1.0, 5.0, 6.0], blocks=[0, 0, 1, 1])
+    trial = dataclasses.replace(trial, counts=np.array([[1, 1], [0, 2]]))
+    made = Rows(np.array([[0.5], [3.0]]), np.array([0, 1]))
+    assert cdf_distances(made, trial)[1, 0, 0] == stats.wasserstein_distance([3.0], [5.0, 6.0])
+
+
+def test_quantile_errors_by_hand():
+    """Levels up to one half hit the lower of two values, those above the upper: 4 errors of 1 and 3 of 2."""
+    trial = trial_of([1.0, 12.0], [0.0, 10.0])
+    assert quantile_errors(trial.synthetic[0], trial)[0, 0] == pytest.approx((4 * 1 + 3 * 2) / 7)
+
+
+def test_zero_shares_by_hand():
+    trial = trial_of([0.0, 1.0, 2.0, 3.0], [0.0, 0.0, 1.0, -0.0])
+    assert atom_errors(trial.synthetic[0], trial, 0.0)[0, 0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "pinned"),
+    [
+        (np.full(50, 7.0), True),
+        (np.r_[np.zeros(999), 1.0], True),
+        (np.r_[np.full(999, 1e-14), 1.0], True),
+        (np.r_[np.zeros(88), np.arange(1.0, 13.0)], False),
+    ],
+)
+def test_pinned_variables(values, pinned):
+    assert is_pinned(values, Variable(name="x", units="1", lower=0)) is pinned
+
+
+def test_energy_distance_by_hand():
+    """{0, 2} against {1, 1}: 2 * 1 - 1 - 0 = 1."""
+    trial = trial_of([0.0, 2.0], [1.0, 1.0])
+    assert EnergyDistance(trial)(trial.synthetic[0])[0] == pytest.approx(1.0)
+
+
+def test_energy_distance_by_blocks_is_that_of_the_rows():
+    rng = np.random.default_rng(1)
+    values, blocks = rng.normal(size=(30, 3)), np.repeat(np.arange(6), 5)
+    test = Rows(rng.normal(size=(30, 3)), blocks)
+    trial = make_trial(values[np.newaxis], test, Rows(rng.normal(size=(60, 3)), np.repeat(np.arange(12), 5)), SMALL, 0)
+    drawn = [np.repeat(np.arange(30), counts[blocks].astype(int)) for counts in trial.counts]
+    x, y = trial.standardised(values), trial.standardised(test.values)
+
+    def mean(left, right):
+        return np.linalg.norm(left[:, None] - right[None], axis=-1).mean()
+
+    direct = [2 * mean(x[i], y[i]) - mean(x[i], x[i]) - mean(y[i], y[i]) for i in drawn]
+    np.testing.assert_allclose(EnergyDistance(trial)(trial.synthetic[0]), direct, atol=1e-12)
+
+
+def test_correlation_errors_by_hand():
+    """Correlation 1 against -1 is off by 2; the constant third variable is left out."""
+    made = [[0.0, 0.0, 5.0], [1.0, 1.0, 5.0], [2.0, 2.0, 5.0]]
+    test = [[0.0, 2.0, 5.0], [1.0, 1.0, 6.0], [2.0, 0.0, 7.0]]
+    trial = trial_of(made, test, train=test)
+    np.testing.assert_allclose(correlation_errors(trial.synthetic[0].values, trial.synthetic[0], trial)[0], [2.0, 2.0])
+
+
+def test_correlations_are_those_of_numpy_and_survive_large_offsets():
+    rng = np.random.default_rng(2)
+    made, test = rng.normal(size=(40, 4)) @ rng.normal(size=(4, 4)) + 1e7, rng.normal(size=(40, 4))
+    trial = trial_of(made, test, train=test)
+    upper = np.triu_indices(4, 1)
+    difference = (np.corrcoef(made, rowvar=False) - np.corrcoef(test, rowvar=False))[upper]
+    found = correlation_errors(made, trial.synthetic[0], trial)[0]
+    np.testing.assert_allclose(found, [np.sqrt((difference**2).mean()), np.abs(difference).max()], rtol=1e-6)
+
+
+def test_rank_correlations_do_not_see_a_monotone_change():
+    rng = np.random.default_rng(3)
+    test = rng.normal(size=(50, 2))
+    trial = trial_of(np.exp(test), np.exp(test), train=np.exp(rng.normal(size=(80, 2))))
+    assert rank_correlation_errors(trial.synthetic[0], trial)[0, 1] == pytest.approx(0.0, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(numbers, numbers, st.integers(0, 99))
+def test_weighted_auc_as_sklearn_has_it(above, below, seed):
+    rng = np.random.default_rng(seed)
+    ours, theirs = rng.integers(1, 4, len(above)), rng.integers(1, 4, len(below))
+    found = weighted_auc(np.array(above), np.array(below), ours[np.newaxis], theirs[np.newaxis])[0]
+    truth = np.r_[np.ones(len(above)), np.zeros(len(below))]
+    expected = roc_auc_score(truth, np.r_[above, below], sample_weight=np.r_[ours, theirs])
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_classifier_folds_never_cut_a_block():
+    """Blocks have offsets of their own and nothing else: known blocks would give AUC 1, unknown ones give none."""
+    rng = np.random.default_rng(4)
+    blocks = np.repeat(np.arange(20), 20)
+
+    def rows(first: int) -> Rows:
+        return Rows(rng.normal(size=20).repeat(20)[:, np.newaxis] + rng.normal(0, 1e-3, (400, 1)), blocks + first)
+
+    trial = make_trial(rows(0).values[np.newaxis], rows(0), rows(0), SMALL, 0)
+    assert grouped_auc(rows(20), trial)[0] < 0.7
+
+
+def test_auc_of_a_shifted_sample_is_that_of_the_shift():
+    """Normal samples a standard deviation apart have AUC Phi(1 / sqrt 2) = 0.760."""
+    rng = np.random.default_rng(5)
+    blocks = np.repeat(np.arange(30), 50)
+    test, made = Rows(rng.normal(size=(1500, 1)), blocks), rng.normal(1.0, 1.0, (1, 1500, 1))
+    trial = make_trial(made, test, test, SMALL, 0)
+    assert grouped_auc(trial.synthetic[0], trial)[0] == pytest.approx(stats.norm.cdf(0.5**0.5), abs=0.03)
+
+
+def test_crps_by_hand():
+    """Members 1 and 3: observing 2 costs 1 - 1, observing 4 costs 2 - 1."""
+    np.testing.assert_allclose(crps(np.array([[1.0, 3.0], [1.0, 3.0]]), np.array([2.0, 4.0])), [0.0, 1.0])
+
+
+def test_climatology_is_the_same_score_without_repeating_members():
+    rng = np.random.default_rng(6)
+    members, observed = rng.gamma(2.0, size=17), np.r_[rng.gamma(2.0, size=9), 0.0, 99.0]
+    expected = scoringrules.crps_ensemble(observed, np.tile(members, (11, 1)), estimator="fair")
+    np.testing.assert_allclose(climatology_crps(members, observed), expected, atol=1e-12)
+
+
+def test_energy_score_by_hand():
+    """Members (0, 0) and (3, 4), observed (0, 0): 2.5 - 2.5; observed (3, 0): (3 + 4) / 2 - 2.5."""
+    members = np.array([[[0.0, 0.0], [3.0, 4.0]]] * 2)
+    np.testing.assert_allclose(energy_score(members, np.array([[0.0, 0.0], [3.0, 0.0]])), [0.0, 1.0])
+
+
+def test_scores_are_the_same_in_parts(monkeypatch):
+    rng = np.random.default_rng(7)
+    ensemble, observed = rng.normal(size=(20, 5)), rng.normal(size=20)
+    whole = crps(ensemble, observed)
+    monkeypatch.setattr("lawful.reports.fidelity.conditional._NUMBERS_AT_ONCE", 60)
+    np.testing.assert_array_equal(crps(ensemble, observed), whole)
+
+
+def test_spread_skill_by_hand():
+    """Members 0 and 2 (variance 2) of means 1, observed 4: sqrt(1.5 * 2) / 3."""
+    ratio = spread_skill_ratio(np.array([[0.0, 2.0]] * 3), np.full(3, 4.0), np.ones((1, 3)))
+    assert ratio[0] == pytest.approx(3**0.5 / 3)
+
+
+def test_analogs_are_the_nearest_in_units_of_spread():
+    train = np.array([[0.0, 0.0], [1.0, 900.0], [2.0, 100.0], [9.0, 0.0]])
+    assert nearest(Conditions(train, np.array([[1.0, 0.0]])), 2).tolist() == [[0, 2]]
+    assert nearest(Conditions(train, np.array([[1.0, 0.0]])), 30).shape == (1, 4)
+
+
+def test_ranks_by_hand_with_ties_at_random():
+    rng = np.random.default_rng(8)
+    assert ranks(np.array([[1.0, 2.0, 3.0]] * 3), np.array([0.0, 2.5, 9.0]), rng).tolist() == [0, 2, 3]
+    tied = ranks(np.tile([-1.0, 0.0, 0.0, 2.0], (3000, 1)), np.zeros(3000), rng)
+    np.testing.assert_allclose(np.bincount(tied, minlength=5) / 3000, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("shift", "width", "flat", "bias", "dispersion"),
+    [(0.0, 1.0, True, 0, 0), (0.0, 0.3, False, 0, 1), (0.0, 3.0, False, 0, -1), (-1.0, 1.0, False, 1, 0)],
+)
+def test_rank_histograms_tell_bias_from_dispersion(shift, width, flat, bias, dispersion):
+    rng = np.random.default_rng(9)
+    blocks = np.repeat(np.arange(40), 25)
+    observed = rng.normal(size=1000)
+    rows = Rows(observed[:, np.newaxis], blocks)
+    trial = make_trial(rows.values[np.newaxis], rows, rows, Effort(), 0)
+    found = rank_figures(rng.normal(shift, width, size=(1000, 9)), observed, trial, 0)
+    assert found["flat"] is flat
+    assert sum(found["counts"]) == 1000
+    for name, sign in (("bias", bias), ("dispersion", dispersion)):
+        if sign:
+            assert sign * found[name]["interval"][0 if sign > 0 else 1] > 0
+
+
+def test_zero_replacement_by_hand():
+    """0.65 of the smallest positive value per part; the rest shrinks by what was added."""
+    parts = np.array([[60.0, 40.0, 0.0], [50.0, 30.0, 20.0]])
+    replaced = without_zeros(parts)
+    np.testing.assert_allclose(replaced, [[60 * 0.87, 40 * 0.87, 13.0], [50.0, 30.0, 20.0]])
+    np.testing.assert_allclose(replaced.sum(axis=1), 100.0)
+
+
+def test_log_ratio_gaussian_keeps_the_sum_and_the_mean_log_ratio():
+    rng = np.random.default_rng(10)
+    train = np.exp(rng.normal(size=(4000, 4)) * [0.1, 0.5, 0.2, 0.3] + [2.0, 0.0, 1.0, -1.0])
+    train *= 100 / train.sum(axis=1, keepdims=True)
+    drawn = ilr_gaussian(train, 4000, rng)
+    np.testing.assert_allclose(drawn.sum(axis=1), 100.0)
+    assert (drawn > 0).all()
+    ratios = [np.log(x[:, 0] / x[:, 1]) for x in (drawn, train)]
+    assert np.mean(ratios[0]) == pytest.approx(np.mean(ratios[1]), abs=0.05)
+    assert np.std(ratios[0]) == pytest.approx(np.std(ratios[1]), rel=0.05)
+
+
+def test_nearest_distances_and_repeats():
+    train = np.array([[0.0, 0.0], [3.0, 4.0]])
+    np.testing.assert_allclose(nearest_distances(np.array([[3.0, 4.0], [0.0, 1.0]]), train), [0.0, 1.0])
+    assert repeated(np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 2.0]])).tolist() == [True, False, True]
+
+
+def test_copies_are_whole_blocks_of_the_size_asked():
+    rows = Rows(np.arange(30.0)[:, np.newaxis], np.repeat(np.arange(6), 5))
+    copy = block_copy(rows, 17, np.random.default_rng(0))
+    assert len(copy) == 17
+    for start in range(0, 15, 5):
+        np.testing.assert_array_equal(np.diff(copy.values[start : start + 5, 0]), 1.0)
+    np.testing.assert_array_equal(copy.blocks, copy.values[:, 0] // 5)
+
+
+def test_training_blocks_are_never_taken_for_test_blocks():
+    """Both label their blocks 0, 1, ...: the trial keeps them apart."""
+    rows = Rows(np.zeros((10, 1)), np.repeat([0, 1], 5))
+    trial = make_trial(np.zeros((3, 10, 1)), rows, rows, SMALL, 0)
+    assert trial.train.blocks.min() == trial.test_blocks == 2
+    assert (trial.weights(trial.train) == 1).all()
+    assert len(trial.synthetic) == 2
+
+
+def test_excess_is_over_chance_where_the_floor_is_below_it():
+    model, floor = [np.full(6, 0.6)], [np.full(6, 0.4)]
+    assert beside_floor(model, floor, np.random.default_rng(0), 0.5)["excess"] == pytest.approx(0.1)
+    assert beside_floor(model, floor, np.random.default_rng(0))["excess"] == pytest.approx(0.2)
+
+
+def test_interval_covers_the_excess_of_a_noisy_measure():
+    """The interval is about the measured excess, though replicates of a distance are biased upwards."""
+    rng = np.random.default_rng(11)
+    model = [np.r_[0.3, rng.normal(0.5, 0.05, 400)] for _ in range(3)]
+    floor = [np.r_[0.2, rng.normal(0.5, 0.05, 400)] for _ in range(3)]
+    low, high = beside_floor(model, floor, rng)["interval"]
+    assert low < 0.1 < high and high - low < 0.25
