@@ -16,29 +16,34 @@ _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 Columns = list[tuple[str, np.ndarray]]
 
 
-def context_features(ds: xr.Dataset, domain: Domain) -> tuple[np.ndarray, tuple[str, ...]]:
+def context_features(
+    ds: xr.Dataset, domain: Domain, day_shift: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Features of the context of each event, float64 (events, k), and their k names.
 
     They depend on nothing but the event itself, so that training and test data are treated alike. A `variable`
     comes as it is in the file, in its own units. A domain without context gives k = 0.
 
+    `day_shift` (events,), in days, moves the day of the year alone: training on randomly shifted days keeps a model
+    from taking the date for the weather of the one week that it saw then.
+
     Raises:
         InputError: the data lack the times or a variable that the context needs.
     """
-    columns = [column for context in domain.context for column in _columns(ds, domain, context)]
+    columns = [column for context in domain.context for column in _columns(ds, domain, context, day_shift)]
     if not columns:
         return np.zeros((ds.sizes[domain.event_dim], 0)), ()
     return np.stack([values for _, values in columns], axis=1), tuple(name for name, _ in columns)
 
 
-def _columns(ds: xr.Dataset, domain: Domain, context: Context) -> Columns:
+def _columns(ds: xr.Dataset, domain: Domain, context: Context, day_shift: np.ndarray | float) -> Columns:
     if context.kind == "variable":
         return [(context.name, _variable(ds, domain, context.name))]
     time = time_coordinate(ds, domain.event_dim)
     if context.kind == "hour_of_day":
         return _harmonics(context.name, hour_of_day(time) / 24, HOUR_HARMONICS)
     if context.kind == "day_of_year":
-        since_new_year = time.dt.dayofyear.to_numpy() - 1 + hour_of_day(time) / 24
+        since_new_year = time.dt.dayofyear.to_numpy() - 1 + hour_of_day(time) / 24 + day_shift
         return _harmonics(context.name, since_new_year / _DAYS_A_YEAR, DAY_HARMONICS)
     weekday = time.dt.dayofweek.to_numpy()
     return [(f"{context.name}_{day}", (weekday == i).astype(np.float64)) for i, day in enumerate(_WEEKDAYS)]

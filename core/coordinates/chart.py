@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import Problem
-from lawful.core.coordinates.states import FREE, States
+from lawful.core.coordinates.states import FREE, SAME, States
 from lawful.core.polyhedra import Link, mirror_map
 
 SOLVED_SLOPE = 1e4
@@ -37,7 +37,7 @@ class Chart:
 
     def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor):
         self.problem, self.states, self.link, self.ratios = problem, states, link, ratios
-        order = solve_order(problem, states.table)
+        order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans])
 
@@ -48,13 +48,32 @@ class Chart:
         states, ids = States.of_data(problem, extended)
         rho = extended[:, problem.lifted :]
         typical = torch.stack([rho[ids == s].nanmean(0) for s in range(len(states.table))])
-        lower, upper = problem.column_bounds
+        lower, upper = _support(problem, states, extended)
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         return cls(problem, states, Link(lower, upper, draft._scales(extended)), typical), ids
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All that, with the problem, makes the chart again."""
+        return {
+            "table": self.states.table,
+            "atoms": self.states.atoms,
+            "counts": self.states.counts,
+            "lower": self.link.lower,
+            "upper": self.link.upper,
+            "scale": self.link.scale,
+            "ratios": self.ratios,
+        }
+
+    @classmethod
+    def from_tensors(cls, problem: Problem, tensors: dict[str, Tensor]) -> Chart:
+        """The chart of `tensors()`, for the same problem."""
+        states = States(tensors["table"], tensors["atoms"], tensors["counts"])
+        link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
+        return cls(problem, states, link, tensors["ratios"])
+
     def _scales(self, extended: Tensor) -> Tensor:
         """Scales of the links: logarithmic only near a bound, so that linear relations in the data stay linear."""
-        lower, upper = self.problem.column_bounds
+        lower, upper = self.link.lower, self.link.upper
         solved = {int(i) for plan in self.plans for i in plan.solved}
         scales = []
         for i, values in enumerate(extended.T):
@@ -148,6 +167,22 @@ class Chart:
     def _members(self, ids: Tensor) -> list[tuple[Plan, Tensor]]:
         groups = [(plan, (ids == s).nonzero()[:, 0]) for s, plan in enumerate(self.plans)]
         return [(plan, rows) for plan, rows in groups if len(rows)]
+
+
+def _support(problem: Problem, states: States, extended: Tensor) -> tuple[Tensor, Tensor]:
+    """Bounds `(columns,)` of what is generated: those of the problem, or a recurring value that none goes beyond."""
+    lower, upper = (bound.clone() for bound in problem.column_bounds)
+    for i, values in enumerate(states.atoms):
+        data = extended[:, i][extended[:, i].isfinite()]
+        for edge in values[values.isfinite()] if len(data) else ():
+            if (data >= edge * (1 - SAME * edge.sign())).all():
+                lower[i] = torch.maximum(lower[i], edge)
+            if (data <= edge * (1 + SAME * edge.sign())).all():
+                upper[i] = torch.minimum(upper[i], edge)
+    # One value alone leaves nothing to generate: the state fixes it.
+    alone = lower >= upper
+    lower[alone], upper[alone] = (bound[alone] for bound in problem.column_bounds)
+    return lower, upper
 
 
 def holds(problem: Problem, z: Tensor, dtype: torch.dtype, ulps: float = _FINISHED_ULPS) -> Tensor:

@@ -27,14 +27,13 @@ class Plan:
     coordinate: Tensor
 
 
-def solve_order(problem: Problem, entries: Tensor) -> list[int]:
+def solve_order(problem: Problem, entries: Tensor, is_bounded: Tensor) -> list[int]:
     """Lifted variables in the order in which the laws should solve for them.
 
     Those without bounds come first, since a correction cannot push them out; then slacks; then variables never seen on
     a bound. Among equals the last declared comes first: a domain declares its residual terms last.
     """
-    lower, upper = (bound[: problem.lifted] for bound in problem.column_bounds)
-    bounded = (lower.isfinite() | upper.isfinite()).tolist()
+    bounded = is_bounded.tolist()
     touches = (entries[:, : problem.lifted] != FREE).any(0).tolist()
     return sorted(range(problem.lifted), key=lambda i: (bounded[i], i < problem.n, touches[i], -i))
 

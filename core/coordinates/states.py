@@ -14,7 +14,7 @@ FREE = -1
 UNDEFINED = -2
 """Entry of a state: the ratio of 0 to 0."""
 
-_SAME = 1e-9
+SAME = 1e-9
 """Relative distance within which two values are one recurring value."""
 
 
@@ -33,9 +33,7 @@ class States:
     def of_data(cls, problem: Problem, extended: Tensor, min_share: float = 0.01) -> tuple[States, Tensor]:
         """The states of the training events and the number of each event's state, `(N,)`."""
         atoms = _atoms(problem, extended, min_share)
-        table, ids, counts = torch.unique(
-            _entries(extended, atoms), dim=0, return_inverse=True, return_counts=True
-        )
+        table, ids, counts = torch.unique(_entries(extended, atoms), dim=0, return_inverse=True, return_counts=True)
         return cls(table, atoms, counts), ids
 
     def values(self, ids: Tensor) -> Tensor:
@@ -52,7 +50,7 @@ class States:
 
 
 def _entries(extended: Tensor, atoms: Tensor) -> Tensor:
-    near = (extended[..., None] - atoms).abs() <= _SAME * atoms.abs()
+    near = (extended[..., None] - atoms).abs() <= SAME * atoms.abs()
     entries = torch.where(near.any(-1), near.double().argmax(-1), FREE)
     return torch.where(extended.isnan(), UNDEFINED, entries)
 
@@ -69,13 +67,13 @@ def _atoms(problem: Problem, extended: Tensor, min_share: float) -> Tensor:
 
 
 def _recurring(values: Tensor, min_share: float, known: list[float]) -> list[float]:
-    """Values that make up `min_share` of all events (and 20 at least), to `_SAME`, other than those known."""
+    """Values that make up `min_share` of all events (and 20 at least), to `SAME`, other than those known."""
     ordered = values[values.isfinite()].sort().values
     if not len(ordered):
         return []
-    starts = torch.cat([torch.tensor([True]), ordered.diff() > 0.1 * _SAME * ordered[1:].abs()])
+    starts = torch.cat([torch.tensor([True]), ordered.diff() > 0.1 * SAME * ordered[1:].abs()])
     _, counts = torch.unique_consecutive(starts.cumsum(0), return_counts=True)
     ends = counts.cumsum(0)
     often = counts >= max(20, min_share * len(values))
     medians = ordered[(ends - counts // 2 - 1)[often]].tolist()
-    return [v for v in medians if all(abs(v - k) > _SAME * abs(k) for k in known)]
+    return [v for v in medians if all(abs(v - k) > SAME * abs(k) for k in known)]

@@ -21,6 +21,8 @@ class AutoregressiveModel(nn.Module):
     dimensionless (`Standard`); physical units are the chart's affair.
     """
 
+    active: Tensor
+
     def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
         super().__init__()
         settings = settings or Settings()

@@ -22,6 +22,8 @@ class MixtureConditionals(nn.Module):
     inputs for those after it: itself, and its value in physical space.
     """
 
+    visible: Tensor
+
     def __init__(self, static: int, count: int, settings: Settings):
         super().__init__()
         inputs, width, experts = static + 2 * count, settings.width, settings.experts

@@ -15,12 +15,25 @@ _FAR = 8.0
 class Standard(nn.Module):
     """Means and standard deviations of coordinates, of their physical values, and of given variables."""
 
+    coordinate_mean: Tensor
+    coordinate_std: Tensor
+    physical_mean: Tensor
+    physical_std: Tensor
+    known_mean: Tensor
+    known_std: Tensor
+    lowest: Tensor
+    highest: Tensor
+
     def __init__(self, chart: Chart, order: list[int]):
         super().__init__()
         self.order, self.link = order, chart.link[torch.tensor(order, dtype=torch.long)]
         self.given_columns = chart.problem.given.nonzero()[:, 0]
         self.given_link = chart.link[self.given_columns]
-        for name, size in (("coordinate", len(order)), ("physical", len(order)), ("known", 2 * len(self.given_columns))):
+        for name, size in (
+            ("coordinate", len(order)),
+            ("physical", len(order)),
+            ("known", 2 * len(self.given_columns)),
+        ):
             self.register_buffer(f"{name}_mean", torch.zeros(size, dtype=torch.float64))
             self.register_buffer(f"{name}_std", torch.ones(size, dtype=torch.float64))
         self.register_buffer("lowest", torch.zeros(len(order), dtype=torch.float64))

@@ -83,13 +83,23 @@ def require_feasible(
     raise InfeasibleError(clash, where)
 
 
-def _rows(A, b, C, d, lower, upper, law_names, inequality_names, names) -> _Rows:  # type: ignore[no-untyped-def]
+def _rows(
+    A: np.ndarray,
+    b: np.ndarray,
+    C: np.ndarray,
+    d: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    law_names: Sequence[str],
+    inequality_names: Sequence[str],
+    names: Sequence[str],
+) -> _Rows:
     eye, low, high = np.eye(len(lower)), np.isfinite(lower), np.isfinite(upper)
     G = np.vstack([A, -A, C, -eye[low], eye[high]])
     h = np.concatenate([b, -b, d, -lower[low], upper[high]])
     labels = [f"law {name!r}" for name in law_names] * 2 + [f"inequality {name!r}" for name in inequality_names]
-    labels += [f"{names[i]} >= {lower[i]:g}" for i in np.flatnonzero(low)]
-    labels += [f"{names[i]} <= {upper[i]:g}" for i in np.flatnonzero(high)]
+    labels += [f"{name} >= {bound:g}" for name, bound, there in zip(names, lower, low, strict=True) if there]
+    labels += [f"{name} <= {bound:g}" for name, bound, there in zip(names, upper, high, strict=True) if there]
     scale = np.abs(G).max(axis=1, initial=0.0)
     scale[scale == 0] = 1.0
     return _Rows(G / scale[:, None], h / scale, tuple(labels))

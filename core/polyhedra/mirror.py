@@ -12,7 +12,7 @@ from lawful.core.polyhedra.links import Link
 
 @dataclass(frozen=True)
 class MirrorSolution:
-    """`z` `(B, n)` on the laws and inside the bounds, the multipliers `nu` `(B, m)`, and which samples converged `(B,)`."""
+    """`z` (B, n) on the laws and inside the bounds, the multipliers `nu` (B, m), and which samples converged (B,)."""
 
     z: Tensor
     nu: Tensor

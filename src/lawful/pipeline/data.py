@@ -1,0 +1,114 @@
+"""Data as a run uses them: read, snapped to instrument steps, split by blocks, turned into tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lawful.core.coordinates import Problem
+from lawful.core.errors import InconsistentSystemError
+from lawful.core.polyhedra import InfeasibleError
+from lawful.data_recipes import Reading, read, sample_path
+from lawful.domains import Domain, InputError
+from lawful.domains.blocks import block_labels, fold_masks
+from lawful.domains.context import context_features
+from lawful.domains.problem import problem_of
+from lawful.pipeline.settings import FOLDS, RunSettings
+
+VIEWS = 8
+"""How many versions of the training events there are, each with its own random spreading."""
+
+_DAY_SHIFT = 30.0
+_VALIDATION_SHARE = 1 / 8
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A domain, the problem its laws pose, and the data split into training and held-out events."""
+
+    domain: Domain
+    problem: Problem
+    data: xr.Dataset
+    train: xr.Dataset
+    test: xr.Dataset
+    notes: tuple[str, ...]
+    sha256: str
+
+
+def prepare(settings: RunSettings, fold: int) -> Prepared:
+    """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
+    domain = settings.load_domain()
+    problem = problem_of(domain, settings.given)
+    try:
+        problem.require_feasible()
+        _ = problem.system
+    except (InfeasibleError, InconsistentSystemError) as error:
+        raise InputError(f"domain {domain.name!r}: {error}") from error
+    reading = load(settings, domain)
+    train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
+    pick = {domain.event_dim: np.flatnonzero(train)}, {domain.event_dim: np.flatnonzero(test)}
+    parts = (reading.dataset.isel(pick[0]), reading.dataset.isel(pick[1]))
+    return Prepared(domain, problem, reading.dataset, *parts, tuple(reading.notes), reading.sha256)
+
+
+def load(settings: RunSettings, domain: Domain) -> Reading:
+    """The user's file, or the sample that comes with the domain."""
+    path = settings.data or sample_path(domain)
+    reading = read(path, domain, settings.mapping or None)
+    dataset, notes = _snapped(reading.dataset, domain)
+    return Reading(dataset, [*reading.notes, *notes], reading.sha256)
+
+
+def _snapped(ds: xr.Dataset, domain: Domain) -> tuple[xr.Dataset, list[str]]:
+    """Values that miss a multiple of their resolution by rounding noise, moved there."""
+    notes = []
+    for variable in domain.variables:
+        if not variable.resolution:
+            continue
+        values = ds[variable.name].to_numpy()
+        nearest = np.round(values / variable.resolution) * variable.resolution
+        moved = np.abs(nearest - values)
+        noise = (moved > 0) & (moved <= 1e-6 * variable.resolution)
+        if noise.any():
+            ds = ds.assign({variable.name: ds[variable.name].copy(data=np.where(noise, nearest, values))})
+            notes.append(
+                f"{variable.name}: {noise.sum()} values moved to multiples of {variable.resolution:g} "
+                f"{variable.units}, by {moved[noise].max():.1e} at most"
+            )
+    return ds, notes
+
+
+def values(ds: xr.Dataset, domain: Domain) -> Tensor:
+    """Events as a float64 tensor `(events, variables)`."""
+    return torch.from_numpy(np.stack([ds[name].to_numpy() for name in domain.names], axis=1).astype(np.float64))
+
+
+def context(ds: xr.Dataset, domain: Domain) -> Tensor:
+    """Context features of events, float32 `(events, k)`."""
+    return torch.from_numpy(context_features(ds, domain)[0]).float()
+
+
+def shifted_contexts(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> list[Tensor]:
+    """`VIEWS` versions of the context with days of the year shifted at random; the first is not shifted."""
+    events = ds.sizes[domain.event_dim]
+    shifts = [np.zeros(events), *(_DAY_SHIFT * rng.standard_normal(events) for _ in range(VIEWS))]
+    return [torch.from_numpy(context_features(ds, domain, shift)[0]).float() for shift in shifts]
+
+
+def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> Tensor:
+    """Which training events judge the others, `(events,)`: whole blocks, an eighth of them."""
+    labels = block_labels(ds, domain)
+    blocks = rng.permutation(np.unique(labels))
+    return torch.from_numpy(np.isin(labels, blocks[: max(1, round(_VALIDATION_SHARE * len(blocks)))]))
+
+
+def require_given_lawful(problem: Problem, z: Tensor, tolerance: Tensor) -> None:
+    """Raise InputError when the given values `z` (B, n) decide a law by themselves and break it; names the law."""
+    if not problem.given.any():
+        return
+    try:
+        problem.system.restrict((~problem.given).expand(z.shape), z, tolerance=tolerance)
+    except InconsistentSystemError as error:
+        raise InputError(f"the given values break a law: {error}") from error

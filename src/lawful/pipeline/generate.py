@@ -1,0 +1,97 @@
+"""The generating stage: a lawful ensemble for the events of a data set, as an xarray Dataset."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from lawful import __version__
+from lawful.core.models import AutoregressiveModel, InfeasibleEventsError, sample_events
+from lawful.core.polyhedra import InfeasibleError
+from lawful.data_recipes.cf import CONVENTIONS, variable_attributes
+from lawful.domains import Domain, InputError
+from lawful.pipeline import data as prepared_data
+from lawful.pipeline.data import Prepared, require_given_lawful
+from lawful.pipeline.progress import Console
+from lawful.pipeline.settings import RunSettings
+
+
+def generate(
+    settings: RunSettings, prepared: Prepared, events: xr.Dataset, model: AutoregressiveModel, console: Console
+) -> xr.Dataset:
+    """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the settings.
+
+    Raises:
+        InputError: the given values leave no lawful event; the message names the clash.
+    """
+    domain, problem = prepared.domain, prepared.problem
+    z, context = prepared_data.values(events, domain), prepared_data.context(events, domain)
+    tolerance = torch.tensor([law.tolerance or 0.0 for law in domain.equalities], dtype=torch.float64)
+    require_given_lawful(problem, z, tolerance)
+    generator = torch.Generator().manual_seed(settings.seed + 1)
+    members, count = settings.members, len(z)
+    with console.progress(f"generating {members} x {count} events", members * count) as bar:
+        try:
+            sampled = sample_events(
+                model, model.chart, context.repeat(members, 1), z.repeat(members, 1), generator,
+                dtype=getattr(torch, settings.dtype), progress=bar.advance,
+            )  # fmt: skip
+        except InfeasibleEventsError as error:
+            raise _explained(error, prepared, events, z) from error
+    if sampled.redrawn:
+        share = sampled.redrawn / (members * count)
+        console.say(f"{sampled.redrawn} draws ({share:.2%}) had an infeasible pattern and were drawn again")
+    fields = sampled.z.reshape(members, count, -1).numpy()
+    return _dataset(settings, prepared, events, fields, sampled.redrawn)
+
+
+def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> InputError:
+    """Which given values clash with which laws and bounds, at the first event that has no lawful completion."""
+    number = error.events[0] % len(z)
+    label = events[prepared.domain.event_dim].values[number] if prepared.domain.event_dim in events.coords else number
+    try:
+        prepared.problem.require_feasible(z[number], where=f" at {prepared.domain.event_dim} {label}")
+    except InfeasibleError as clash:
+        return InputError(f"the given values leave no lawful event: {clash}")
+    return InputError(f"{prepared.domain.event} {label}: {error}; the given values are unlike the training data")
+
+
+def _dataset(
+    settings: RunSettings, prepared: Prepared, events: xr.Dataset, fields: np.ndarray, redrawn: int
+) -> xr.Dataset:
+    domain = prepared.domain
+    dims = ("realization", domain.event_dim)
+    variables = {v.name: (dims, fields[..., i], variable_attributes(v)) for i, v in enumerate(domain.variables)}
+    known = {name: events[name] for name in _kept(events, domain)}
+    realization = ("realization", np.arange(settings.members, dtype=np.int32), {
+        "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
+    ds = xr.Dataset(variables, coords={**events[[*domain.names]].coords, "realization": realization})
+    return ds.assign(known).assign_attrs(_attributes(settings, prepared, redrawn))
+
+
+def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
+    """Labels and context variables that belong with the events."""
+    wanted = [c.name for c in domain.context if c.kind == "variable"] + [domain.blocks.label or ""]
+    return [name for name in wanted if name in events.data_vars]
+
+
+def _attributes(settings: RunSettings, prepared: Prepared, redrawn: int) -> dict[str, str | int]:
+    domain = prepared.domain
+    # No time of day: the same seed gives the same file, byte for byte. When it ran is in run.yaml.
+    history = [settings.command(), str(prepared.data.attrs.get("history", ""))]
+    return {
+        "Conventions": CONVENTIONS,
+        "title": f"Generated ensemble: {domain.title}",
+        "source": f"lawful {__version__}, model {settings.model}, trained on: {prepared.data.attrs.get('source', '')}",
+        "history": "\n".join(line for line in history if line),
+        "references": "; ".join(domain.references),
+        "comment": domain.note,
+        "lawful_version": __version__,
+        "lawful_domain": domain.name,
+        "lawful_laws": "; ".join(law.equation for law in domain.laws),
+        "lawful_law_hash": domain.law_hash(),
+        "lawful_model": settings.model,
+        "lawful_seed": settings.seed,
+        "lawful_given": ", ".join(settings.given),
+        "lawful_data_sha256": prepared.sha256,
+        "lawful_redrawn": redrawn,
+    }
