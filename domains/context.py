@@ -7,6 +7,7 @@ from lawful.domains.calendar import hour_of_day, time_coordinate
 from lawful.domains.declarations import Context
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
+from lawful.domains.solar import sine_of_elevation
 
 HOUR_HARMONICS = 3
 DAY_HARMONICS = 2
@@ -45,8 +46,18 @@ def _columns(ds: xr.Dataset, domain: Domain, context: Context, day_shift: np.nda
     if context.kind == "day_of_year":
         since_new_year = time.dt.dayofyear.to_numpy() - 1 + hour_of_day(time) / 24 + day_shift
         return _harmonics(context.name, since_new_year / _DAYS_A_YEAR, DAY_HARMONICS)
+    if context.kind == "solar_elevation":
+        return _sun(context, time)
     weekday = time.dt.dayofweek.to_numpy()
     return [(f"{context.name}_{day}", (weekday == i).astype(np.float64)) for i, day in enumerate(_WEEKDAYS)]
+
+
+def _sun(context: Context, time: xr.DataArray) -> Columns:
+    """The sine of the elevation, which vertical fluxes go with, and its part above the horizon."""
+    hour = hour_of_day(time) + context.offset_hours
+    day = time.dt.dayofyear.to_numpy() - 1 + hour / 24
+    sine = sine_of_elevation(day, hour, context.latitude or 0.0, context.longitude or 0.0)
+    return [(f"{context.name}_sine", sine), (f"{context.name}_above", np.maximum(sine, 0.0))]
 
 
 def _harmonics(name: str, cycles: np.ndarray, count: int) -> Columns:

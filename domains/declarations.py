@@ -83,11 +83,24 @@ class Ratio(Declaration):
 
 
 class Context(Declaration):
-    """Something known beforehand on which generation is conditioned."""
+    """Something known beforehand on which generation is conditioned.
+
+    `solar_elevation` needs the `latitude` and `longitude` of the site in degrees and times in UTC; `offset_hours` leads
+    from the time of an event to the middle of what it averages over, -0.5 for hours named after their end.
+    """
 
     name: str
-    kind: Literal["hour_of_day", "day_of_year", "day_of_week", "variable"]
+    kind: Literal["hour_of_day", "day_of_year", "day_of_week", "solar_elevation", "variable"]
     description: str = ""
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=360)
+    offset_hours: float = 0.0
+
+    @model_validator(mode="after")
+    def _sun_has_a_site(self) -> "Context":
+        if self.kind == "solar_elevation" and (self.latitude is None or self.longitude is None):
+            raise ValueError(f"context {self.name!r}: the elevation of the sun needs a latitude and a longitude")
+        return self
 
 
 class Blocks(Declaration):

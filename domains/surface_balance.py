@@ -114,6 +114,14 @@ DOMAIN = Domain(
     context=(
         Context(name="hour", kind="hour_of_day", description="hour of the day"),
         Context(name="day", kind="day_of_year", description="day of the year"),
+        Context(
+            name="sun",
+            kind="solar_elevation",
+            description="elevation of the sun, which follows from hour and day",
+            latitude=51.51,
+            longitude=-0.12,
+            offset_hours=-0.5,
+        ),
         Context(name="weekday", kind="day_of_week", description="day of the week, which anthropogenic heat follows"),
     ),
     blocks=Blocks(kind="time", length_days=7, gap_days=1),

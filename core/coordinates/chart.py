@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
-from lawful.core.coordinates.problem import Problem
-from lawful.core.coordinates.states import FREE, SAME, States
+from lawful.core.coordinates.problem import SAME, Problem
+from lawful.core.coordinates.states import FREE, States
+from lawful.core.coordinates.support import scales, support
+from lawful.core.errors import InvalidValueError
 from lawful.core.polyhedra import Link, mirror_map
-
-SOLVED_SLOPE = 1e4
-"""Slope of an unbounded variable that the laws solve for, in standard deviations: others hardly move instead of it."""
-
-_FINISHED_ULPS = 4.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,21 @@ class Chart:
 
     @classmethod
     def fit(cls, problem: Problem, z: Tensor) -> tuple[Chart, Tensor]:
-        """A chart for training events `z` (N, n), and the number of each event's state `(N,)`."""
+        """A chart for training events `z` (N, n), and the number of each event's state `(N,)`.
+
+        Raises:
+            InvalidValueError: an event is not finite or out of its bounds.
+        """
+        _require_inside(problem, z)
         extended = problem.extend(z)
         states, ids = States.of_data(problem, extended)
         rho = extended[:, problem.lifted :]
         typical = torch.stack([rho[ids == s].nanmean(0) for s in range(len(states.table))])
-        lower, upper = _support(problem, states, extended)
+        lower, upper = support(problem, states, extended)
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
-        return cls(problem, states, Link(lower, upper, draft._scales(extended)), typical), ids
+        solved = {int(i) for plan in draft.plans for i in plan.solved}
+        link = Link(lower, upper, scales(extended, lower, upper, solved))
+        return cls(problem, states, link, typical), ids
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
@@ -70,23 +75,6 @@ class Chart:
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
         return cls(problem, states, link, tensors["ratios"])
-
-    def _scales(self, extended: Tensor) -> Tensor:
-        """Scales of the links: logarithmic only near a bound, so that linear relations in the data stay linear."""
-        lower, upper = self.link.lower, self.link.upper
-        solved = {int(i) for plan in self.plans for i in plan.solved}
-        scales = []
-        for i, values in enumerate(extended.T):
-            values = values[values.isfinite()]
-            spread = values.std(correction=0).item() if len(values) else 0.0
-            if lower[i].isfinite() or upper[i].isfinite():
-                away = (values - (lower[i] if lower[i].isfinite() else upper[i])).abs()
-                away = away[away > 0]
-                scale = min(away.quantile(0.05).item(), 0.05 * spread or torch.inf) if len(away) else 0.0
-            else:
-                scale = spread * (SOLVED_SLOPE if i in solved else 1.0)
-            scales.append(scale or 1.0)
-        return torch.tensor(scales, dtype=torch.float64)
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.
@@ -109,7 +97,9 @@ class Chart:
         step = torch.zeros(self.problem.columns, dtype=torch.float64)
         step[: self.problem.n] = self.problem.resolution
         noise = torch.rand(extended.shape, generator=generator, dtype=torch.float64) - 0.5
-        return torch.where(self.problem.quantised, extended + noise * step, extended)
+        room = torch.minimum(extended - self.link.lower, self.link.upper - extended)
+        width = torch.minimum(step, 2 * room)
+        return torch.where(self.problem.quantised, extended + noise * width, extended)
 
     def decode(self, w: Tensor, ids: Tensor, given: Tensor) -> Decoded:
         """Events of coordinates `w` (B, columns) in the states `ids` (B,); `given` (B, n) is read where given."""
@@ -118,7 +108,7 @@ class Chart:
         lawful = torch.zeros(len(w), dtype=torch.bool)
         for plan, rows in self._members(ids):
             solved, converged = self._solve(plan, w[rows], known[rows])
-            finished, held = self._finish(plan, solved)
+            finished, held = finish(self.problem, plan, solved, known[rows][:, self.problem.lifted :])
             z[rows], lawful[rows] = finished, converged & held
         return Decoded(z, lawful)
 
@@ -126,13 +116,18 @@ class Chart:
         """Values `(B, columns)` known before the laws are solved; NaN for those that they determine."""
         problem, drawn, fixed = self.problem, self.link.forward(w), self.states.values(ids)
         free = self.states.table[ids] == FREE
-        step = torch.ones(problem.columns, dtype=torch.float64)
-        step[: problem.n] = torch.where(problem.resolution > 0, problem.resolution, 1.0)
-        snapped = (drawn / step).round().clamp_min(1.0) * step
-        known = torch.where(free & problem.quantised, snapped, fixed)
+        known = torch.where(free & problem.quantised, self._snapped(drawn), fixed)
         known[:, problem.lifted :] = torch.where(free, drawn, fixed)[:, problem.lifted :]
         known[:, : problem.n] = torch.where(problem.given, given, known[:, : problem.n])
         return known
+
+    def _snapped(self, drawn: Tensor) -> Tensor:
+        """The nearest multiples of the resolutions strictly between the bounds; those are a matter of the state."""
+        step = torch.ones(self.problem.columns, dtype=torch.float64)
+        step[: self.problem.n] = torch.where(self.problem.resolution > 0, self.problem.resolution, 1.0)
+        lowest = (self.link.lower / step + SAME).floor() + 1
+        highest = (self.link.upper / step - SAME).ceil() - 1
+        return torch.minimum((drawn / step).round().maximum(lowest), highest) * step
 
     def _solve(self, plan: Plan, w: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Lifted variables `(B, n + k)` by the mirror map, and which samples converged."""
@@ -147,20 +142,6 @@ class Chart:
         z[:, plan.moved] = solution.z
         return z, solution.converged
 
-    def _finish(self, plan: Plan, lifted: Tensor) -> tuple[Tensor, Tensor]:
-        """The laws to rounding, moving free variables in proportion to their distance from bounds; and what holds."""
-        problem = self.problem
-        z = lifted[:, : problem.n]
-        usable = z.isfinite().all(-1) & ((z >= problem.lower) & (z <= problem.upper)).all(-1)
-        z = torch.where(usable[:, None], z, 0.0)
-        free = (~plan.fixed[: problem.n]).expand(z.shape)
-        laws = problem.system.restrict(free, z, check=False)
-        room = torch.minimum(z - problem.lower, problem.upper - z)
-        weights = torch.minimum(room, z.abs()).clamp_min(1e-150).square()
-        done = laws.project_with(laws.metric(weights.clamp_min(1e-300).sqrt()), z) if free.any() else z
-        done = torch.where(free, done, z)
-        return done, usable & holds(problem, done, torch.float64)
-
     def _rows(self, plan: Plan, rho: Tensor) -> Tensor:
         return self.problem.coefficients(rho)[0][:, plan.rows]
 
@@ -169,26 +150,8 @@ class Chart:
         return [(plan, rows) for plan, rows in groups if len(rows)]
 
 
-def _support(problem: Problem, states: States, extended: Tensor) -> tuple[Tensor, Tensor]:
-    """Bounds `(columns,)` of what is generated: those of the problem, or a recurring value that none goes beyond."""
-    lower, upper = (bound.clone() for bound in problem.column_bounds)
-    for i, values in enumerate(states.atoms):
-        data = extended[:, i][extended[:, i].isfinite()]
-        for edge in values[values.isfinite()] if len(data) else ():
-            if (data >= edge * (1 - SAME * edge.sign())).all():
-                lower[i] = torch.maximum(lower[i], edge)
-            if (data <= edge * (1 + SAME * edge.sign())).all():
-                upper[i] = torch.minimum(upper[i], edge)
-    # One value alone leaves nothing to generate: the state fixes it.
-    alone = lower >= upper
-    lower[alone], upper[alone] = (bound[alone] for bound in problem.column_bounds)
-    return lower, upper
-
-
-def holds(problem: Problem, z: Tensor, dtype: torch.dtype, ulps: float = _FINISHED_ULPS) -> Tensor:
-    """Which events `(B,)` obey laws (to `ulps` of `dtype`), bounds and inequalities, once stored as `dtype`."""
-    stored = z.to(dtype)
-    exact = stored.double()
-    inside = ((exact >= problem.lower) & (exact <= problem.upper)).all(-1)
-    inequalities = (exact @ problem.C.T <= problem.d).all(-1)
-    return inside & inequalities & (problem.system.ulps(stored).amax(-1) <= ulps if len(problem.b) else True)
+def _require_inside(problem: Problem, z: Tensor) -> None:
+    bad = ~((z >= problem.lower) & (z <= problem.upper) & z.isfinite())
+    if bad.any():
+        event, i = bad.nonzero()[0].tolist()
+        raise InvalidValueError(f"{problem.names[i]} is {z[event, i]:g} in event {event}, not within its bounds.")

@@ -43,6 +43,7 @@ def make_plan(problem: Problem, entries: Tensor, order: list[int], rho: Tensor) 
     fixed = (entries[: problem.lifted] != FREE) | problem.given_columns[: problem.lifted]
     fixed = fixed | problem.quantised[: problem.lifted]
     rows = problem.coefficients(rho[None])[0][0]
+    rows = rows / rows.abs().amax(1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
     solved = _independent(rows.T, [i for i in order if not fixed[i]])
     kept = _independent(rows[:, solved], list(range(len(rows))), limit=len(solved))
     coordinate = entries == FREE

@@ -11,6 +11,11 @@ from torch import Tensor
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra import require_feasible
 
+SAME = 1e-9
+"""Relative distance within which two values count as one."""
+
+_ROUNDING = 1.5e-15
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -69,12 +74,10 @@ class Problem:
 
     def require_feasible(self, given: Tensor | None = None, where: str = "") -> None:
         """Raise `InfeasibleError` when no event obeys it all, at the given values `(n,)` where there are any."""
-        lower, upper = self.lower, self.upper
-        if given is not None:
-            lower, upper = (torch.where(self.given, given, bound) for bound in (lower, upper))
-        parts = (x.numpy() for x in (self.A, self.b, self.C, self.d, lower, upper))
+        parts = (x.numpy() for x in (self.A, self.b, self.C, self.d, self.lower, self.upper))
         require_feasible(
             *parts,
+            given=None if given is None else torch.where(self.given, given, torch.nan).numpy(),
             law_names=self.law_names,
             inequality_names=self.inequality_names,
             names=self.names,
@@ -88,12 +91,15 @@ class Problem:
         return replace(self, given=given, ratios=ratios)
 
     def extend(self, z: Tensor) -> Tensor:
-        """Variables `(N, n)` with their slacks and ratios, `(N, columns)`; NaN for the ratio of 0 to 0."""
+        """Variables `(N, n)` with their slacks and ratios, `(N, columns)`.
+
+        An inequality that is broken (data have tolerances) or holds within rounding of its terms has no slack. A ratio
+        of 0 to 0, or out of its range, is NaN: such events obey no law of that ratio.
+        """
         terms = torch.cat([self.C * z[:, None, :], -self.d.expand(len(z), -1)[..., None]], -1)
         slack = -terms.sum(-1)
-        # A slack within rounding of its terms is none: the inequality holds with equality.
-        slack = torch.where(slack.abs() <= 4e-16 * terms.abs().sum(-1), 0.0, slack)
-        rho = [z[:, ratio.numerator] / z[:, ratio.denominator] for ratio in self.ratios]
+        slack = torch.where(slack <= _ROUNDING * terms.abs().sum(-1), 0.0, slack)
+        rho = [_quotient(z[:, ratio.numerator], z[:, ratio.denominator], ratio) for ratio in self.ratios]
         return torch.cat([z, slack, *(r[:, None] for r in rho)], 1)
 
     def coefficients(self, rho: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,6 +127,12 @@ class Problem:
         return torch.cat(low), torch.cat(high)
 
     @cached_property
+    def comparisons(self) -> Tensor:
+        """Mask `(k,)` of inequalities that compare two variables, or one with zero: they take no arithmetic."""
+        plus, minus, members = ((self.C == 1).sum(1), (self.C == -1).sum(1), (self.C != 0).sum(1))
+        return (plus <= 1) & (minus <= 1) & (plus + minus == members) & (self.d == 0)
+
+    @cached_property
     def quantised(self) -> Tensor:
         """Mask `(columns,)` of generated variables with a resolution."""
         rest = torch.zeros(self.columns - self.n, dtype=torch.bool)
@@ -130,6 +142,12 @@ class Problem:
     def given_columns(self) -> Tensor:
         """`given` padded to `(columns,)`."""
         return torch.cat([self.given, torch.zeros(self.columns - self.n, dtype=torch.bool)])
+
+
+def _quotient(numerator: Tensor, denominator: Tensor, ratio: Ratio) -> Tensor:
+    rho = numerator / denominator
+    beyond = torch.maximum(ratio.lower - rho, rho - ratio.upper) > SAME * rho.abs()
+    return torch.where(beyond | rho.isinf(), torch.nan, rho)
 
 
 def _float64(values: list[float]) -> Tensor:

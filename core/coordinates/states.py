@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.problem import Problem
+from lawful.core.coordinates.problem import SAME, Problem
 
 FREE = -1
 """Entry of a state: the column varies continuously."""
 UNDEFINED = -2
-"""Entry of a state: the ratio of 0 to 0."""
-
-SAME = 1e-9
-"""Relative distance within which two values are one recurring value."""
+"""Entry of a state: the ratio of 0 to 0, or one out of its range."""
 
 
 @dataclass(frozen=True)

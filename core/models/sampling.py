@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.coordinates import Chart
-from lawful.core.coordinates.chart import holds
+from lawful.core.coordinates.finish import holds
 from lawful.core.errors import LawfulError
 from lawful.core.models.base import GenerativeModel
 

@@ -10,6 +10,8 @@ from scipy.optimize import linprog
 
 from lawful.core.errors import LawfulError
 
+_SWEEPS = 5
+
 
 class InfeasibleError(LawfulError, ValueError):
     """Laws, inequalities and bounds that no point satisfies together; `clash` names them."""
@@ -35,20 +37,33 @@ class _Rows:
         return _Rows(self.G[keep], self.h[keep], tuple(name for name in self.names if name in names))
 
     def least_violation(self) -> float:
-        """The smallest worst violation over all z, each row in units of its own largest coefficient."""
+        """The smallest worst violation over all z, of each row in units of its own |h|: from 0 to 1.
+
+        Units of laws and variables do not count, nor do rows that have no part in a clash.
+        """
         if not len(self.h):
             return 0.0
-        rows, n = self.G.shape
-        cost = np.zeros(n + 1)
+        G, h = self._scaled()
+        cost = np.zeros(G.shape[1] + 1)
         cost[-1] = 1.0
         result = linprog(
             cost,
-            A_ub=np.hstack([self.G, -np.ones((rows, 1))]),
-            b_ub=self.h,
-            bounds=[(None, None)] * n + [(0, None)],
+            A_ub=np.hstack([G, -np.abs(h)[:, None]]),
+            b_ub=h,
+            bounds=[(None, None)] * G.shape[1] + [(0, None)],
             method="highs",
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
         return float(result.fun) if result.status == 0 else np.inf
+
+    def _scaled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows with |h| = 1, or a largest coefficient of 1 where h = 0, after scaling variables to match."""
+        G, size = self.G, np.abs(self.h)
+        for _ in range(_SWEEPS):
+            G = G / _middle(G, axis=0)
+            rows = np.where(size > 0, size, _middle(G, axis=1)[:, 0])
+            G, size = G / rows[:, None], (size > 0).astype(float)
+        return G, np.sign(self.h)
 
 
 def require_feasible(
@@ -62,23 +77,25 @@ def require_feasible(
     law_names: Sequence[str],
     inequality_names: Sequence[str],
     names: Sequence[str],
+    given: np.ndarray | None = None,
     where: str = "",
     tolerance: float = 1e-9,
 ) -> None:
     """Raise `InfeasibleError` when `{z : A z = b, C z <= d, lower <= z <= upper}` is empty.
 
-    `A` (m, n), `b` (m,), `C` (k, n), `d` (k,), bounds (n,), float64. The error names a minimal set of laws and bounds:
-    without any one of them the others can hold together (deletion filter, Chinneck & Dravnieks 1991,
-    doi:10.1287/ijoc.3.2.157). `tolerance` is relative to the right-hand sides.
+    `A` (m, n), `b` (m,), `C` (k, n), `d` (k,), bounds (n,), float64; `given` (n,) are values to keep to, NaN where
+    there are none. The error names a minimal set of laws, bounds and given values: without any one of them the others
+    can hold together (deletion filter, Chinneck & Dravnieks 1991, doi:10.1287/ijoc.3.2.157). `tolerance` is relative to
+    the right-hand sides of those that clash.
     """
-    rows = _rows(A, b, C, d, lower, upper, law_names, inequality_names, names)
-    allowed = tolerance * max(1.0, float(np.abs(rows.h).max(initial=0.0)))
-    if rows.least_violation() <= allowed:
+    given = np.full(len(lower), np.nan) if given is None else given
+    rows = _rows(A, b, C, d, lower, upper, given, law_names, inequality_names, names)
+    if rows.least_violation() <= tolerance:
         return
     clash = list(dict.fromkeys(rows.names))
     for name in list(clash):
         rest = [other for other in clash if other != name]
-        if rows.only(rest).least_violation() > allowed:
+        if rows.only(rest).least_violation() > tolerance:
             clash = rest
     raise InfeasibleError(clash, where)
 
@@ -90,16 +107,24 @@ def _rows(
     d: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
+    given: np.ndarray,
     law_names: Sequence[str],
     inequality_names: Sequence[str],
     names: Sequence[str],
 ) -> _Rows:
-    eye, low, high = np.eye(len(lower)), np.isfinite(lower), np.isfinite(upper)
-    G = np.vstack([A, -A, C, -eye[low], eye[high]])
-    h = np.concatenate([b, -b, d, -lower[low], upper[high]])
+    eye, low, high, known = np.eye(len(lower)), np.isfinite(lower), np.isfinite(upper), np.isfinite(given)
+    G = np.vstack([A, -A, C, -eye[low], eye[high], eye[known], -eye[known]])
+    h = np.concatenate([b, -b, d, -lower[low], upper[high], given[known], -given[known]])
     labels = [f"law {name!r}" for name in law_names] * 2 + [f"inequality {name!r}" for name in inequality_names]
     labels += [f"{name} >= {bound:g}" for name, bound, there in zip(names, lower, low, strict=True) if there]
     labels += [f"{name} <= {bound:g}" for name, bound, there in zip(names, upper, high, strict=True) if there]
-    scale = np.abs(G).max(axis=1, initial=0.0)
-    scale[scale == 0] = 1.0
-    return _Rows(G / scale[:, None], h / scale, tuple(labels))
+    labels += [f"given {name} = {value:g}" for name, value, there in zip(names, given, known, strict=True) if there] * 2
+    return _Rows(G, h, tuple(labels))
+
+
+def _middle(G: np.ndarray, axis: int) -> np.ndarray:
+    """Geometric mean of the smallest and largest nonzero size along an axis, kept; 1 where all are zero."""
+    size = np.abs(G)
+    largest = size.max(axis=axis, keepdims=True, initial=0.0)
+    smallest = np.where(size > 0, size, np.inf).min(axis=axis, keepdims=True, initial=np.inf)
+    return np.where(largest > 0, np.sqrt(largest) * np.sqrt(np.where(largest > 0, smallest, 1.0)), 1.0)

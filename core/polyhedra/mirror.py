@@ -9,10 +9,15 @@ from torch import Tensor
 
 from lawful.core.polyhedra.links import Link
 
+_LEAST_SLOPE = 1e-200
+
 
 @dataclass(frozen=True)
 class MirrorSolution:
-    """`z` (B, n) on the laws and inside the bounds, the multipliers `nu` (B, m), and which samples converged (B,)."""
+    """`z` (B, n) on the laws and inside the bounds, the multipliers `nu` (B, m), and which samples converged (B,).
+
+    Where a sample has not converged, `z` breaks a law or is NaN: there may be no point strictly inside the bounds.
+    """
 
     z: Tensor
     nu: Tensor
@@ -25,8 +30,8 @@ def mirror_map(
     """`z = g(y + A' nu)` with `nu` such that `A z = b`: the Bregman projection of `g(y)` on the laws.
 
     `nu` minimises the convex `sum_i G_i(y_i + (A' nu)_i) - b' nu` with `G_i' = g_i`, by Newton's method; the Hessian is
-    `A diag(g') A'`. The line search looks at the sign of the objective's slope only, which an increasing slope makes
-    sufficient, so no antiderivative `G` is needed.
+    `A diag(g') A'`. The line search looks at the objective's slope only, which increases along a step and so bounds
+    the objective: no antiderivative `G` is needed.
 
     `A` `(m, n)` or `(B, m, n)` of full row rank, `y` `(B, n)`, `b` `(B, m)`, all float64. A sample has converged when
     `|A z - b| <= tol * (|A| |z| + |b|)` holds for each law.
@@ -42,12 +47,24 @@ def mirror_map(
         gradient = _mv(Ai, z) - bi
         small = (gradient.abs() <= tol * (_mv(Ai.abs(), z.abs()) + bi.abs())).all(-1)
         done[todo[small]] = True
-        todo, Ai, yi, bi, u, gradient = (x[~small] for x in (todo, Ai, yi, bi, u, gradient))
+        go_on = ~small & gradient.isfinite().all(-1)
+        todo, Ai, bi, u, gradient = (x[go_on] for x in (todo, Ai, bi, u, gradient))
         if len(todo) == 0:
             break
-        step = _newton_direction(Ai, link.derivative(u), gradient)
+        # Far out g' underflows, but a tiny one still tells the way back.
+        step = _newton_direction(Ai, link.derivative(u).clamp_min(_LEAST_SLOPE), gradient)
         nu[todo] += _step_length(Ai, u, bi, link, step, gradient)[:, None] * step
+    nu = _polished(A, y, b, link, nu)
     return MirrorSolution(link.forward(y + _mv(A.mT, nu)), nu, done)
+
+
+def _polished(A: Tensor, y: Tensor, b: Tensor, link: Link, nu: Tensor) -> Tensor:
+    """One more step where it helps: close to the end a step squares the error, down to rounding."""
+    u = y + _mv(A.mT, nu)
+    gradient = _mv(A, link.forward(u)) - b
+    further = nu + _newton_direction(A, link.derivative(u).clamp_min(_LEAST_SLOPE), gradient)
+    after = _mv(A, link.forward(y + _mv(A.mT, further))) - b
+    return torch.where((after.abs() <= gradient.abs()).all(-1, keepdim=True), further, nu)
 
 
 def _newton_direction(A: Tensor, D: Tensor, gradient: Tensor) -> Tensor:
@@ -60,16 +77,25 @@ def _newton_direction(A: Tensor, D: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _step_length(A: Tensor, u: Tensor, b: Tensor, link: Link, step: Tensor, gradient: Tensor) -> Tensor:
-    """Halve the step until the slope along it has not risen above half of the opposite of what it was."""
-    t = u.new_ones(len(u))
+    """Halve the step until the objective has fallen by a tenth of what its slope promised.
+
+    As the slope increases along the step, `t / 2 (slope(t / 2) + slope(t))` is never less than the change of the
+    objective. A first step that leaves the region where `g'` was looked at many times over is cut short.
+    """
     move = _mv(A.mT, step)
-    limit = -0.5 * (step * gradient).sum(-1)
+    t = ((10 + 3 * u.abs().amax(-1)) / move.abs().amax(-1)).clamp_max(1.0)
+    enough = 0.2 * (step * gradient).sum(-1)
+
+    def slope(t: Tensor) -> Tensor:
+        return (step * (_mv(A, link.forward(u + t[:, None] * move)) - b)).sum(-1)
+
+    full = slope(t)
     for _ in range(60):
-        slope = (step * (_mv(A, link.forward(u + t[:, None] * move)) - b)).sum(-1)
-        too_far = ~(slope <= limit)
+        half = slope(0.5 * t)
+        too_far = half + full > enough
         if not too_far.any():
             break
-        t = torch.where(too_far, 0.5 * t, t)
+        t, full = torch.where(too_far, 0.5 * t, t), torch.where(too_far, half, full)
     return t
 
 

@@ -2,48 +2,82 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from shutil import get_terminal_size
+from typing import Annotated, Any
 
 import typer
 
 from lawful import __version__
-from lawful.core.errors import LawfulError
 from lawful.domains import InputError, get_domain, list_domains
+
+_EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  a law, a bound or an inequality does not hold in the file
+  2  the input is at fault; one line says what and what to do"""
 
 app = typer.Typer(
     name="lawful",
-    help="Generative ensembles that obey physical laws exactly.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="Name of a domain; `lawful domains` lists them.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for all files. [default: lawful-DOMAIN]")
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for all files.  [default: lawful-DOMAIN]")
 ]
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="FILE", help="NetCDF or HDF5 file. [default: the domain's sample]")
+    Path | None,
+    typer.Option(
+        "--data", metavar="FILE", help="NetCDF or plain HDF5 file to learn from.  [default: the domain's sample]"
+    ),
 ]
 Map = Annotated[
-    list[str] | None, typer.Option("--map", metavar="VAR=PATH", help="Name or HDF5 path of a variable in the file.")
-]
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="VAR=PATH",
+        help="A variable of the domain and its name, or HDF5 path, in the file. Once for each that differs.",
+    ),
+]  # fmt: skip
 Members = Annotated[int, typer.Option("--members", metavar="N", help="Realizations of each event.")]
 Given = Annotated[
-    str, typer.Option("--given", metavar="VAR,VAR", help="Variables fixed at the file's values; the rest is generated.")
-]
+    str,
+    typer.Option(
+        "--given", metavar="VAR,VAR", show_default=False,
+        help="Variables fixed at the file's values; the others are generated.",
+    ),
+]  # fmt: skip
 Model = Annotated[str, typer.Option("--model", metavar="NAME", help="Kind of generative model.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="The same seed gives the same ensemble, bit for bit.")]
-Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train.")]
-Folds = Annotated[int, typer.Option("--folds", metavar="K", help="How many of the 5 folds to train and judge.")]
-Dtype = Annotated[str, typer.Option("--dtype", metavar="float64|float32", help="Precision of the stored ensemble.")]
-Fast = Annotated[bool, typer.Option("--fast", help="A smoke run in a minute; marked as such in the report.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="S", help="The same seed gives the same ensemble on one machine, bit for bit.")
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train; auto is cuda where there is one.")
+]
+Folds = Annotated[
+    int,
+    typer.Option("--folds", metavar="K", help="How many of the 5 folds to train and judge; 5 for published figures."),
+]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="float64|float32", help="Numbers of the stored ensemble.")]
+Fast = Annotated[bool, typer.Option("--fast", help="A smoke run of less than a minute, marked as such in its report.")]
 
 
-@app.command()
+@app.command(
+    short_help="Train, generate and report: the whole way.",
+    epilog=f"""\b
+Examples:
+  lawful run surface-balance
+  lawful run surface-balance --given Kdown,Ldown,Rain --members 50
+  lawful run surface-balance --data site.h5 --map Kdown=/rad/sw_in
+  lawful run rock-oxides --folds 5 --seed 1
+
+{_EXIT_CODES}""",
+)
 def run(
     domain: DomainArgument,
     out: Out = None,
@@ -60,28 +94,46 @@ def run(
 ) -> None:
     """Train a generator, make a lawful ensemble, and report on it.
 
-    A finished training of the same data, laws and settings in DIR is used again. Events are split by whole blocks
-    (weeks, studies); the ensemble is made for the fold that was held out, and judged against it.
+    Events are split by whole blocks that belong together (weeks, studies). A fifth is held out of training; the
+    ensemble is made for these events, and judged against them.
 
-    Writes DIR/ensemble.nc, report.html, report.json, figures/*.png, model/ and run.yaml.
+    A finished training in DIR of the same data, laws and settings is used again; one that was cut off starts over.
+
+    \b
+    Writes into DIR:
+      ensemble.nc               the ensemble, CF NetCDF (realization, event)
+      report.html, report.json  does it obey the laws, is it like the data?
+      figures/*.png             the figures of the report
+      model/                    the trained model
+      run.yaml                  every setting, version, hash and time
+      folds.json, folds/K/      means over folds, and the others (--folds)
     """
     from lawful import pipeline
     from lawful.pipeline.folds import as_text
     from lawful.pipeline.progress import Console
 
     settings = pipeline.RunSettings.checked(
-        domain=domain, out=out or Path(f"lawful-{domain}"), data=data, mapping=_mapping(map_), members=members,
+        domain=domain, out=out or _default_out(domain), data=data, mapping=_mapping(map_), members=members,
         given=_names(given), model=model, seed=seed, device=device, folds=folds, dtype=dtype, fast=fast,
     )  # fmt: skip
     outcome = pipeline.run(settings, Console())
     typer.echo(outcome.report["verdict"])
-    if folds > 1:
-        typer.echo(as_text(json.loads((outcome.out / "folds.json").read_text())))
+    if outcome.over_folds:
+        typer.echo(as_text(outcome.over_folds))
     typer.echo(f"{outcome.out / 'ensemble.nc'}\n{outcome.out / 'report.html'}")
     raise typer.Exit(0 if outcome.holds else 1)
 
 
-@app.command()
+@app.command(
+    short_help="Train only.",
+    epilog=f"""\b
+Examples:
+  lawful train surface-balance --out year
+  lawful generate year --members 100
+  lawful report year
+
+{_EXIT_CODES}""",
+)
 def train(
     domain: DomainArgument,
     out: Out = None,
@@ -93,58 +145,100 @@ def train(
     device: Device = "auto",
     fast: Fast = False,
 ) -> None:
-    """Train only. Writes DIR/model/ and DIR/run.yaml; `lawful generate DIR` goes on from there."""
+    """Train only; `lawful generate` and `lawful report` go on from there.
+
+    Writes DIR/model/ and DIR/run.yaml. A finished training of the same data, laws and settings is used again.
+    """
     from lawful import pipeline
     from lawful.pipeline.progress import Console
 
     settings = pipeline.RunSettings.checked(
-        domain=domain, out=out or Path(f"lawful-{domain}"), data=data, mapping=_mapping(map_), given=_names(given),
+        domain=domain, out=out or _default_out(domain), data=data, mapping=_mapping(map_), given=_names(given),
         model=model, seed=seed, device=device, fast=fast,
     )  # fmt: skip
     typer.echo(pipeline.stage_train(settings, Console()))
 
 
-@app.command()
+@app.command(
+    short_help="Generate an ensemble with a trained model.",
+    epilog=f"""\b
+Examples:
+  lawful generate lawful-surface-balance --members 100 --seed 7
+  lawful generate lawful-surface-balance --data 2013.nc
+
+{_EXIT_CODES}""",
+)
 def generate(
     folder: FolderArgument,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="Generate for the events of this file instead.")
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Generate for the events of this file, their times and given values.  [default: held-out events]",
+        ),
     ] = None,
-    members: Members = 20,
-    seed: Seed = 0,
-    dtype: Dtype = "float64",
+    map_: Map = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", metavar="N", help="Realizations of each event.  [default: as in the run]"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="S", help="Other seeds give other ensembles.  [default: as in the run]"),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype", metavar="float64|float32", help="Numbers of the stored ensemble.  [default: as in the run]"
+        ),
+    ] = None,
 ) -> None:
-    """Generate an ensemble with the trained model of a run. Writes DIR/ensemble.nc.
+    """Generate an ensemble with the trained model of a run.
 
-    Events (their times, and the values of given variables) are those held out of training, or those of FILE.
+    Writes DIR/ensemble.nc, in place of the one that is there. The variables that were given in training are taken
+    from the data here too.
     """
     from lawful import pipeline
     from lawful.pipeline.progress import Console
 
-    changes = {"members": members, "seed": seed, "dtype": dtype, "data": data}
+    changes = {"members": members, "seed": seed, "dtype": dtype, "events": data, "mapping": _mapping(map_) or None}
     typer.echo(pipeline.stage_generate(folder, Console(), **changes))
 
 
-@app.command()
+@app.command(short_help="Judge the ensemble of a run.", epilog=_EXIT_CODES)
 def report(folder: FolderArgument) -> None:
-    """Judge the ensemble of a run: physics validity, and fidelity to the held-out data. Writes DIR/report.html."""
+    """Judge the ensemble of a run: does it obey the laws, and is it like the data?
+
+    Writes DIR/report.html, DIR/report.json and DIR/figures/*.png.
+    """
     from lawful import pipeline
     from lawful.pipeline.progress import Console
 
     outcome = pipeline.stage_report(folder, Console())
     typer.echo(f"{outcome.report['verdict']}\n{outcome.out / 'report.html'}")
+    raise typer.Exit(0 if outcome.holds else 1)
 
 
-@app.command()
+@app.command(
+    short_help="Judge the laws and bounds in any file.",
+    epilog=f"""\b
+Examples:
+  lawful check lawful-surface-balance/ensemble.nc --domain surface-balance
+  lawful check other.h5 --domain rock-oxides --map SiO2=/oxides/silica --json
+
+{_EXIT_CODES}""",
+)
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any NetCDF or HDF5 file, from any source.")],
     domain: Annotated[str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold it to.")],
     map_: Map = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Judge a file: every law in units and in rounding units (ulps) of the stored numbers, bounds and inequalities.
+    """Judge the laws, inequalities and bounds of a domain in any file, as it is stored.
 
-    Exit code 0 when all hold to 8 ulps, 1 when some do not, 2 when the file cannot be judged.
+    A law holds when it is off by no more than 8 ulps: 8 times what rounding every stored number once can do to it.
+    Bounds and inequalities hold without any allowance.
     """
     from lawful.data_recipes import read_ensemble
     from lawful.reports.arrays import plain
@@ -156,11 +250,13 @@ def check(
     judged = validity(reading.dataset, chosen)
     for note in reading.notes:
         typer.echo(f"note: {note}", err=True)
-    typer.echo(json.dumps(plain(judged), indent=1, ensure_ascii=False) if as_json else validity_table(judged))
+    width = max(get_terminal_size((120, 0)).columns, 80)
+    text = json.dumps(plain(judged), indent=1, ensure_ascii=False) if as_json else validity_table(judged, width=width)
+    typer.echo(text.rstrip())
     raise typer.Exit(0 if judged["holds"] else 1)
 
 
-@app.command()
+@app.command(short_help="List the installed domains with their laws.")
 def domains() -> None:
     """List the installed domains with their laws."""
     for name in list_domains():
@@ -170,24 +266,52 @@ def domains() -> None:
             typer.echo(f"    {law.name:12s} {law.equation}   [{law.units}]")
 
 
-@app.command()
+@app.command(short_help="Make the sample data of a domain again.", epilog=_EXIT_CODES)
 def data(
     domain: DomainArgument,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="[default: DOMAIN.nc]")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="NetCDF file to write.  [default: DOMAIN.nc]"),
+    ] = None,
 ) -> None:
-    """Make the sample data of a domain again, from their source (needs the `recipes` extra)."""
+    """Make the sample data of a domain again, from their source.
+
+    `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
+    the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
+    """
     from lawful.data_recipes import make
 
     typer.echo(make(get_domain(domain).name, output or Path(f"{domain}.nc")))
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog=f"""\b
+Start with:
+  lawful run surface-balance
+
+{_EXIT_CODES}
+
+`lawful COMMAND --help` says more on each.""",
+)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
+    """Learn from data, and generate ensembles that obey physical laws exactly.
+
+    A domain declares variables with units and bounds, and the linear laws between them. `run` trains a generative
+    model on data of a domain, generates an ensemble in which every law holds to rounding and no bound is violated,
+    and writes a report. The other commands are its stages, one by one, and `check`, which judges any file.
+    """
     if version:
         typer.echo(f"lawful {__version__}")
-        raise typer.Exit()
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _default_out(domain: str) -> Path:
+    return Path(f"lawful-{get_domain(domain).name}")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -198,17 +322,41 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
     split = [pair.partition("=") for pair in pairs or []]
     for name, equals, path in split:
         if not (name and equals and path):
-            raise InputError(f"--map {name}{equals}{path}: expected VAR=PATH")
+            raise InputError(f"--map {name}{equals}{path}: expected VAR=PATH, as in --map Kdown=/radiation/sw_in")
     return {name: path for name, _, path in split}
 
 
-def main() -> None:
+# The base of what Typer raises for a wrong command line; it moved from one module to another between releases.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what is wrong with the input is one line on standard error and exit code 2."""
     try:
-        app()
-    except (InputError, LawfulError) as error:
-        typer.echo(f"lawful: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("lawful: interrupted", err=True)
-        sys.exit(130)
+        code = app(arguments, prog_name="lawful", standalone_mode=False)
+    except _UsageError as error:
+        code = _fail(f"{error.format_message()} (see `{error.ctx.command_path if error.ctx else 'lawful'} --help`)")
+    except OSError as error:
+        code = _fail(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+    except ValueError as error:
+        if not _is_for_users(error):
+            raise
+        code = _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        _fail("interrupted")
+    sys.exit(code)
+
+
+def _is_for_users(error: ValueError) -> bool:
+    # Here, because torch is slow to import and `lawful --help` does not need it.
+    from lawful.core.errors import LawfulError
+
+    return isinstance(error, InputError | LawfulError)
+
+
+def _fail(message: str) -> int:
+    typer.echo(f"lawful: {' '.join(message.split())}", err=True)
+    return 2

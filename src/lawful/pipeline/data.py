@@ -1,6 +1,7 @@
 """Data as a run uses them: read, snapped to instrument steps, split by blocks, turned into tensors."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,16 +12,20 @@ from lawful.core.coordinates import Problem
 from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
+from lawful.data_recipes.read import MINIMUM_EVENTS
 from lawful.domains import Domain, InputError
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.context import context_features
 from lawful.domains.problem import problem_of
+from lawful.pipeline.closing import project
 from lawful.pipeline.settings import FOLDS, RunSettings
 
 VIEWS = 8
 """How many versions of the training events there are, each with its own random spreading."""
 
-_DAY_SHIFT = 30.0
+DAY_SHIFT = 30.0
+"""Standard deviation, in days, of the random shift of the day of the year in a version."""
+
 _VALIDATION_SHARE = 1 / 8
 
 
@@ -40,23 +45,29 @@ class Prepared:
 def prepare(settings: RunSettings, fold: int) -> Prepared:
     """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
     domain = settings.load_domain()
-    problem = problem_of(domain, settings.given)
+    problem = _problem(domain, settings.given)
+    reading = load(settings.data or sample_path(domain), domain, settings.mapping)
+    require_given_lawful(problem, reading.dataset, domain)
+    train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
+    closed, notes = project(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
+    held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
+    said = (*reading.notes, *notes)
+    return Prepared(domain, problem, reading.dataset, closed, held_out, said, reading.sha256)
+
+
+def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:
+    problem = problem_of(domain, given)
     try:
         problem.require_feasible()
         _ = problem.system
     except (InfeasibleError, InconsistentSystemError) as error:
         raise InputError(f"domain {domain.name!r}: {error}") from error
-    reading = load(settings, domain)
-    train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
-    pick = {domain.event_dim: np.flatnonzero(train)}, {domain.event_dim: np.flatnonzero(test)}
-    parts = (reading.dataset.isel(pick[0]), reading.dataset.isel(pick[1]))
-    return Prepared(domain, problem, reading.dataset, *parts, tuple(reading.notes), reading.sha256)
+    return problem
 
 
-def load(settings: RunSettings, domain: Domain) -> Reading:
-    """The user's file, or the sample that comes with the domain."""
-    path = settings.data or sample_path(domain)
-    reading = read(path, domain, settings.mapping or None)
+def load(path: Path, domain: Domain, mapping: dict[str, str], minimum_events: int = MINIMUM_EVENTS) -> Reading:
+    """Events of a file, with values at multiples of their resolution."""
+    reading = read(path, domain, mapping or None, minimum_events=minimum_events)
     dataset, notes = _snapped(reading.dataset, domain)
     return Reading(dataset, [*reading.notes, *notes], reading.sha256)
 
@@ -93,7 +104,7 @@ def context(ds: xr.Dataset, domain: Domain) -> Tensor:
 def shifted_contexts(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> list[Tensor]:
     """`VIEWS` versions of the context with days of the year shifted at random; the first is not shifted."""
     events = ds.sizes[domain.event_dim]
-    shifts = [np.zeros(events), *(_DAY_SHIFT * rng.standard_normal(events) for _ in range(VIEWS))]
+    shifts = [np.zeros(events), *(DAY_SHIFT * rng.standard_normal(events) for _ in range(VIEWS))]
     return [torch.from_numpy(context_features(ds, domain, shift)[0]).float() for shift in shifts]
 
 
@@ -104,11 +115,19 @@ def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) ->
     return torch.from_numpy(np.isin(labels, blocks[: max(1, round(_VALIDATION_SHARE * len(blocks)))]))
 
 
-def require_given_lawful(problem: Problem, z: Tensor, tolerance: Tensor) -> None:
-    """Raise InputError when the given values `z` (B, n) decide a law by themselves and break it; names the law."""
+def require_given_lawful(problem: Problem, ds: xr.Dataset, domain: Domain) -> None:
+    """Raise InputError when given values decide a law by themselves and do not close it to rounding; names the law.
+
+    They are kept exactly, so nothing that is generated could close it.
+    """
     if not problem.given.any():
         return
+    z = values(ds, domain)
     try:
-        problem.system.restrict((~problem.given).expand(z.shape), z, tolerance=tolerance)
+        problem.system.restrict((~problem.given).expand(z.shape), z)
     except InconsistentSystemError as error:
-        raise InputError(f"the given values break a law: {error}") from error
+        laws, event = " and ".join(map(repr, error.rows)), str(ds[domain.event_dim].values[error.samples[0][0]])
+        raise InputError(
+            f"--given: its values alone decide law {laws}, and do not close it to rounding in {len(error.samples)} "
+            f"{domain.event}s, by {abs(error.clash):.2g} at {event[:19]}; leave one of its variables to be generated"
+        ) from error

@@ -1,11 +1,12 @@
 """Means over folds of what each fold's report says."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lawful.reports.files import write_atomically
 
 
 def over_folds(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -32,10 +33,8 @@ def _average(values: list[float | None]) -> float | None:
 
 
 def save_over_folds(out: Path, summary: dict[str, Any]) -> None:
-    """Write folds.json under a temporary name and move it."""
-    temporary = out / f".folds.{os.getpid()}.part"
-    temporary.write_text(json.dumps(summary, indent=1))
-    temporary.replace(out / "folds.json")
+    """Write folds.json, whole or not at all."""
+    write_atomically(out / "folds.json", json.dumps(summary, indent=1).encode())
 
 
 def as_text(summary: dict[str, Any]) -> str:

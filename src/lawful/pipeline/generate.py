@@ -1,5 +1,7 @@
 """The generating stage: a lawful ensemble for the events of a data set, as an xarray Dataset."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import xarray as xr
@@ -12,28 +14,27 @@ from lawful.domains import Domain, InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, require_given_lawful
 from lawful.pipeline.progress import Console
-from lawful.pipeline.settings import RunSettings
+from lawful.pipeline.settings import Drawing, RunSettings
 
 
 def generate(
-    settings: RunSettings, prepared: Prepared, events: xr.Dataset, model: AutoregressiveModel, console: Console
+    drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: AutoregressiveModel, console: Console
 ) -> xr.Dataset:
-    """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the settings.
+    """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the drawing.
 
     Raises:
         InputError: the given values leave no lawful event; the message names the clash.
     """
-    domain, problem = prepared.domain, prepared.problem
+    domain = prepared.domain
     z, context = prepared_data.values(events, domain), prepared_data.context(events, domain)
-    tolerance = torch.tensor([law.tolerance or 0.0 for law in domain.equalities], dtype=torch.float64)
-    require_given_lawful(problem, z, tolerance)
-    generator = torch.Generator().manual_seed(settings.seed + 1)
-    members, count = settings.members, len(z)
+    require_given_lawful(prepared.problem, events, domain)
+    generator = torch.Generator().manual_seed(drawing.seed + 1)
+    members, count = drawing.members, len(z)
     with console.progress(f"generating {members} x {count} events", members * count) as bar:
         try:
             sampled = sample_events(
                 model, model.chart, context.repeat(members, 1), z.repeat(members, 1), generator,
-                dtype=getattr(torch, settings.dtype), progress=bar.advance,
+                dtype=getattr(torch, drawing.dtype), progress=bar.advance,
             )  # fmt: skip
         except InfeasibleEventsError as error:
             raise _explained(error, prepared, events, z) from error
@@ -41,7 +42,7 @@ def generate(
         share = sampled.redrawn / (members * count)
         console.say(f"{sampled.redrawn} draws ({share:.2%}) had an infeasible pattern and were drawn again")
     fields = sampled.z.reshape(members, count, -1).numpy()
-    return _dataset(settings, prepared, events, fields, sampled.redrawn)
+    return _dataset(prepared.domain, events, fields).assign_attrs(lawful_redrawn=sampled.redrawn)
 
 
 def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> InputError:
@@ -55,17 +56,14 @@ def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Data
     return InputError(f"{prepared.domain.event} {label}: {error}; the given values are unlike the training data")
 
 
-def _dataset(
-    settings: RunSettings, prepared: Prepared, events: xr.Dataset, fields: np.ndarray, redrawn: int
-) -> xr.Dataset:
-    domain = prepared.domain
+def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Dataset:
     dims = ("realization", domain.event_dim)
     variables = {v.name: (dims, fields[..., i], variable_attributes(v)) for i, v in enumerate(domain.variables)}
     known = {name: events[name] for name in _kept(events, domain)}
-    realization = ("realization", np.arange(settings.members, dtype=np.int32), {
+    realization = ("realization", np.arange(len(fields), dtype=np.int32), {
         "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
     ds = xr.Dataset(variables, coords={**events[[*domain.names]].coords, "realization": realization})
-    return ds.assign(known).assign_attrs(_attributes(settings, prepared, redrawn))
+    return ds.assign(known)
 
 
 def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
@@ -74,10 +72,12 @@ def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
     return [name for name in wanted if name in events.data_vars]
 
 
-def _attributes(settings: RunSettings, prepared: Prepared, redrawn: int) -> dict[str, str | int]:
+def attributes(settings: RunSettings, drawing: Drawing, prepared: Prepared, weights: str) -> dict[str, str | int]:
+    """Global attributes of an ensemble; `weights` is the SHA-256 of those of its model."""
     domain = prepared.domain
-    # No time of day: the same seed gives the same file, byte for byte. When it ran is in run.yaml.
-    history = [settings.command(), str(prepared.data.attrs.get("history", ""))]
+    # No time of day and no folder: the same seed gives the same file, byte for byte. When it ran is in run.yaml.
+    drawn = drawing.command(Path("DIR")) if drawing != settings.drawing else ""
+    history = [settings.command(with_out=False), drawn, str(prepared.data.attrs.get("history", ""))]
     return {
         "Conventions": CONVENTIONS,
         "title": f"Generated ensemble: {domain.title}",
@@ -90,8 +90,8 @@ def _attributes(settings: RunSettings, prepared: Prepared, redrawn: int) -> dict
         "lawful_laws": "; ".join(law.equation for law in domain.laws),
         "lawful_law_hash": domain.law_hash(),
         "lawful_model": settings.model,
-        "lawful_seed": settings.seed,
+        "lawful_model_sha256": weights,
+        "lawful_seed": drawing.seed,
         "lawful_given": ", ".join(settings.given),
         "lawful_data_sha256": prepared.sha256,
-        "lawful_redrawn": redrawn,
     }

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +11,38 @@ from safetensors.torch import load, save
 
 from lawful import __version__
 from lawful.core.coordinates import Chart, Problem
-from lawful.core.errors import LawfulError
 from lawful.core.models import AutoregressiveModel, Settings
 from lawful.domains import InputError
+from lawful.reports.files import write_atomically
 
 FORMAT = 1
 _WEIGHTS, _DESCRIPTION, _MARKER = "model.safetensors", "model.json", "training.json"
 
 
-def mark_started(folder: Path, key: str) -> bool:
+def mark_started(folder: Path) -> bool:
     """Note that a training begins; True when an earlier one was cut off here."""
     folder.mkdir(parents=True, exist_ok=True)
     interrupted = (folder / _MARKER).exists()
     # A model of other settings must not be taken for the one that is being made.
     (folder / _DESCRIPTION).unlink(missing_ok=True)
-    _write(folder / _MARKER, json.dumps({"key": key}).encode())
+    (folder / _MARKER).touch()
     return interrupted
 
 
-def save_model(folder: Path, model: AutoregressiveModel, facts: dict[str, Any]) -> None:
-    """Write a finished model; `facts` is what it was made from, with its `key`. The description comes last."""
+def save_model(folder: Path, model: AutoregressiveModel, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write a finished model and its description, which comes last; `facts` is what it was made from."""
     chart = {f"chart.{name}": tensor.contiguous() for name, tensor in model.chart.tensors().items()}
     network = {f"network.{name}": tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     content = save({**chart, **network})
     description = {
         **facts,
         "format": FORMAT,
-        "lawful_version": __version__,
-        "context_size": model.context_size,
-        "settings": asdict(model.settings),
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
-    _write(folder / _WEIGHTS, content)
-    _write(folder / _DESCRIPTION, json.dumps(description, indent=1).encode())
+    write_atomically(folder / _WEIGHTS, content)
+    write_atomically(folder / _DESCRIPTION, json.dumps(description, indent=1).encode())
     (folder / _MARKER).unlink(missing_ok=True)
+    return description
 
 
 def describe(folder: Path) -> dict[str, Any] | None:
@@ -61,34 +57,61 @@ def describe(folder: Path) -> dict[str, Any] | None:
     try:
         description = json.loads(path.read_bytes())
         weights = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a model of lawful ({error}); remove {folder} and train again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a model of lawful ({_one_line(error)}); train again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{path}: its format is not {FORMAT}; this is lawful {__version__}, train again with it")
     if description.get("weights_sha256") != weights:
-        raise InputError(f"{folder / _WEIGHTS}: does not belong to {path.name}; remove {folder} and train again")
+        raise InputError(f"{folder / _WEIGHTS}: does not belong to {path.name}; train again")
     return description
 
 
-def load_model(folder: Path, problem: Problem, law_hash: str) -> AutoregressiveModel:
-    """The model in a folder, on the CPU, for the laws it was trained on.
+def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> AutoregressiveModel:
+    """The finished model in a folder, on the CPU, for the problem and the `facts` that it was made of.
 
     Raises:
-        InputError: there is none, it is damaged, or it was made for other laws or given variables.
+        InputError: there is none, it is damaged, or it was made of other facts; the message names them.
     """
     description = describe(folder)
     if description is None:
-        raise InputError(f"{folder}: no finished model here; run `lawful train` first")
-    if description["law_hash"] != law_hash:
-        raise InputError(f"{folder}: trained for other laws than domain {description['domain']!r} has now; train again")
+        cut = "the training was cut off" if (folder / _MARKER).exists() else "no finished model here"
+        raise InputError(f"{folder}: {cut}; run `lawful train` or `lawful run` again")
+    others = changed(description, facts)
+    if others:
+        raise InputError(f"{folder}: the model there was trained with other {', '.join(others)}; train again")
     try:
         tensors = load((folder / _WEIGHTS).read_bytes())
-        chart = Chart.from_tensors(problem, _under("chart.", tensors))
-        model = AutoregressiveModel(chart, int(description["context_size"]), Settings(**description["settings"]))
+        chart = _chart(problem, _under("chart.", tensors))
+        model = AutoregressiveModel(chart, facts["context_size"], Settings(**facts["network"]))
         model.load_state_dict(_under("network.", tensors))
-    except (SafetensorError, LawfulError, KeyError, TypeError, RuntimeError, IndexError) as error:
+    except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error
     return model.eval()
+
+
+def _chart(problem: Problem, tensors: dict[str, torch.Tensor]) -> Chart:
+    """The chart, after a look at shapes and types, which otherwise would come out when events are drawn."""
+    states, (columns, values) = len(tensors["table"]), tensors["atoms"].shape
+    expected = {
+        "table": (torch.int64, (states, columns)),
+        "counts": (torch.int64, (states,)),
+        "atoms": (torch.float64, (problem.columns, values)),
+        "ratios": (torch.float64, (states, len(problem.ratios))),
+        **dict.fromkeys(("lower", "upper", "scale"), (torch.float64, (columns,))),
+    }
+    for name, (dtype, shape) in expected.items():
+        if tensors[name].dtype != dtype or tensors[name].shape != shape:
+            raise ValueError(f"{name} is {tensors[name].dtype} of shape {tuple(tensors[name].shape)}")
+    if states == 0 or tensors["table"].max() >= values:
+        raise ValueError("a state has a value that is not there")
+    return Chart.from_tensors(problem, tensors)
+
+
+def changed(description: dict[str, Any], facts: dict[str, Any]) -> list[str]:
+    """Names of the facts that a model was not made of."""
+    # Facts as JSON keeps them: its lists are no tuples.
+    wanted = json.loads(json.dumps(facts))
+    return [name.replace("_", " ") for name, value in wanted.items() if description.get(name) != value]
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -97,12 +120,3 @@ def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

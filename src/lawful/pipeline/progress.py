@@ -1,5 +1,6 @@
 """What a run says while it works: sentences always, bars on a terminal only."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -23,7 +24,8 @@ class Console:
     """Speaks on standard error, so that standard output carries results alone."""
 
     def __init__(self) -> None:
-        self._console = RichConsole(stderr=True, highlight=False)
+        # Bars and colours are for a terminal alone, also where FORCE_COLOR is set: its logs are read later.
+        self._console = RichConsole(stderr=True, highlight=False, force_terminal=sys.stderr.isatty())
 
     def say(self, text: str) -> None:
         """One line, unwrapped."""

@@ -1,15 +1,16 @@
 """run.yaml: every setting, version, hash and time of a run."""
 
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field, ValidationError
 
 from lawful.domains import InputError
-from lawful.pipeline.settings import RunSettings
+from lawful.pipeline.settings import FOLDS, Checked, Drawing, RunSettings, first_fault
+from lawful.reports.files import write_atomically
 
 _PACKAGES = ("lawful", "torch", "numpy", "scipy", "xarray", "netCDF4", "h5py", "scikit-learn")
 RECORD = "run.yaml"
@@ -20,27 +21,50 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
-def write_record(out: Path, settings: RunSettings, facts: dict[str, Any]) -> None:
-    """Write run.yaml under a temporary name and move it."""
-    record = {
-        "command": settings.command(),
-        "settings": settings.model_dump(mode="json"),
-        "versions": versions(),
-        **facts,
-    }
-    temporary = out / f".{RECORD}.{os.getpid()}.part"
-    temporary.write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
-    temporary.replace(out / RECORD)
+class Record(Checked):
+    """What was done in the folder of a run so far; paths in it are absolute.
+
+    `drawing` is None until an ensemble is drawn; `training` is the description of the model, empty until it is trained.
+    """
+
+    commands: tuple[str, ...]
+    settings: RunSettings
+    fold: int = Field(default=0, ge=0, lt=FOLDS)
+    data_sha256: str
+    law_hash: str
+    drawing: Drawing | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=versions)
+
+    def write(self, out: Path) -> None:
+        """Write run.yaml, whole or not at all."""
+        settings = self.settings.model_copy(update={"data": _absolute(self.settings.data), "out": out.absolute()})
+        drawing = self.drawing and self.drawing.model_copy(update={"events": _absolute(self.drawing.events)})
+        content = self.model_copy(update={"settings": settings, "drawing": drawing}).model_dump(mode="json")
+        write_atomically(out / RECORD, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
 
 
-def read_record(out: Path) -> tuple[RunSettings, dict[str, Any]]:
-    """Settings and facts of the run in a folder; InputError when it holds none."""
+def _absolute(path: Path | None) -> Path | None:
+    return path and path.absolute()
+
+
+def read_record(out: Path) -> Record:
+    """What was done in a folder; InputError when it is not that of a run, or its run.yaml is damaged."""
     path = out / RECORD
     try:
-        record = yaml.safe_load(path.read_text())
-        settings = record["settings"]
-    except FileNotFoundError as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        record = Record.model_validate(content)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{out}: no {RECORD} here; give the folder of a run (`lawful train` makes one)") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a record of a run ({type(error).__name__})") from error
-    return RunSettings.checked(**{**settings, "out": out}), record
+    except ValidationError as error:
+        raise InputError(f"{path}: not a record of a run ({first_fault(error)}); run it again") from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not a record of a run ({_reason(error)}); run it again") from error
+    record.settings.require_names()
+    return record.model_copy(update={"settings": record.settings.model_copy(update={"out": out})})
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", "") or getattr(error, "problem", "") or type(error).__name__)

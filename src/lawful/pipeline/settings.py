@@ -1,7 +1,9 @@
 """Everything that a run depends on, checked before anything starts."""
 
+import shlex
 from pathlib import Path
-from typing import Literal
+from reprlib import Repr
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,39 +17,77 @@ FOLDS = 5
 """Into how many parts data are split; a run judges the first, or as many as asked for."""
 
 
-class RunSettings(BaseModel):
-    """Settings of a run; `out` is where its files go."""
+# What stands in a file may be anything: lists of lists of lists.
+_SHORT = Repr()
+_SHORT.maxlevel = 1
+
+Members = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Dtype = Literal["float32", "float64"]
+
+
+class Checked(BaseModel):
+    """A frozen record that refuses what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, **values: object) -> Self:
+        """The record, or InputError with one line on the first option that is wrong."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"--{first_fault(error)}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where a record is wrong, how, and what stands there."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {_SHORT.repr(first['input'])}"
+
+
+class Drawing(Checked):
+    """How an ensemble is drawn from a trained model; `events` is a data file, None for the held-out events."""
+
+    members: Members = 20
+    seed: Seed = 0
+    dtype: Dtype = "float64"
+    events: Path | None = None
+    mapping: dict[str, str] = Field(default_factory=dict)
+
+    def command(self, out: Path) -> str:
+        """The command line that draws this ensemble again in the folder of the run."""
+        options = {"data": self.events, "map": self.mapping, "members": self.members, "seed": self.seed}
+        return " ".join(["lawful generate", shlex.quote(str(out)), *_words({**options, "dtype": self.dtype})])
+
+
+class RunSettings(Checked):
+    """Settings of a run; `out` is where its files go."""
 
     domain: str
     out: Path
     data: Path | None = None
     mapping: dict[str, str] = Field(default_factory=dict)
-    members: int = Field(default=20, ge=1)
+    members: Members = 20
     given: tuple[str, ...] = ()
     model: str = MODELS[0]
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folds: int = Field(default=1, ge=1, le=FOLDS)
-    dtype: Literal["float32", "float64"] = "float64"
+    dtype: Dtype = "float64"
     fast: bool = False
 
     @classmethod
-    def checked(cls, **values: object) -> "RunSettings":
+    def checked(cls, **values: object) -> Self:
         """Settings, or InputError with one line on the first that is wrong."""
-        try:
-            settings = cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"--{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
-        if settings.model not in MODELS:
-            raise InputError(f"--model: no model {settings.model!r}; there is {', '.join(MODELS)}")
+        settings = super().checked(**values)
         settings.require_names()
         return settings
 
     def require_names(self) -> None:
-        """Raise InputError when the domain, or a variable in `given`, does not exist."""
+        """Raise InputError when the model, the domain, or a variable in `given` does not exist."""
+        if self.model not in MODELS:
+            raise InputError(f"--model: no model {self.model!r}; there is {', '.join(MODELS)}")
         domain = self.load_domain()
         for name in self.given:
             domain.variable(name)
@@ -63,16 +103,17 @@ class RunSettings(BaseModel):
         chosen = "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
         return torch.device(chosen)
 
-    def command(self) -> str:
-        """The command line that makes this run again."""
-        plain = type(self).model_construct(domain=self.domain, out=self.out)
-        words = ["lawful run", self.domain]
-        for name in ("data", "members", "given", "model", "seed", "device", "folds", "dtype", "out"):
-            value = getattr(self, name)
-            if value != getattr(plain, name) or name == "out":
-                words.append(f"--{name} {','.join(value) if isinstance(value, tuple) else value}")
-        words += [f"--map {name}={there}" for name, there in self.mapping.items()]
-        return " ".join([*words, *(["--fast"] if self.fast else [])])
+    @property
+    def drawing(self) -> Drawing:
+        """How a run draws its ensemble: for the held-out events."""
+        return Drawing(members=self.members, seed=self.seed, dtype=self.dtype)
+
+    def command(self, stage: str = "run", *, with_out: bool = True) -> str:
+        """The command line that does this again, without the settings that stand at their defaults."""
+        plain = type(self).model_construct(domain=self.domain, out=None)
+        names = [name for name in type(self).model_fields if name != "domain" and (with_out or name != "out")]
+        changed = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
+        return " ".join(["lawful", stage, self.domain, *_words({_OPTIONS.get(k, k): v for k, v in changed.items()})])
 
     @property
     def schedule(self) -> Schedule:
@@ -83,3 +124,19 @@ class RunSettings(BaseModel):
     def network(self) -> Settings:
         """How large the networks are."""
         return Settings(width=32) if self.fast else Settings()
+
+
+_OPTIONS = {"mapping": "map"}
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    return [word for name, value in options.items() for word in _option(name, value)]
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"--{name} {shlex.quote(f'{key}={there}')}" for key, there in value.items()]
+    if value is None or isinstance(value, bool):
+        return [f"--{name}"] if value else []
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return [f"--{name} {shlex.quote(text)}"]

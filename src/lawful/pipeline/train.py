@@ -1,7 +1,6 @@
 """The training stage: from prepared data to a model file, or the finished one that is already there."""
 
-import hashlib
-import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,35 @@ from lawful.core.training import fit
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
-from lawful.pipeline.model_file import describe, load_model, mark_started, save_model
+from lawful.pipeline.model_file import changed, describe, load_model, mark_started, save_model
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import RunSettings
 
 
-def train_or_reuse(settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console) -> Any:
-    """A trained model for these data, laws and settings, from `folder` where it is finished there already."""
-    facts = _facts(settings, prepared, fold)
-    if _finished(folder, facts["key"], console):
+def train_or_reuse(
+    settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console
+) -> tuple[AutoregressiveModel, dict[str, Any]]:
+    """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is."""
+    facts = training_facts(settings, prepared, fold)
+    description = _described(folder, console)
+    if description and not changed(description, facts):
         console.say(f"reusing the finished training in {folder}")
-        return load_model(folder, prepared.problem, facts["law_hash"])
-    if mark_started(folder, facts["key"]):
-        console.say(f"an earlier training in {folder} was cut off; starting over")
+        return load_model(folder, prepared.problem, facts), description
+    _say_why(description, facts, mark_started(folder), folder, console)
+    began = time.perf_counter()
     model, outcome = train(settings, prepared, fold, console)
-    save_model(folder, model, {**facts, **outcome})
-    return model
+    seconds = round(time.perf_counter() - began, 2)
+    return model, save_model(folder, model, {**facts, **outcome, "seconds": seconds})
+
+
+def _say_why(
+    description: dict[str, Any] | None, facts: dict[str, Any], interrupted: bool, folder: Path, console: Console
+) -> None:
+    if description:
+        others = ", ".join(changed(description, facts))
+        console.say(f"the model in {folder} was trained with other {others}; starting over")
+    elif interrupted:
+        console.say(f"an earlier training in {folder} was cut off; starting over")
 
 
 def train(
@@ -49,37 +61,55 @@ def train(
     model = AutoregressiveModel(chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
     validation = prepared_data.validation_mask(ds, domain, rng)
     with console.progress(f"training on {len(z)} events", settings.schedule.steps) as bar:
+        bar.to(0, "starting from regressions")
         fitted = fit(
             model, views, validation, settings.schedule, generator,
             report=lambda p: bar.to(p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}"),
         )  # fmt: skip
+    if not np.isfinite(fitted.validation):
+        raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
     facts = {"validation_loss": fitted.validation, "best_step": fitted.step, "states": len(chart.states.table)}
     return model.cpu(), facts
 
 
-def _facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
-    """What a trained model depends on, and the hash of it."""
-    facts = {
+def training_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
+    """What a trained model depends on, in types that JSON knows."""
+    return {**model_facts(settings, prepared, fold), **_how_trained(settings)}
+
+
+def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
+    """What a model must agree with to be used: all but how long, where and by which version it was trained."""
+    domain = prepared.domain
+    return {
         "domain": settings.domain,
         "model": settings.model,
         "given": list(settings.given),
         "seed": settings.seed,
         "fold": fold,
-        "data_sha256": prepared.sha256,
-        "law_hash": prepared.domain.law_hash(),
-        "schedule": asdict(settings.schedule),
+        "data": prepared.sha256,
+        "mapping": settings.mapping,
+        "laws": domain.law_hash(),
+        "blocks": domain.blocks.model_dump(),
+        "context": [context.model_dump(exclude={"description"}) for context in domain.context],
+        "context_size": prepared_data.context(prepared.train, domain).shape[1],
+        "closure": domain.closure,
         "network": asdict(settings.network),
-        "device": settings.torch_device().type,
-        "made_with": __version__,
     }
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return {**facts, "key": key}
 
 
-def _finished(folder: Path, key: str, console: Console) -> bool:
+def _how_trained(settings: RunSettings) -> dict[str, Any]:
+    return {
+        "schedule": asdict(settings.schedule),
+        "views": prepared_data.VIEWS,
+        "day_shift": prepared_data.DAY_SHIFT,
+        "device": settings.torch_device().type,
+        "made_with": f"lawful {__version__}",
+    }
+
+
+def _described(folder: Path, console: Console) -> dict[str, Any] | None:
     try:
-        description = describe(folder)
+        return describe(folder)
     except InputError as error:
         console.say(f"{error}")
-        return False
-    return description is not None and description.get("key") == key
+        return None

@@ -1,0 +1,67 @@
+"""The reporting stage: judges the ensemble that is in the folder of a run, as it is stored."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes import read_ensemble
+from lawful.domains import InputError
+from lawful.pipeline.job import ENSEMBLE, Job
+from lawful.pipeline.settings import FOLDS, Drawing
+from lawful.reports.page import build_report
+
+HELD_OUT = "held-out events"
+
+
+def judge(job: Job) -> dict[str, Any]:
+    """Write report.html, report.json and figures; gives the report.
+
+    Raises:
+        InputError: there is no ensemble here, or not that of the record.
+    """
+    drawing, prepared = job.record.drawing, job.prepared
+    if drawing is None:
+        raise InputError(f"{job.out}: no ensemble was generated here; run `lawful generate {job.out}` first")
+    # The file, not what was in memory when it was written.
+    ensemble, events = read_ensemble(job.out / ENSEMBLE, prepared.domain).dataset, job.events(drawing)
+    _require_match(ensemble, events, drawing, job)
+    job.console.say(f"judging {job.out / ENSEMBLE}")
+    with job.timed("reporting"):
+        about = _about(job, drawing, ensemble)
+        parts = (ensemble, prepared.train, events, prepared.domain)
+        report = build_report(*parts, about, job.out, data=prepared.data)
+    job.update()
+    return report
+
+
+def _about(job: Job, drawing: Drawing, ensemble: xr.Dataset) -> dict[str, Any]:
+    record, prepared = job.record, job.prepared
+    settings, dim = record.settings, prepared.domain.event_dim
+    return {
+        "command": "\n".join(record.commands),
+        "given": list(settings.given),
+        "seed": drawing.seed,
+        "fast": settings.fast,
+        "model": settings.model,
+        "members": int(ensemble.sizes.get("realization", 1)),
+        "held-out fold": f"{record.fold + 1} of {FOLDS}",
+        "generated for": HELD_OUT if drawing.events is None else drawing.events.name,
+        "training events": prepared.train.sizes[dim],
+        "data": {"file": (settings.data.name if settings.data else prepared.domain.sample), "sha256": prepared.sha256},
+        "seconds": record.seconds,
+        "notes": list(prepared.notes),
+    }
+
+
+def _require_match(ensemble: xr.Dataset, events: xr.Dataset, drawing: Drawing, job: Job) -> None:
+    dim, attrs = job.prepared.domain.event_dim, ensemble.attrs
+    made_here = attrs.get("lawful_model_sha256") == job.record.training.get("weights_sha256")
+    same = made_here and attrs.get("lawful_seed") == drawing.seed and ensemble.sizes.get(dim) == events.sizes[dim]
+    if same and dim in ensemble.coords and dim in events.coords:
+        same = bool(np.array_equal(ensemble[dim].values, events[dim].values))
+    if not same:
+        raise InputError(
+            f"{job.out / ENSEMBLE}: not made by the model, the seed and for the events that run.yaml names; "
+            f"run `lawful generate {job.out}` again (`lawful check` judges the laws of any file)"
+        )

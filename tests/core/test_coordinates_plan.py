@@ -1,0 +1,84 @@
+"""Plans: what the laws solve for, what is fixed, what remains, and how many there are of each."""
+
+import pytest
+import torch
+from coordinates_cases import INF, MAKERS, make_case, make_problem, tensor
+
+from lawful.core.coordinates import Chart
+from lawful.core.coordinates.plan import make_plan, solve_order
+from lawful.core.coordinates.states import FREE
+
+everywhere = pytest.mark.parametrize("name", MAKERS)
+
+
+@everywhere
+def test_counts_add_up_in_every_state(name):
+    problem, z = make_case(name)
+    chart, _ = Chart.fit(problem, z)
+    for plan, entries, rho in zip(chart.plans, chart.states.table, chart.ratios, strict=True):
+        matrix = problem.coefficients(rho[None])[0][0]
+        free = matrix[:, plan.moved]
+        rank = int(torch.linalg.matrix_rank(free)) if free.numel() else 0
+        assert len(plan.solved) == len(plan.rows) == rank
+        square = matrix[plan.rows][:, plan.solved]
+        assert int(torch.linalg.matrix_rank(square) if square.numel() else 0) == rank
+        generated = int(plan.coordinate[: problem.lifted].sum())
+        quantised = int((problem.quantised & (entries == FREE)).sum())
+        assert generated - quantised == len(plan.moved) - rank
+
+
+@everywhere
+def test_given_fixed_and_quantised_variables_are_never_solved_for(name):
+    problem, z = make_case(name)
+    chart, _ = Chart.fit(problem, z)
+    for plan, entries in zip(chart.plans, chart.states.table, strict=True):
+        settled = (entries != FREE) | problem.given_columns | problem.quantised
+        assert torch.equal(plan.fixed, settled[: problem.lifted])
+        assert not plan.fixed[plan.solved].any()
+        assert not plan.fixed[plan.moved].any()
+        assert not plan.coordinate[plan.solved].any()
+        assert not (plan.coordinate & ((entries != FREE) | problem.given_columns)).any()
+
+
+def plan_of(problem, entries=None):
+    entries = torch.full((problem.columns,), FREE) if entries is None else torch.tensor(entries)
+    bounded = torch.tensor([abs(x) != INF or abs(y) != INF for x, y in zip(*problem.column_bounds, strict=True)])
+    order = solve_order(problem, entries[None], bounded)
+    return make_plan(problem, entries, order, tensor([0.5] * len(problem.ratios)))
+
+
+def test_unbounded_variables_first_then_slacks_then_the_last_declared():
+    problem = make_problem([[1, 1, 1, 1]], [1], [0, -INF, 0, 0], [INF] * 4)
+    assert plan_of(problem).solved.tolist() == [1]
+    problem = make_problem([], [], [0] * 3, [INF] * 3, C=[[1, 1, 1]], d=[5])
+    assert plan_of(problem).solved.tolist() == [3]
+    problem = make_problem([[1, 1, 1]], [1], [0] * 3, [INF] * 3)
+    assert plan_of(problem).solved.tolist() == [2]
+
+
+def test_variables_that_touch_bounds_come_last():
+    problem = make_problem([[1, 1, 1]], [1], [0] * 3, [INF] * 3)
+    table = torch.tensor([[FREE, FREE, FREE], [FREE, 0, 0]])
+    assert solve_order(problem, table, torch.tensor([True] * 3)) == [0, 2, 1]
+
+
+def test_dependent_laws_are_dropped():
+    problem = make_problem([[1, 1, 1], [2, 2, 2], [1, 0, -1]], [1, 2, 0], [-INF] * 3, [INF] * 3)
+    plan = plan_of(problem)
+    assert (plan.rows.tolist(), len(plan.solved)) == ([0, 2], 2)
+    assert plan.coordinate.sum() == 1
+
+
+def test_laws_without_free_variables_are_dropped():
+    problem = make_problem([[1, -1, 0], [0, 1, -1]], [0, 0], [0] * 3, [INF] * 3)
+    plan = plan_of(problem, [0, 0, 0])
+    assert (len(plan.rows), len(plan.solved), int(plan.coordinate.sum())) == (0, 0, 0)
+    assert plan_of(problem, [0, FREE, FREE]).rows.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-9, 1e9, 1e12])
+def test_units_of_a_law_do_not_make_it_dependent(scale):
+    problem = make_problem([[1, 1, 1], [scale, -scale, 0]], [3, 0], [0] * 3, [INF] * 3)
+    plan = plan_of(problem)
+    assert plan.rows.tolist() == [0, 1]
+    assert len(plan.solved) == 2

@@ -1,0 +1,190 @@
+"""Data files as users have them: what is wrong is said in one line, what is mended is said in a note."""
+
+import h5py
+import numpy as np
+import pytest
+from small import BUDGET, PARTS, budget_data, install, parts_data, save
+
+from lawful.domains import Law
+from lawful.pipeline import RunSettings
+from lawful.pipeline.data import prepare
+
+LAST = slice(-40, None)
+
+
+@pytest.fixture
+def train_on(lawful, tmp_path):
+    """Train on a file or on a data set; gives what was said."""
+
+    def command(data, *options, domain="budget"):
+        path = save(data, tmp_path / "mine.nc") if hasattr(data, "to_netcdf") else data
+        return lawful("train", domain, "--data", path, "--out", tmp_path / "out", *options)
+
+    return command
+
+
+def broken(**changes):
+    """Budget data with some values replaced: name -> (slice, values)."""
+    ds = budget_data()
+    for name, (where, values) in changes.items():
+        ds[name][where] = values
+    return ds
+
+
+def write_hdf5(path, ds, **places):
+    """Plain HDF5, without netCDF metadata."""
+    with h5py.File(path, "w") as file:
+        for name in ds.data_vars:
+            file[places.get(name, name)] = ds[name].to_numpy()
+            file[places.get(name, name)].attrs["units"] = "mm h-1"
+        hours = (ds["time"].to_numpy() - np.datetime64("2012-01-01")) / np.timedelta64(1, "h")
+        file[places.get("time", "time")] = hours
+        file[places.get("time", "time")].attrs["units"] = "hours since 2012-01-01"
+    return path
+
+
+def test_no_such_file(train_on, tmp_path):
+    assert "there is no file" in train_on(tmp_path / "nowhere.nc").fault
+
+
+def test_a_folder_for_a_file(train_on, tmp_path):
+    assert "is a folder" in train_on(tmp_path).fault
+
+
+def test_neither_netcdf_nor_hdf5(train_on, tmp_path):
+    (tmp_path / "table.csv").write_text("Rain,Evap\n1,2\n")
+    assert "neither NetCDF nor HDF5" in train_on(tmp_path / "table.csv").fault
+
+
+def test_an_empty_file(train_on, tmp_path):
+    (tmp_path / "empty.nc").touch()
+    assert "neither NetCDF nor HDF5" in train_on(tmp_path / "empty.nc").fault
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
+def test_a_truncated_file(train_on, files, tmp_path, kept):
+    content = (files / "budget.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(content[: int(kept * len(content))])
+    assert "cut.nc" in train_on(tmp_path / "cut.nc").fault
+
+
+def test_a_missing_variable_and_the_name_that_may_be_meant(train_on):
+    assert (
+        "no variable 'Rain'; is Rain called 'rain' there? Then map Rain=rain"
+        in train_on(budget_data().rename(Rain="rain")).fault
+    )
+
+
+def test_a_mapped_variable(train_on):
+    assert train_on(budget_data().rename(Rain="P"), "--map", "Rain=P").code == 0
+
+
+def test_units_that_convert(train_on):
+    ds = budget_data()
+    ds["Evap"] = (ds["Evap"] / 3600).assign_attrs(units="kg m-2 s-1")
+    ds["RO"] = (ds["RO"] * 24).assign_attrs(units="mm day-1")
+    assert "units 'kg m-2 s-1' do not convert into 'mm h-1'" in train_on(ds).fault
+    ds["Evap"] = (ds["Evap"] * 3600).assign_attrs(units="mm h-1")
+    said = train_on(ds)
+    assert said.code == 0
+    assert "note: RO converted from 'mm day-1' to 'mm h-1'" in said.err
+
+
+def test_missing_values_are_left_out_and_counted(train_on):
+    said = train_on(broken(Rain=(LAST, np.nan), Evap=(slice(0, 5), np.nan)))
+    assert said.code == 0
+    assert "note: 45 of 360 hours left out for missing values (Rain 40, Evap 5)" in said.err
+
+
+def test_too_little_left(train_on):
+    assert "20 complete hours, 50 at least" in train_on(broken(Rain=(slice(20, None), np.nan))).fault
+
+
+def test_too_few_blocks(train_on):
+    assert "blocks do not make 5 folds" in train_on(budget_data(events=100)).fault
+
+
+def test_values_out_of_bounds(train_on):
+    assert "Rain: 1 of 360 hours below 0 mm h-1, worst -3" in train_on(broken(Rain=(3, -3.0), Store=(3, -3.5))).fault
+
+
+def test_broken_laws_are_refused_in_units(train_on):
+    fault = train_on(broken(Store=(slice(0, 7), 9.0))).fault
+    assert "law 'water' (Rain = Evap + RO + Store): 7 of 360 hours break it by more than 1e-09 mm h-1, worst" in fault
+
+
+def test_broken_laws_are_projected_where_the_domain_says_so(train_on, monkeypatch, tmp_path):
+    closing = BUDGET.model_copy(update={"name": "closing", "closure": "project"})
+    install(monkeypatch.setattr, closing=closing)
+    ds = broken(Store=(slice(0, 200), budget_data()["Store"][:200] + 0.02))
+    said = train_on(ds, domain="closing")
+    assert said.code == 0
+    assert "note: law 'water' (Rain = Evap + RO + Store): 200 of 360 hours break it" in said.err
+    assert "note: training data were projected onto the laws, by at most " in said.err
+    prepared = prepare(RunSettings.checked(domain="closing", data=tmp_path / "mine.nc", out=tmp_path), 0)
+    misfit = prepared.train.Rain - prepared.train.Evap - prepared.train.RO - prepared.train.Store
+    assert abs(misfit).max() < 1e-12
+    assert (prepared.train.Rain >= prepared.train.RO).all()
+    dry = ds.Rain.sel(time=prepared.train.time) == 0
+    assert (prepared.train.Rain[dry.to_numpy()] == 0).all()
+
+
+def test_closed_data_are_left_as_they_are(monkeypatch, files, tmp_path):
+    install(monkeypatch.setattr, closing=BUDGET.model_copy(update={"name": "closing", "closure": "project"}))
+    prepared = prepare(RunSettings.checked(domain="closing", data=files / "budget.nc", out=tmp_path), 0)
+    assert prepared.train.equals(prepared.data.sel(time=prepared.train.time))
+
+
+def test_times_that_cannot_be_decoded_are_refused_where_they_are_needed(train_on):
+    ds = budget_data().assign_coords(time=("time", np.arange(360.0), {"units": "moons since the flood"}))
+    assert "'time' (moons since the flood) does not hold times; write units as 'hours since" in train_on(ds).fault
+
+
+def test_times_that_cannot_be_decoded_are_noted_where_they_are_not(train_on):
+    ds = parts_data().assign_coords(sample=("sample", np.arange(120.0), {"units": "moons since the flood"}))
+    said = train_on(ds, domain="parts")
+    assert said.code == 0
+    assert "note: times of mine.nc were left as numbers" in said.err
+
+
+def test_plain_hdf5_by_name(train_on, tmp_path):
+    assert train_on(write_hdf5(tmp_path / "plain.h5", budget_data())).code == 0
+
+
+def test_plain_hdf5_with_a_map(train_on, tmp_path):
+    path = write_hdf5(tmp_path / "plain.h5", budget_data(), Rain="gauges/p", time="clock/t")
+    assert "has no variable 'Rain'" in train_on(path).fault
+    assert train_on(path, "--map", "Rain=/gauges/p", "--map", "time=clock/t").code == 0
+    assert "has no dataset '/gauges/q'" in train_on(path, "--map", "Rain=/gauges/q").fault
+
+
+def test_laws_that_contradict_each_other_are_named(train_on, monkeypatch):
+    second = Law(name="whole", equation="a + b + c = 90", units="percent")
+    clash = PARTS.model_copy(update={"name": "clash", "laws": (*PARTS.laws, second)})
+    install(monkeypatch.setattr, clash=clash)
+    fault = train_on(parts_data(), domain="clash").fault
+    assert all(word in fault for word in ("domain 'clash'", "'total'", "'whole'"))
+
+
+def test_laws_that_contradict_bounds_are_named(train_on, monkeypatch):
+    tight = tuple(v.model_copy(update={"upper": 30.0 if v.name != "c" else 100.0}) for v in PARTS.variables)
+    law = Law(name="most", equation="a + b = 70", units="percent")
+    clash = PARTS.model_copy(update={"name": "clash", "variables": tight, "laws": (*PARTS.laws, law)})
+    install(monkeypatch.setattr, clash=clash)
+    fault = train_on(parts_data(), domain="clash").fault
+    assert all(word in fault for word in ("law 'most'", "a <= 30", "b <= 30"))
+    assert "c <= 100" not in fault
+
+
+def test_given_values_that_miss_a_law_by_themselves_are_named(train_on, monkeypatch):
+    law = Law(name="half", equation="b + c = 60", units="percent", tolerance=1e-3)
+    install(monkeypatch.setattr, halves=PARTS.model_copy(update={"name": "halves", "laws": (*PARTS.laws, law)}))
+    rng = np.random.default_rng(0)
+    b = rng.uniform(10, 50, 120)
+    ds = parts_data().assign(a=("sample", np.full(120, 40.0)), b=("sample", b), c=("sample", 60 - b))
+    for v in "abc":
+        ds[v].attrs["units"] = "percent"
+    ds["b"][7] += 5e-10
+    fault = train_on(ds, "--given", "b,c", domain="halves").fault
+    assert "--given: its values alone decide law 'half'" in fault
+    assert "1 samples, by 5e-10 at 7" in fault

@@ -1,0 +1,77 @@
+"""What `--help` and a mistyped command line show."""
+
+import pytest
+
+COMMANDS = {
+    "run": "--out --data --map --members --given --model --seed --device --folds --dtype --fast",
+    "train": "--out --data --map --given --model --seed --device --fast",
+    "generate": "--data --map --members --seed --dtype",
+    "report": "",
+    "check": "--domain --map --json",
+    "domains": "",
+    "data": "--output",
+}
+
+
+@pytest.fixture(autouse=True)
+def narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_option_and_fits_a_terminal(lawful, command):
+    said = lawful(command, "--help")
+    assert (said.code, said.err) == (0, "")
+    assert all(f" {option} " in said.out for option in COMMANDS[command].split())
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "\x1b" not in said.out
+
+
+@pytest.mark.parametrize("command", ["run", "train", "generate", "report", "check", "data"])
+def test_help_tells_the_exit_codes(lawful, command):
+    assert "Exit codes:\n    0  done\n    1  a law, a bound" in lawful(command, "--help").out
+
+
+@pytest.mark.parametrize("command", ["run", "train", "generate", "check"])
+def test_help_has_examples(lawful, command):
+    assert f"Examples:\n    lawful {command} " in lawful(command, "--help").out
+
+
+def test_help_tells_defaults(lawful):
+    words = " ".join(lawful("run", "--help").out.split())
+    for default in ("lawful-DOMAIN", "the domain's sample", "20", "autoregressive", "0", "auto", "1", "float64"):
+        assert f"[default: {default}]" in words
+
+
+def test_nothing_asked_for_shows_the_help(lawful):
+    said = lawful()
+    assert said.code == 0
+    assert all(f"\n  {command} " in said.out for command in COMMANDS)
+
+
+def test_the_version(lawful):
+    assert lawful("--version").out.startswith("lawful 0")
+
+
+def test_domains_are_listed_with_their_laws(lawful):
+    said = lawful("domains")
+    assert (said.code, said.err) == (0, "")
+    assert "budget: A water budget" in said.out
+    assert "Rain = Evap + RO + Store   [mm h-1]" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "'nonsense'"),
+        (["run"], "Missing argument 'DOMAIN'"),
+        (["run", "budget", "--nonsense"], "--nonsense"),
+        (["run", "budget", "--members", "many"], "'--members'"),
+        (["check", "file.nc"], "'--domain'"),
+        (["generate"], "'DIR'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_that_leads_to_the_help(lawful, arguments, words):
+    fault = lawful(*arguments).fault
+    assert words in fault
+    assert fault.endswith(" --help`)")
