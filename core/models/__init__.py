@@ -1,11 +1,13 @@
 """Generative models of lawful events: exact likelihood of a state and of the coordinates on its face."""
 
 from lawful.core.models.autoregressive import AutoregressiveModel
+from lawful.core.models.bagged import BaggedModel
 from lawful.core.models.base import Batch, GenerativeModel, Settings
 from lawful.core.models.sampling import InfeasibleEventsError, Sampled, sample_events
 
 __all__ = [
     "AutoregressiveModel",
+    "BaggedModel",
     "Batch",
     "GenerativeModel",
     "InfeasibleEventsError",

@@ -29,7 +29,8 @@ class AutoregressiveModel(nn.Module):
         self.chart, self.settings, self.context_size = chart, settings, context_size
         self.order = _order(chart)
         self.standard = Standard(chart, self.order)
-        states, known = len(chart.states.table), context_size + self.standard.given_size
+        self.informed = context_size + self.standard.given_size > 0
+        states, known = len(chart.states.table), max(1, context_size + self.standard.given_size)
         self.coordinates = MixtureConditionals(states + known, len(self.order), settings)
         self.state_logits = nn.Sequential(
             nn.Linear(known, settings.width),
@@ -40,11 +41,19 @@ class AutoregressiveModel(nn.Module):
         self.register_buffer("active", chart.coordinate[:, self.order], persistent=False)
 
     @torch.no_grad()
-    def initialise(self, batch: Batch) -> None:
-        """Scaling, mixtures of regressions and shares of states from training events."""
-        self.standard.fit(batch, self.active.cpu()[batch.ids])
-        known, dynamic = self._known(batch.context, batch.z), self.standard.dynamic(batch.w, self._on(batch.ids))
-        self.coordinates.start_from_regression(self._static(batch.ids, known), dynamic, self._on(batch.ids))
+    def initialise(self, events: Batch, train: Tensor) -> None:
+        """Scaling, mixtures of regressions and shares of states from the rows `train` of `events`.
+
+        Only a coordinate that no training row has takes its scale from the others.
+        """
+        batch, on = events[train], self.active.cpu()[events.ids]
+        learned = torch.zeros_like(on)
+        learned[train] = on[train]
+        self.standard.fit(events.w, torch.where(learned.any(0), learned, on))
+        self.standard.fit_given(batch.z)
+        known, on = self._known(batch.context, batch.z), self._on(batch.ids)
+        static, inputs = self._static(batch.ids, known), self.standard.inputs(batch.w, on)
+        self.coordinates.start_from_regression(static, inputs, self.standard.targets(batch.w, on), on)
         last = self.state_logits[-1]
         counts = torch.bincount(batch.ids, minlength=len(self.active))
         last.weight.zero_()  # type: ignore[operator]
@@ -54,9 +63,10 @@ class AutoregressiveModel(nn.Module):
         """Mean negative log-likelihood a training event, `()`."""
         known, on = self._known(batch.context, batch.z), self._on(batch.ids)
         # Without context or given values there is nothing to learn of states beyond their shares.
-        logits = self.state_logits(known) if known.shape[-1] else self.state_logits(known).detach()
+        logits = self.state_logits(known) if self.informed else self.state_logits(known).detach()
         states = nn.functional.cross_entropy(logits, batch.ids)
-        log_prob = self.coordinates.log_prob(self._static(batch.ids, known), self.standard.dynamic(batch.w, on))
+        inputs, targets = self.standard.inputs(batch.w, on), self.standard.targets(batch.w, on)
+        log_prob = self.coordinates.log_prob(self._static(batch.ids, known), inputs, targets)
         return states - (log_prob * on).sum(-1).mean()
 
     @torch.no_grad()
@@ -70,7 +80,7 @@ class AutoregressiveModel(nn.Module):
         for i, column in enumerate(self.order):
             u = self._inside(i, static, dynamic, generator)
             w[:, column] = torch.where(on[:, i].cpu(), self.standard.coordinate(i, u), 0.0)
-            dynamic[:, i] = self.standard.dynamic(w, on)[:, i]
+            dynamic[:, i] = self.standard.inputs(w, on)[:, i]
         return ids.cpu(), w
 
     def _inside(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:
@@ -94,7 +104,9 @@ class AutoregressiveModel(nn.Module):
 
     def _known(self, context: Tensor, z: Tensor) -> Tensor:
         given = self.standard.given(z.cpu()).to(self.active.device)
-        return torch.cat([context.to(self.active.device, torch.float32), given], -1)
+        known = torch.cat([context.to(self.active.device, torch.float32), given], -1)
+        # Where nothing is known, one constant keeps every layer of a size that is not zero.
+        return known if self.informed else known.new_zeros(len(known), 1)
 
     def _static(self, ids: Tensor, known: Tensor) -> Tensor:
         return torch.cat([one_hot(ids.to(known.device), len(self.active)).to(known.dtype), known], -1)

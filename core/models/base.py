@@ -28,8 +28,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Settings:
-    """Size and regularisation of the networks; `floor` is the least standard deviation, in standard units."""
+    """Number, size and regularisation of the networks; `floor` is the least standard deviation, in standard units."""
 
+    networks: int = 3
     width: int = 64
     experts: int = 6
     dropout: float = 0.3

@@ -57,10 +57,10 @@ class MixtureConditionals(nn.Module):
         floor = math.log(self.settings.floor)
         return logits.log_softmax(-1), means + inputs @ self.linear[which], floor + softplus(raw - floor)
 
-    def log_prob(self, static: Tensor, dynamic: Tensor) -> Tensor:
-        """Log density `(B, count)` of each coordinate given those before it."""
+    def log_prob(self, static: Tensor, dynamic: Tensor, u: Tensor) -> Tensor:
+        """Log density `(B, count)` of each coordinate `u` (B, count) given the inputs that those before it make."""
         logits, means, log_scales = self(static, dynamic)
-        z = (dynamic[:, :, 0].T[..., None] - means) * (-log_scales).exp()
+        z = (u.T[..., None] - means) * (-log_scales).exp()
         return torch.logsumexp(logits - 0.5 * z**2 - log_scales - _LOG_SQRT_2PI, -1).T
 
     def sample(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:
@@ -71,13 +71,13 @@ class MixtureConditionals(nn.Module):
         return (means.gather(1, expert) + log_scales.gather(1, expert).exp() * noise)[:, 0]
 
     @torch.no_grad()
-    def start_from_regression(self, static: Tensor, dynamic: Tensor, active: Tensor) -> None:
-        """Set linear parts and biases to mixtures of linear regressions of the events where `active` (B, count)."""
+    def start_from_regression(self, static: Tensor, dynamic: Tensor, u: Tensor, active: Tensor) -> None:
+        """Set linear parts and biases to regression mixtures of `u` (B, count), where `active` (B, count)."""
         inputs = torch.cat([static, dynamic.flatten(1)], -1)
         K, floor = self.settings.experts, math.log(self.settings.floor)
         for i, rows in enumerate(active.T):
             X = (inputs * self.visible[i])[rows].double()
-            start = fit_regression_mixture(X, dynamic[rows, i, 0].double(), K, floor=self.settings.floor)
+            start = fit_regression_mixture(X, u[rows, i].double(), K, floor=self.settings.floor)
             above = (start.scales.log() - floor).clamp_min(1e-2)
             self.linear[i] = start.weights.T
             self.biases[-1][i, 0] = torch.cat([start.shares.log(), start.intercepts, floor + above.expm1().log()])

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from lawful.core.coordinates import Chart
-from lawful.core.models.base import Batch
 
 _MARGIN = 0.1
 _FAR = 8.0
@@ -27,6 +26,9 @@ class Standard(nn.Module):
     def __init__(self, chart: Chart, order: list[int]):
         super().__init__()
         self.order, self.link = order, chart.link[torch.tensor(order, dtype=torch.long)]
+        step = torch.zeros(chart.problem.columns, dtype=torch.float64)
+        step[: chart.problem.n] = chart.problem.resolution
+        self.step = step[order]
         self.given_columns = chart.problem.given.nonzero()[:, 0]
         self.given_link = chart.link[self.given_columns]
         for name, size in (
@@ -44,24 +46,44 @@ class Standard(nn.Module):
         """Number of inputs that the given variables make."""
         return 2 * len(self.given_columns)
 
-    def fit(self, batch: Batch, on: Tensor) -> None:
-        """Moments and ranges of training events, each coordinate over the events `on` (B, d) that have it."""
-        w = batch.w[:, self.order]
+    def fit(self, w: Tensor, on: Tensor) -> None:
+        """Moments and ranges of coordinates `w` (B, columns), each over the events `on` (B, d) that have it."""
+        w = w[:, self.order]
         self.coordinate_mean, self.coordinate_std = _moments(w, on)
         self.physical_mean, self.physical_std = _moments(self.link.forward(w), on)
-        raw = self._raw_given(batch.z)
-        self.known_mean, self.known_std = _moments(raw, raw.isfinite())
         u = (w - self.coordinate_mean) / self.coordinate_std
         low, high = u.where(on, torch.inf).amin(0), u.where(on, -torch.inf).amax(0)
         margin = _MARGIN * (high - low)
         self.lowest, self.highest = low - margin, high + margin
 
-    def dynamic(self, w: Tensor, on: Tensor) -> Tensor:
-        """Coordinates and their physical values in standard units `(B, d, 2)` float32, zero where not `on` (B, d)."""
-        w = w[:, self.order]
-        u = (w - self.coordinate_mean.cpu()) / self.coordinate_std.cpu()
-        v = (self.link.forward(w) - self.physical_mean.cpu()) / self.physical_std.cpu()
-        return torch.stack([u, v], -1).float().to(on.device) * on[..., None]
+    def fit_given(self, z: Tensor) -> None:
+        """Moments of the given variables of events `z` (B, n)."""
+        raw = self._raw_given(z)
+        self.known_mean, self.known_std = _moments(raw, raw.isfinite())
+
+    def targets(self, w: Tensor, on: Tensor) -> Tensor:
+        """Coordinates of `w` (B, columns) in standard units `(B, d)` float32, zero where not `on` (B, d)."""
+        u = (w[:, self.order] - self.coordinate_mean.cpu()) / self.coordinate_std.cpu()
+        return u.float().to(on.device) * on
+
+    def inputs(self, w: Tensor, on: Tensor) -> Tensor:
+        """What later coordinates see `(B, d, 2)` float32: each coordinate and its physical value in standard units.
+
+        A variable with a resolution is seen as the multiple that it will be, not as what it was spread to.
+        """
+        physical = self.link.forward(w[:, self.order])
+        stepped = self.step > 0
+        if stepped.any():
+            physical = torch.where(stepped, self._nearest(physical), physical)
+            w = w.clone()
+            w[:, self.order] = torch.where(stepped, self.link.inverse(physical), w[:, self.order])
+        v = ((physical - self.physical_mean.cpu()) / self.physical_std.cpu()).float().to(on.device)
+        return torch.stack([self.targets(w, on), v * on], -1)
+
+    def _nearest(self, physical: Tensor) -> Tensor:
+        """The nearest multiple of the step, one step from zero at least."""
+        step = self.step.where(self.step > 0, 1.0)
+        return (physical / step).round().clamp_min(1.0) * step
 
     def coordinate(self, i: int, u: Tensor) -> Tensor:
         """Coordinate `(B,)` number i of its standard value."""

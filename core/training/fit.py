@@ -59,7 +59,7 @@ def fit(
     """
     train = (~validation).nonzero()[:, 0]
     judged = views[0][validation.nonzero()[:, 0]] if validation.any() else views[0]
-    model.initialise(views[0][train])
+    model.initialise(views[0], train)
     average = copy.deepcopy(model).eval()
     optimizer, rate = _optimizer(model, schedule)
     best, best_loss, best_step, history = copy.deepcopy(average.state_dict()), torch.inf, 0, []

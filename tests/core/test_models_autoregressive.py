@@ -208,8 +208,8 @@ def test_loss_is_the_negative_log_likelihood_of_state_and_coordinates(conditiona
     assert not on.all()
     with torch.no_grad():
         states = model.state_logits(known).log_softmax(-1).gather(1, batch.ids[:, None])[:, 0]
-        dynamic = model.standard.dynamic(batch.w, model._on(batch.ids))
-        each = model.coordinates.log_prob(model._static(batch.ids, known), dynamic)
+        inputs, targets = model.standard.inputs(batch.w, on), model.standard.targets(batch.w, on)
+        each = model.coordinates.log_prob(model._static(batch.ids, known), inputs, targets)
         expected = -(states + each.where(on, 0.0).sum(-1)).mean()
         assert model.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 

@@ -67,8 +67,8 @@ def test_training_improves_on_its_start():
     torch.manual_seed(0)
     model = AutoregressiveModel(chart, 1, Settings(width=32, experts=3, dropout=0.0))
     validation = torch.arange(1500) % 5 == 0
-    train, judged = (batch[rows.nonzero()[:, 0]] for rows in (~validation, validation))
-    model.initialise(train)
+    judged = batch[validation.nonzero()[:, 0]]
+    model.initialise(batch, (~validation).nonzero()[:, 0])
     with torch.no_grad():
         start = copy.deepcopy(model).eval().loss(judged).item()
     fitted = fit(model, [batch], validation, Schedule(steps=300, check_every=50), generator())

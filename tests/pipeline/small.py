@@ -81,7 +81,7 @@ def install(patch, steps: int = 4, **domains: Domain) -> None:
 
     patch(registry, "entry_points", entry_points)
     patch(RunSettings, "schedule", property(lambda self: Schedule(steps=steps, batch_size=64, check_every=2)))
-    patch(RunSettings, "network", property(lambda self: Settings(width=8, experts=2)))
+    patch(RunSettings, "network", property(lambda self: Settings(networks=2, width=8, experts=2)))
     patch(pipeline_data, "VIEWS", 1)
 
 

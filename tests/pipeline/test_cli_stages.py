@@ -37,7 +37,10 @@ def test_generate_keeps_to_the_run_unless_told(finished, lawful):
 
 
 def test_another_seed_of_generating_keeps_the_split(finished, lawful):
+    before = ensemble(finished)
     lawful("generate", finished, "--seed", 5)
+    assert not np.array_equal(ensemble(finished)["a"], before["a"])
+    assert np.array_equal(ensemble(finished)["sample"], before["sample"])
     assert lawful("report", finished).code == 0
     record = yaml.safe_load((finished / "run.yaml").read_text())
     assert (record["settings"]["seed"], record["drawing"]["seed"]) == (0, 5)

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 from lawful import __version__
-from lawful.core.models import AutoregressiveModel, InfeasibleEventsError, sample_events
+from lawful.core.models import BaggedModel, InfeasibleEventsError, sample_events
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, variable_attributes
 from lawful.domains import Domain, InputError
@@ -18,7 +18,7 @@ from lawful.pipeline.settings import Drawing, RunSettings
 
 
 def generate(
-    drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: AutoregressiveModel, console: Console
+    drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: BaggedModel, console: Console
 ) -> xr.Dataset:
     """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the drawing.
 

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 
 from lawful import __version__
 from lawful.core.coordinates import Chart, Problem
-from lawful.core.models import AutoregressiveModel, Settings
+from lawful.core.models import BaggedModel, Settings
 from lawful.domains import InputError
 from lawful.reports.files import write_atomically
 
@@ -29,7 +29,7 @@ def mark_started(folder: Path) -> bool:
     return interrupted
 
 
-def save_model(folder: Path, model: AutoregressiveModel, facts: dict[str, Any]) -> dict[str, Any]:
+def save_model(folder: Path, model: BaggedModel, facts: dict[str, Any]) -> dict[str, Any]:
     """Write a finished model and its description, which comes last; `facts` is what it was made from."""
     chart = {f"chart.{name}": tensor.contiguous() for name, tensor in model.chart.tensors().items()}
     network = {f"network.{name}": tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -66,7 +66,7 @@ def describe(folder: Path) -> dict[str, Any] | None:
     return description
 
 
-def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> AutoregressiveModel:
+def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> BaggedModel:
     """The finished model in a folder, on the CPU, for the problem and the `facts` that it was made of.
 
     Raises:
@@ -82,7 +82,7 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> Autoreg
     try:
         tensors = load((folder / _WEIGHTS).read_bytes())
         chart = _chart(problem, _under("chart.", tensors))
-        model = AutoregressiveModel(chart, facts["context_size"], Settings(**facts["network"]))
+        model = BaggedModel(chart, facts["context_size"], Settings(**facts["network"]))
         model.load_state_dict(_under("network.", tensors))
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error

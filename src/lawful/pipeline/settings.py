@@ -123,7 +123,7 @@ class RunSettings(Checked):
     @property
     def network(self) -> Settings:
         """How large the networks are."""
-        return Settings(width=32) if self.fast else Settings()
+        return Settings(networks=1, width=32) if self.fast else Settings()
 
 
 _OPTIONS = {"mapping": "map"}

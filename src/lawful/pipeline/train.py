@@ -10,8 +10,8 @@ import torch
 
 from lawful import __version__
 from lawful.core.coordinates import Chart
-from lawful.core.models import AutoregressiveModel, Batch
-from lawful.core.training import fit
+from lawful.core.models import BaggedModel, Batch
+from lawful.core.training import Fitted, fit
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
@@ -22,7 +22,7 @@ from lawful.pipeline.settings import RunSettings
 
 def train_or_reuse(
     settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console
-) -> tuple[AutoregressiveModel, dict[str, Any]]:
+) -> tuple[BaggedModel, dict[str, Any]]:
     """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is."""
     facts = training_facts(settings, prepared, fold)
     description = _described(folder, console)
@@ -46,9 +46,7 @@ def _say_why(
         console.say(f"an earlier training in {folder} was cut off; starting over")
 
 
-def train(
-    settings: RunSettings, prepared: Prepared, fold: int, console: Console
-) -> tuple[AutoregressiveModel, dict[str, Any]]:
+def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console) -> tuple[BaggedModel, dict[str, Any]]:
     """Fit the chart and the model; the numbers say how the training went."""
     domain, ds = prepared.domain, prepared.train
     rng = np.random.default_rng([settings.seed, fold])
@@ -58,18 +56,40 @@ def train(
     contexts = prepared_data.shifted_contexts(ds, domain, rng)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z) for context in contexts]
     torch.manual_seed(int(rng.integers(2**31)))
-    model = AutoregressiveModel(chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
-    validation = prepared_data.validation_mask(ds, domain, rng)
-    with console.progress(f"training on {len(z)} events", settings.schedule.steps) as bar:
-        bar.to(0, "starting from regressions")
+    model = BaggedModel(chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
+    fitted = [
+        _fit_member(number, member, views, prepared, settings, rng, generator, console)
+        for number, member in enumerate(model.members, 1)
+    ]
+    facts = {
+        "validation_loss": [f.validation for f in fitted],
+        "best_step": [f.step for f in fitted],
+        "states": len(chart.states.table),
+    }
+    return model.cpu(), facts
+
+
+def _fit_member(
+    number: int,
+    member: Any,
+    views: list[Batch],
+    prepared: Prepared,
+    settings: RunSettings,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    console: Console,
+) -> Fitted:
+    """Train one member of the mixture, with validation blocks of its own."""
+    validation = prepared_data.validation_mask(prepared.train, prepared.domain, rng)
+    title = f"training on {len(validation)} events, network {number} of {settings.network.networks}"
+    with console.progress(title, settings.schedule.steps) as bar:
         fitted = fit(
-            model, views, validation, settings.schedule, generator,
+            member, views, validation, settings.schedule, generator,
             report=lambda p: bar.to(p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}"),
         )  # fmt: skip
     if not np.isfinite(fitted.validation):
         raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
-    facts = {"validation_loss": fitted.validation, "best_step": fitted.step, "states": len(chart.states.table)}
-    return model.cpu(), facts
+    return fitted
 
 
 def training_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:

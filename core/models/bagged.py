@@ -1,0 +1,44 @@
+"""Several models of the same events, each judged on other blocks: a mixture of them in equal shares."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lawful.core.coordinates import Chart
+from lawful.core.models.autoregressive import AutoregressiveModel
+from lawful.core.models.base import Batch, Settings
+
+
+class BaggedModel(nn.Module):
+    """A mixture of `settings.networks` autoregressive models on one chart (bagging, Breiman 1996).
+
+    Events are drawn each from a member picked at random. Little data leave a single network sure of itself where it has
+    seen few blocks; members that stopped on other blocks disagree there.
+    """
+
+    def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
+        super().__init__()
+        self.settings = settings or Settings()
+        self.chart, self.context_size = chart, context_size
+        count = self.settings.networks
+        self.members = nn.ModuleList(AutoregressiveModel(chart, context_size, self.settings) for _ in range(count))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean of the members' negative log-likelihoods `()`, which the mixture's own does not exceed."""
+        return torch.stack([member.loss(batch) for member in self._each()]).mean()
+
+    @torch.no_grad()
+    def sample(self, context: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """States `(B,)` and coordinates `(B, columns)`; see `GenerativeModel`."""
+        picked = torch.randint(len(self.members), (len(context),), generator=generator)
+        ids = torch.zeros(len(context), dtype=torch.long)
+        w = torch.zeros(len(context), self.chart.problem.columns, dtype=torch.float64)
+        for k, member in enumerate(self._each()):
+            rows = (picked == k).nonzero()[:, 0]
+            if len(rows):
+                ids[rows], w[rows] = member.sample(context[rows], z[rows], generator)
+        return ids, w
+
+    def _each(self) -> list[AutoregressiveModel]:
+        return [member for member in self.members if isinstance(member, AutoregressiveModel)]
