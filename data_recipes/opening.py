@@ -73,7 +73,7 @@ def _has_netcdf_metadata(path: Path) -> bool:
             return bool(_NETCDF4_ATTRIBUTES & set(file.attrs)) or any(
                 h5py.h5ds.is_scale(item.id) for item in file.values() if isinstance(item, h5py.Dataset)
             )
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError) as error:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 
 
@@ -86,7 +86,8 @@ def _renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Datas
     if missing:
         raise InputError(f"{path} has no variable {missing[0]!r}; it has {listed(map(str, ds.variables))}")
     # A mapped variable takes the place of one that already has its name.
-    ds = ds.drop_vars([name for name, source in mapping.items() if name in ds.variables and name != source])
+    taken = [name for name in mapping if name in ds.variables and name not in mapping.values()]
+    ds = ds.drop_vars(taken)
     return ds.rename_vars({source: name for name, source in mapping.items() if name != source})
 
 

@@ -44,8 +44,10 @@ def write_dataset(ds: xr.Dataset, path: str | Path) -> Path:
     try:
         plain.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=_encoding(plain))
         temporary.replace(target)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:
+        # The HDF5 library reports a full disk as a RuntimeError.
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {target}: {reason}; is the disk full?") from error
     finally:
         temporary.unlink(missing_ok=True)
     return target

@@ -24,7 +24,8 @@ def validity_table(validity: dict[str, Any], *, width: int = 110) -> str:
         if table.row_count:
             console.print(table)
     console.print(f"{physics(validity)}.")
-    if validity["closes"] is not None:
+    # Of an ensemble that holds to rounding the tolerances of data say nothing.
+    if validity["closes"] is not None and not validity["holds"]:
         console.print(f"Within the closure tolerances declared for data: {'yes' if validity['closes'] else 'no'}.")
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text

@@ -50,12 +50,17 @@ def grouped_auc(rows: Rows, trial: Trial) -> np.ndarray:
 
 
 def out_of_fold_scores(rows: Rows, trial: Trial) -> np.ndarray:
-    """Log odds of being synthetic (rows then test rows), each from a classifier that saw no row of its block."""
+    """Log odds of being synthetic (rows then test rows), each from a classifier that saw no row of its block.
+
+    All are zero, which is chance, where either side has one block only: nothing can be learned without it.
+    """
     values = np.concatenate([rows.values, trial.test.values])
     groups = np.concatenate([rows.blocks, trial.test.blocks])
     target = np.arange(len(values)) < len(rows)
     folds = min(FOLDS, trial.test_blocks, len(np.unique(rows.blocks)))
     scores = np.zeros(len(values))
+    if folds < 2:
+        return scores
     splits = StratifiedGroupKFold(folds, shuffle=True, random_state=trial.seed).split(values, target, groups)
     for learn, judge in splits:
         scores[judge] = _fitted(values[learn], target[learn], trial.seed).decision_function(values[judge])
