@@ -38,6 +38,7 @@ def marginal_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) 
             titled(panel, variable.name, variable.units)
             _histogram(panel, ensemble[..., k], test[:, k])
         legend_above(figure, axes[0])
+        figure.supylabel("share of events", fontsize=9)
         return Plate(
             "marginals",
             "Marginal distributions",
@@ -75,6 +76,7 @@ def quantile_quantile(ensemble: np.ndarray, test: np.ndarray, train: np.ndarray,
             titled(panel, variable.name, variable.units)
             _quantiles(panel, ensemble[..., k], test[:, k], train[:, k])
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
+        figure.supylabel("quantiles of the ensemble and of the training data", fontsize=9)
         legend_above(figure, axes[0])
         return Plate(
             "quantiles",

@@ -67,6 +67,7 @@ def diurnal_cycle(ensemble: np.ndarray, test: np.ndarray, events: xr.Dataset, do
             panel.set_xticks(range(0, 25, 6))
             panel.set_xlim(0, 23)
             panel.locator_params(axis="y", nbins=4)
+        figure.supxlabel("hour of the day", fontsize=9)
         legend_above(figure, axes[0])
         return Plate(
             "diurnal",
