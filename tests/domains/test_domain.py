@@ -117,9 +117,6 @@ def test_shipped_domains():
 
 
 def test_system_has_the_matrices_of_the_domain():
-    linear = pytest.importorskip("lawful.core")
-    if not hasattr(linear, "LinearSystem"):
-        pytest.skip("lawful.core has no LinearSystem")
     domain = get_domain("surface-balance")
     system = domain.system()
     np.testing.assert_array_equal(np.asarray(system.A), domain.matrix()[0])
