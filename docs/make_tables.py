@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from marked import replaced
 
 from lawful.data_recipes import read_ensemble
 from lawful.domains import get_domain
@@ -28,18 +29,6 @@ def main(runs: list[Path], readme: Path = README) -> None:
     """Rewrite both marked parts of the README."""
     text = replaced(readme.read_text(), "results", "\n\n".join(table(run) for run in runs))
     readme.write_text(replaced(text, "check", checked(runs[0])))
-
-
-def replaced(text: str, mark: str, content: str) -> str:
-    """The text with what stands between `<!-- mark:begin -->` and `<!-- mark:end -->` exchanged.
-
-    Raises:
-        ValueError: there is no such pair of marks, or more than one.
-    """
-    begin, end = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"expected one {begin} and one {end} after it")
-    return f"{text[: text.index(begin)]}{begin}\n{content}\n{text[text.index(end) :]}"
 
 
 def table(run: Path) -> str:

@@ -1,6 +1,6 @@
 """What the documents say: their Python runs, their links lead somewhere, their laws are the domains' laws."""
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -15,7 +15,7 @@ import yaml
 from lawful.domains import get_domain
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/method.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/method.md", "docs/benchmarks.md")
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _FILE = re.compile(r"`((?:core|domains|data_recipes|reports|docs|src|tests)/[\w./-]+)`")
@@ -73,11 +73,12 @@ def test_figure_is_small() -> None:
 
 
 def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(name)
+
+
+@pytest.fixture(autouse=True)
+def _scripts_find_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
 
 
 def test_table_of_folds(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_table_of_folds(tmp_path: Path) -> None:
 
 
 def test_marked_parts_are_replaced_and_nothing_else() -> None:
-    replaced = _script("make_tables").replaced
+    replaced = _script("marked").replaced
     text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n"
     assert replaced(text, "x", "new") == text.replace("old", "new")
     assert replaced(replaced(text, "x", "new"), "x", "old") == text

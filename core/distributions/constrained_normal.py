@@ -105,7 +105,7 @@ class ConstrainedNormal(Distribution):
     @property
     def variance(self) -> Tensor:
         """(..., n); to an absolute accuracy of about 1e-16 of the unconditional variance."""
-        variance = self._spread.square() - self._metric.basis.square().sum(-1)
+        variance = self._spread.square() - self._metric.explained
         return variance.clamp(min=0.0).to(self.loc.dtype)
 
     @property

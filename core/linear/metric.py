@@ -30,6 +30,11 @@ class Metric:
         index = 0 if group is None else group
         return Metric(self.gain[index], self.basis[index], self.log_det[index])
 
+    @property
+    def explained(self) -> Tensor:
+        """(..., n), the diagonal of `gain A W`: what the laws take of variances `W`."""
+        return self.basis.square().sum(-1)
+
     def move(self, residual: Tensor) -> Tensor:
         """The least move (..., n) that changes `A z` by `residual` (..., m)."""
         return torch.einsum("...nm,...m->...n", self.gain, residual)

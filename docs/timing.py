@@ -1,0 +1,50 @@
+"""Times of rivals within one process, side by side, and the tables of docs/benchmarks.md that they fill."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from marked import replaced
+
+PAGE = Path(__file__).parent / "benchmarks.md"
+
+
+def medians(cases: Mapping[str, Callable[[], object]], *, rounds: int = 15, least: float = 0.02) -> dict[str, float]:
+    """Median seconds of CPU time a call of each case, on one thread, in rounds that take every case in turn.
+
+    A case that is over quickly is called several times a round, for `least` seconds together.
+    """
+    torch.set_num_threads(1)
+    calls = {name: _calls(case, least) for name, case in cases.items()}
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            times[name].append(_seconds(case, calls[name]))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _calls(case: Callable[[], object], least: float) -> int:
+    case()
+    once = _seconds(case, 1)
+    return max(1, min(1000, round(least / max(once, 1e-9))))
+
+
+def _seconds(case: Callable[[], object], calls: int) -> float:
+    start = time.process_time()
+    for _ in range(calls):
+        case()
+    return (time.process_time() - start) / calls
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    rule = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])
+
+
+def write_section(mark: str, content: str) -> None:
+    """Exchange one marked section of docs/benchmarks.md."""
+    PAGE.write_text(replaced(PAGE.read_text(), mark, content))
+    print(content)
