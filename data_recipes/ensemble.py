@@ -11,6 +11,7 @@ from lawful.data_recipes.opening import open_file, sha256
 from lawful.data_recipes.read import Reading, in_units
 from lawful.data_recipes.selection import check_mapping, companions
 from lawful.domains import Domain, InputError, Variable
+from lawful.domains.components import bind
 
 REALIZATION = "realization"
 
@@ -29,11 +30,12 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
     file = Path(path)
     check_mapping(mapping or {}, domain)
     with open_file(file, domain, mapping or {}) as (ds, notes):
+        domain = bind(domain, ds)
         _check_present(ds, domain, file)
         chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]].load()
     chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
-    values = {v.name: _stored(chosen[v.name], v, notes) for v in domain.variables}
-    return Reading(chosen.assign(values), notes, sha256(file))
+    values = {v.name: _stored(chosen[v.name], v, notes, domain.density) for v in domain.variables}
+    return Reading(chosen.assign(values), domain, notes, sha256(file))
 
 
 def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:
@@ -65,11 +67,11 @@ def _ordered(ds: xr.Dataset, domain: Domain, file: Path) -> xr.Dataset:
     return ds.transpose(REALIZATION, domain.event_dim, ..., missing_dims="ignore")
 
 
-def _stored(values: xr.DataArray, variable: Variable, notes: list[str]) -> xr.DataArray:
+def _stored(values: xr.DataArray, variable: Variable, notes: list[str], density: str | None) -> xr.DataArray:
     if {"scale_factor", "add_offset"} & set(values.encoding):
         notes.append(f"{variable.name} is packed as {values.encoding.get('dtype')}; it is judged unpacked")
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    numbers = in_units(values, variable, notes).astype(dtype)
+    numbers = in_units(values, variable, notes, density).astype(dtype)
     missing = int((~np.isfinite(numbers)).sum())
     if missing:
         notes.append(f"{variable.name} has {missing} missing or infinite values of {numbers.size}")

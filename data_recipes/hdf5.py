@@ -10,6 +10,7 @@ import xarray as xr
 
 from lawful.data_recipes.names import no_such_variable
 from lawful.domains import Domain, InputError
+from lawful.domains.components import stored_names
 
 
 def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Dataset:
@@ -44,8 +45,9 @@ def _holds(item: Any) -> bool:
 def _wanted(domain: Domain, places: Mapping[str, str], mapping: Mapping[str, str]) -> list[str]:
     present = {*places.values(), *mapping}
     context = [context.name for context in domain.context if context.kind == "variable"]
-    extras = [domain.event_dim, *context, *([domain.blocks.label] if domain.blocks.label else [])]
-    return [*domain.names, *(name for name in extras if name in present and name not in domain.names)]
+    parameters = [p.name for p in domain.waiting]
+    extras = [domain.event_dim, *context, *parameters, *([domain.blocks.label] if domain.blocks.label else [])]
+    return [*stored_names(domain), *(name for name in extras if name in present and name not in domain.names)]
 
 
 def _locate(name: str, places: Mapping[str, str], mapping: Mapping[str, str], path: Path) -> str:

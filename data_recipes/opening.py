@@ -13,6 +13,7 @@ import xarray as xr
 from lawful.data_recipes.hdf5 import open_hdf5
 from lawful.data_recipes.names import listed
 from lawful.domains import Domain, InputError
+from lawful.domains.components import split
 
 Format = Literal["netcdf", "hdf5"]
 
@@ -34,7 +35,8 @@ def open_file(path: Path, domain: Domain, mapping: Mapping[str, str]) -> Iterato
     try:
         stored = open_hdf5(path, domain, mapping) if kind == "hdf5" else _open_netcdf(path)
         with stored:
-            yield _decode(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
+            ds, notes = _decode(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
+            yield split(ds, domain, ("realization",)), notes
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 

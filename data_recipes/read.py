@@ -13,6 +13,7 @@ from lawful.data_recipes.layout import along_events
 from lawful.data_recipes.opening import open_file, sha256
 from lawful.data_recipes.selection import check_mapping, select
 from lawful.domains import Domain, Variable
+from lawful.domains.components import bind
 from lawful.domains.errors import InputError
 from lawful.domains.units import convert, equivalent
 
@@ -21,9 +22,10 @@ MINIMUM_EVENTS = 50
 
 @dataclass(frozen=True)
 class Reading:
-    """A data set, what was done to it on the way in, and the SHA-256 of the file it came from."""
+    """A data set, the domain with what the file says of it, what was done on the way in, and the file's SHA-256."""
 
     dataset: xr.Dataset
+    domain: Domain
     notes: list[str] = field(default_factory=list)
     sha256: str = ""
 
@@ -55,14 +57,15 @@ def read(
     file = Path(path)
     check_mapping(mapping or {}, domain)
     with open_file(file, domain, mapping or {}) as (raw, notes):
+        domain = bind(domain, raw)
         chosen = along_events(select(raw, domain, file), domain, notes).load()
     ds = _numbers(chosen, domain, notes)
     ds = screening.leave_out_missing(ds, domain, notes)
     faults = [*screening.too_few(ds, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
     broken = screening.broken_laws(ds, domain)
     if refuse:
-        _refuse(faults + (broken if domain.closure == "refuse" else []), file)
-    return Reading(ds, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], sha256(file))
+        _refuse(faults + (broken if domain.closure == "strict" else []), file)
+    return Reading(ds, domain, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], sha256(file))
 
 
 def _refuse(faults: list[str], file: Path) -> None:
@@ -72,11 +75,11 @@ def _refuse(faults: list[str], file: Path) -> None:
 
 
 def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
-    converted = {v.name: in_units(ds[v.name], v, notes) for v in domain.variables}
+    converted = {v.name: in_units(ds[v.name], v, notes, domain.density) for v in domain.variables}
     return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
 
 
-def in_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> np.ndarray:
+def in_units(values: xr.DataArray, variable: Variable, notes: list[str], density: str | None = None) -> np.ndarray:
     """Float64 values in the units of the domain; a note says what was converted or assumed.
 
     Raises:
@@ -84,7 +87,7 @@ def in_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> np.n
     """
     try:
         units = _stated_units(values, variable, notes)
-        return convert(values.to_numpy().astype(np.float64), units, variable.units)
+        return convert(values.to_numpy().astype(np.float64), units, variable.units, density)
     except InputError as error:
         raise InputError(f"variable {variable.name!r}: {error}") from error
 

@@ -19,17 +19,25 @@ RECIPES = {
 
 
 def sample_path(domain: Domain) -> Path:
-    """The sample file that comes with a domain.
+    """The sample file that comes with a domain: one of lawful's, `PACKAGE:FILE` of another package, or a whole path.
 
     Raises:
         InputError: the domain names none, or it is not installed.
     """
     if not domain.sample:
         raise InputError(f"domain {domain.name!r} comes without sample data; give a file of your own")
-    path = Path(str(files("lawful.data_recipes").joinpath("samples", domain.sample)))
+    path = Path(domain.sample) if Path(domain.sample).is_absolute() else _packaged(domain)
     if not path.is_file():
         raise InputError(f"sample {domain.sample!r} of domain {domain.name!r} is not installed; {_remedy(domain.name)}")
     return path
+
+
+def _packaged(domain: Domain) -> Path:
+    package, colon, name = domain.sample.rpartition(":")
+    try:
+        return Path(str(files(package or "lawful.data_recipes").joinpath(*([] if colon else ["samples"]), name)))
+    except ModuleNotFoundError as error:
+        raise InputError(f"domain {domain.name!r}: its sample is in {package!r}, which is not installed") from error
 
 
 def _remedy(name: str) -> str:

@@ -72,7 +72,7 @@ def broken_laws(ds: xr.Dataset, domain: Domain) -> list[str]:
 
 
 def _broken(ds: xr.Dataset, domain: Domain, law: Law) -> list[str]:
-    terms = np.stack([factor * ds[name].to_numpy() for name, factor in law.parsed.coefficients.items()])
+    terms = np.stack(_terms(ds, law))
     difference = terms.sum(axis=0) - law.parsed.constant
     distance = np.abs(difference) if law.is_equality else difference
     tolerance, by = _tolerance(law, np.abs(terms).sum(axis=0) + abs(law.parsed.constant))
@@ -84,6 +84,12 @@ def _broken(ds: xr.Dataset, domain: Domain, law: Law) -> list[str]:
     return [
         f"law {law.name!r} ({law.equation}): {_count(int(broken.sum()), broken.size, domain)} break it {by}, {where}"
     ]
+
+
+def _terms(ds: xr.Dataset, law: Law) -> list[np.ndarray]:
+    single = [factor * ds[name].to_numpy() for name, factor in law.parsed.coefficients.items()]
+    pairs = law.parsed.products.items()
+    return [*single, *(value * ds[factor].to_numpy() * ds[name].to_numpy() for (factor, name), value in pairs)]
 
 
 def _tolerance(law: Law, sizes: np.ndarray) -> tuple[np.ndarray | float, str]:

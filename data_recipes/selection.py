@@ -7,6 +7,7 @@ import xarray as xr
 
 from lawful.data_recipes.names import no_such_variable
 from lawful.domains import Domain, InputError, Variable
+from lawful.domains.components import arrays
 
 TIME_KINDS = ("hour_of_day", "day_of_year", "day_of_week")
 
@@ -36,7 +37,8 @@ def select(ds: xr.Dataset, domain: Domain, path: Path) -> xr.Dataset:
 
 def check_mapping(mapping: Mapping[str, str], domain: Domain) -> None:
     """Raise InputError when a mapping speaks of something that the domain does not have."""
-    known = [*domain.names, *companions(domain), domain.event_dim, "realization"]
+    parameters = [p.name for p in domain.waiting]
+    known = [*domain.names, *arrays(domain), *companions(domain), *parameters, domain.event_dim, "realization"]
     unknown = [name for name in mapping if name not in known]
     if unknown:
         raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {', '.join(known)}")

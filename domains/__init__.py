@@ -1,10 +1,11 @@
 """Physical laws, variables and units; one file a domain; turns a data set into a linear system."""
 
-from lawful.domains.declarations import Blocks, Context, Law, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.equation import ParsedEquation, parse_equation
 from lawful.domains.errors import InputError
-from lawful.domains.registry import get_domain, list_domains
+from lawful.domains.registry import find_domain, get_domain, list_domains
+from lawful.domains.yaml_domain import is_domain_file, load_domain
 
 __all__ = [
     "Blocks",
@@ -12,10 +13,14 @@ __all__ = [
     "Domain",
     "InputError",
     "Law",
+    "Parameter",
     "ParsedEquation",
     "Ratio",
     "Variable",
+    "find_domain",
     "get_domain",
+    "is_domain_file",
     "list_domains",
+    "load_domain",
     "parse_equation",
 ]

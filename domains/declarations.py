@@ -1,20 +1,31 @@
-"""What a domain is declared with: variables, laws, ratios, context and blocks."""
+"""What a domain is declared with: variables, parameters, laws, ratios, context and blocks."""
 
+import re
 from functools import cached_property
-from keyword import iskeyword
 from typing import Annotated, Literal
 from unicodedata import normalize
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from lawful.domains.equation import ParsedEquation, parse_equation
+from lawful.domains.grammar import parse_tree
+
+_COMPONENT = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
+
+
+def component(name: str) -> tuple[str, str] | None:
+    """The array and the label of a component, `part[SiO2]` -> ("part", "SiO2"); None for a variable of its own."""
+    found = _COMPONENT.fullmatch(name)
+    return (found[1], found[2]) if found else None
 
 
 def _identifier(name: str) -> str:
-    if not name.isidentifier() or iskeyword(name):
-        raise ValueError(f"{name!r} cannot stand in an equation: use letters, digits and _, and no word of Python")
+    array, label = component(name) or (name, None)
+    if not array.isidentifier() or (label is not None and label != label.strip()):
+        raise ValueError(f"{name!r} cannot stand in an equation: use letters, digits and _")
     # The parser sees names in this form: the micro sign and the Greek mu are one letter.
-    return normalize("NFKC", name)
+    array = normalize("NFKC", array)
+    return array if label is None else f"{array}[{label}]"
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -27,7 +38,12 @@ class Declaration(BaseModel):
 
 
 class Variable(Declaration):
-    """One generated quantity; `resolution` is an instrument's step, of which values are multiples."""
+    """One quantity of an event, or with `over` one for each label of a dimension.
+
+    `resolution` is an instrument's step, of which values are multiples. `given` variables are never generated: they
+    come from the file, event by event, and may multiply other variables in a law. `uncertainty` is that of the data, in
+    `units`; it says how far one variable moves beside others when data are reconciled with the laws.
+    """
 
     name: Identifier
     units: str
@@ -37,6 +53,9 @@ class Variable(Declaration):
     description: str = ""
     resolution: float | None = Field(default=None, gt=0)
     cell_methods: str | None = None
+    over: str | None = None
+    given: bool = False
+    uncertainty: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "Variable":
@@ -45,28 +64,49 @@ class Variable(Declaration):
         return self
 
 
+class Parameter(Declaration):
+    """Numbers that are the same for all events: a constant, areas of cells, or the block that each cell belongs to.
+
+    One value, or with `over` one for each label of that dimension. Without `values` they come from the data file.
+    With `into` the values are labels of that dimension, for block means.
+    """
+
+    name: Identifier
+    units: str = "1"
+    over: str | None = None
+    into: str | None = None
+    values: tuple[float | str, ...] | None = None
+    description: str = ""
+
+
 class Law(Declaration):
-    """A linear equation or inequality; `tolerance` is how far the *data* may be from it, in `units`."""
+    """A linear equation or inequality; `tolerance` is how far the *data* may be from it, in `units`.
+
+    A domain writes down in `expanded` what the equation amounts to between single variables in the law's units, and in
+    `coefficients` which variables multiply others there; neither is for declaring.
+    """
 
     name: str
     equation: str
     units: str
     tolerance: float | None = Field(default=None, ge=0)
     reference: str = ""
+    expanded: str | None = None
+    coefficients: tuple[str, ...] = ()
 
     @cached_property
     def parsed(self) -> ParsedEquation:
         """Coefficients, constant and relation of the equation."""
-        return parse_equation(self.equation)
+        return parse_equation(self.expanded or self.equation, frozenset(self.coefficients))
 
     @property
     def is_equality(self) -> bool:
         """Whether the law is an equation (`=`) rather than an inequality (`<=`)."""
-        return self.parsed.relation == "="
+        return parse_tree(self.equation).relation == "="
 
     @model_validator(mode="after")
     def _equation_parses(self) -> "Law":
-        _ = self.parsed
+        parse_tree(self.equation)
         return self
 
 

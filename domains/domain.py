@@ -2,32 +2,44 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lawful.domains.declarations import Blocks, Context, Declaration, Law, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Declaration, Law, Parameter, Ratio, Variable
 from lawful.domains.errors import InputError
+from lawful.domains.flatten import flat_laws, flat_variables
 
 if TYPE_CHECKING:
     from lawful.core import LinearSystem
 
 
 class Domain(Declaration):
-    """Physical laws over named variables with units; event_dim is the dimension along which events lie."""
+    """Physical laws over named variables with units; event_dim is the dimension along which events lie.
 
-    name: str
+    `dimensions` names the labels along which variables of one event may lie; such variables, and laws between them,
+    come out as one for each label. With a `density`, depths and masses of it (mm h-1 and kg m-2 s-1) convert.
+    `closure` says what is done with data that do not close: `strict` refuses them, `reconcile` moves them onto the laws
+    as little as can be, and `residual` lets the variable `residual` carry what is missing.
+    """
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
     title: str
     description: str = ""
     event: str
     event_dim: str
+    density: str | None = None
+    dimensions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     variables: tuple[Variable, ...] = Field(min_length=1)
+    parameters: tuple[Parameter, ...] = ()
     laws: tuple[Law, ...]
     ratios: tuple[Ratio, ...] = ()
     context: tuple[Context, ...] = ()
     blocks: Blocks
-    closure: Literal["refuse", "project"] = "refuse"
+    closure: Literal["strict", "reconcile", "residual"] = "strict"
     sample: str = ""
     note: str = ""
     references: tuple[str, ...] = ()
@@ -63,6 +75,7 @@ class Domain(Declaration):
         return self._rows(self.inequalities)
 
     def _rows(self, laws: tuple[Law, ...]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        self._require_constant(laws)
         rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in laws]
         matrix = np.array(rows, dtype=np.float64).reshape(len(laws), len(self.names))
         return (
@@ -70,6 +83,27 @@ class Domain(Declaration):
             np.array([law.parsed.constant for law in laws], dtype=np.float64),
             tuple(law.name for law in laws),
         )
+
+    def _require_constant(self, laws: tuple[Law, ...]) -> None:
+        for law in laws:
+            if law.expanded is None and self.waiting:
+                raise InputError(f"law {law.name!r} takes parameters of a data file; read one first (Domain.bind)")
+            if law.coefficients:
+                factors = ", ".join(law.coefficients)
+                raise InputError(
+                    f"law {law.name!r} has coefficients that differ from event to event ({factors}): data can be read "
+                    "and screened by it, but this version neither generates for such a law nor judges it"
+                )
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Variables that are never generated."""
+        return tuple(v.name for v in self.variables if v.given)
+
+    @property
+    def waiting(self) -> tuple[Parameter, ...]:
+        """Parameters whose values are still in a data file."""
+        return tuple(p for p in self.parameters if p.values is None)
 
     @property
     def lower(self) -> np.ndarray:
@@ -95,63 +129,72 @@ class Domain(Declaration):
         Wording does not count: descriptions, references and the spelling of an equation may change.
         """
         content = {
-            "variables": [
-                v.model_dump(include={"name", "units", "lower", "upper", "resolution"}) for v in self.variables
-            ],
+            "variables": [_bounded(v) for v in self.variables],
             "laws": [_canonical(law) for law in self.laws],
             "ratios": [ratio.model_dump(exclude={"description"}) for ratio in self.ratios],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> "Domain":
-        for what, names in (
-            ("variable or ratio", [*self.names, *(r.name for r in self.ratios)]),
-            ("law", self._law_names),
-        ):
-            twice = sorted({name for name in names if list(names).count(name) > 1})
-            if twice:
-                raise ValueError(f"two {what}s are called {', '.join(twice)}")
-        for where, name in self._uses():
-            if name not in self.names:
-                raise ValueError(f"{where} names {name!r}, which is no variable; there are {', '.join(self.names)}")
-        return self
+    @field_validator("dimensions", mode="after")
+    @classmethod
+    def _labels_differ(cls, dimensions: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, labels in dimensions.items():
+            twice = _twice(labels)
+            if twice or not labels:
+                fault = f"has label {twice[0]!r} twice" if twice else "has no labels"
+                raise InputError(f"dimension {name!r} {fault}", ("dimensions", name))
+        return dimensions
+
+    @field_validator("variables", mode="after")
+    @classmethod
+    def _single_variables(cls, variables: tuple[Variable, ...], info: ValidationInfo) -> tuple[Variable, ...]:
+        return flat_variables(variables, info.data.get("dimensions", {}))
+
+    @field_validator("laws", mode="after")
+    @classmethod
+    def _single_laws(cls, laws: tuple[Law, ...], info: ValidationInfo) -> tuple[Law, ...]:
+        known = info.data
+        if not {"density", "dimensions", "variables", "parameters"} <= set(known):
+            return laws
+        return flat_laws(laws, known["variables"], known["parameters"], known["dimensions"], known["density"])
 
     @model_validator(mode="after")
-    def _units_agree(self) -> "Domain":
-        for law in self.laws:
-            for name, coefficient in law.parsed.coefficients.items():
-                if abs(coefficient) == 1.0 and not _same_units(self.variable(name).units, law.units):
-                    raise ValueError(
-                        f"law {law.name!r} is in {law.units!r}, but {name} is in {self.variable(name).units!r}"
+    def _names_agree(self) -> "Domain":
+        others = [*(p.name for p in self.parameters), *(r.name for r in self.ratios)]
+        for what, names in (
+            ("variable, parameter or ratio", [*self.names, *others]),
+            ("law", [law.name for law in self.laws]),
+        ):
+            twice = _twice(names)
+            if twice:
+                raise InputError(f"two {what}s are called {', '.join(twice)}")
+        for ratio in self.ratios:
+            for name in (ratio.numerator, ratio.denominator):
+                if name not in self.names:
+                    there = ", ".join(self.names)
+                    raise InputError(
+                        f"ratio {ratio.name!r} names {name!r}, which is no variable; there are {there}",
+                        ("ratios", ratio.name),
                     )
         return self
 
-    @property
-    def _law_names(self) -> tuple[str, ...]:
-        return tuple(law.name for law in self.laws)
 
-    def _uses(self) -> list[tuple[str, str]]:
-        in_laws = [(f"law {law.name!r}", name) for law in self.laws for name in law.parsed.coefficients]
-        in_ratios = [(f"ratio {r.name!r}", name) for r in self.ratios for name in (r.numerator, r.denominator)]
-        return in_laws + in_ratios
+def _twice(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _bounded(variable: Variable) -> dict[str, object]:
+    content = variable.model_dump(include={"name", "units", "lower", "upper", "resolution"})
+    return content | ({"given": True} if variable.given else {})
 
 
 def _canonical(law: Law) -> dict[str, object]:
     parsed = law.parsed
+    products = {f"{factor} * {name}": value for (factor, name), value in parsed.products.items()}
     return {
         "name": law.name,
         "units": law.units,
-        "coefficients": dict(parsed.coefficients),
+        "coefficients": {**parsed.coefficients, **products},
         "constant": parsed.constant,
         "relation": parsed.relation,
     }
-
-
-def _same_units(first: str, second: str) -> bool:
-    if first == second:
-        return True
-    # Here, because pint is slow to import and seldom needed.
-    from lawful.domains.units import equivalent
-
-    return equivalent(first, second)

@@ -17,6 +17,7 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
     """
     for name in given:
         domain.variable(name)
+    given = (*domain.given, *given)
     if set(given) == set(domain.names):
         raise InputError("every variable is given; leave at least one to generate")
     A, b, laws = domain.matrix()

@@ -1,9 +1,10 @@
-"""Finds domains through the entry points `lawful.domains` of every installed distribution."""
+"""Finds domains: YAML files, and the entry points `lawful.domains` of every installed distribution."""
 
 from importlib.metadata import EntryPoint, entry_points
 
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
+from lawful.domains.yaml_domain import is_domain_file, load_domain
 
 GROUP = "lawful.domains"
 
@@ -11,6 +12,15 @@ GROUP = "lawful.domains"
 def list_domains() -> tuple[str, ...]:
     """Names of the installed domains, in alphabetical order."""
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def find_domain(word: str) -> Domain:
+    """The domain that a word on the command line means: a YAML file, or the name of an installed domain.
+
+    Raises:
+        InputError: the file does not declare a domain, or there is none of that name.
+    """
+    return load_domain(word) if is_domain_file(word) else get_domain(word)
 
 
 def get_domain(name: str) -> Domain:
@@ -21,7 +31,8 @@ def get_domain(name: str) -> Domain:
     """
     points = _distinct(name)
     if not points:
-        raise InputError(f"no domain {name!r}; installed are {', '.join(list_domains()) or 'none'}")
+        there = ", ".join(list_domains()) or "none"
+        raise InputError(f"no domain {name!r}; installed are {there} (a file of your own ends in .yaml)")
     if len(points) > 1:
         raise InputError(f"two domains are called {name!r}, from {' and '.join(map(_origin, points))}: uninstall one")
     return _load(points[0])

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lawful import __version__
-from lawful.domains import InputError, get_domain, list_domains
+from lawful.domains import InputError, find_domain, get_domain, list_domains
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -26,7 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="Name of a domain; `lawful domains` lists them.")]
+DomainArgument = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="Name of a domain (`lawful domains` lists them), or a YAML file of one.")
+]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for all files.  [default: lawful-DOMAIN]")
@@ -231,7 +233,9 @@ Examples:
 )
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any NetCDF or HDF5 file, from any source.")],
-    domain: Annotated[str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold it to.")],
+    domain: Annotated[
+        str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold it to: a name, or a YAML file.")
+    ],
     map_: Map = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -245,9 +249,8 @@ def check(
     from lawful.reports.text import validity_table
     from lawful.reports.validity import validity
 
-    chosen = get_domain(domain)
-    reading = read_ensemble(file, chosen, _mapping(map_) or None)
-    judged = validity(reading.dataset, chosen)
+    reading = read_ensemble(file, find_domain(domain), _mapping(map_) or None)
+    judged = validity(reading.dataset, reading.domain)
     for note in reading.notes:
         typer.echo(f"note: {note}", err=True)
     width = max(get_terminal_size((120, 0)).columns, 80)
@@ -281,7 +284,7 @@ def data(
     """
     from lawful.data_recipes import make
 
-    typer.echo(make(get_domain(domain).name, output or Path(f"{domain}.nc")))
+    typer.echo(make(find_domain(domain).name, output or Path(f"{domain}.nc")))
 
 
 @app.callback(
@@ -311,7 +314,7 @@ def _root(
 
 
 def _default_out(domain: str) -> Path:
-    return Path(f"lawful-{get_domain(domain).name}")
+    return Path(f"lawful-{find_domain(domain).name}")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -170,7 +170,7 @@ def test_a_broken_law(budget, data, save):
 
 def test_a_broken_law_is_a_note_where_data_are_projected(budget, data, save):
     path = save(changed(data, "Evap", i10=1.0))
-    project = budget.model_copy(update={"closure": "project"})
+    project = budget.model_copy(update={"closure": "reconcile"})
     (note,) = read(path, project).notes
     assert "law 'water'" in note
 
@@ -300,7 +300,7 @@ def test_events_without_labels_are_numbered_as_in_the_file(timeless, samples, sa
 
 def test_packed_and_integer_data(budget, data, save):
     packed = {name: {"dtype": "int16", "scale_factor": 1e-4, "_FillValue": -32768} for name in budget.names}
-    loose = budget.model_copy(update={"closure": "project"})
+    loose = budget.model_copy(update={"closure": "reconcile"})
     reading = read(save(data, encoding=packed), loose)
     np.testing.assert_allclose(reading.dataset.Rain, data.Rain, atol=1e-4)
     whole = data.assign(

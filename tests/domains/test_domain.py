@@ -37,7 +37,11 @@ def test_unknown_variable_is_named_with_the_known_ones(budget):
 @pytest.mark.parametrize(
     ("field", "extra", "message"),
     [
-        ("laws", Law(name="heat", equation="P = Q", units="mm h-1"), "'heat' names 'Q'"),
+        (
+            "laws",
+            Law(name="heat", equation="P = Q", units="mm h-1"),
+            "law 'heat': equation 'P = Q', column 5: 'Q' is no variable; there are P, E, R",
+        ),
         ("laws", Law(name="water", equation="P = E", units="mm h-1"), "two laws are called water"),
         ("laws", Law(name="heat", equation="P = E", units="W m-2"), "'W m-2', but P is in 'mm h-1'"),
         ("variables", Variable(name="P", units="mm h-1"), "called P"),
@@ -63,11 +67,12 @@ def test_equal_units_may_be_spelt_differently(budget):
     "make",
     [
         lambda: Variable(name="2x", units="1"),
-        lambda: Variable(name="lambda", units="1"),
+        lambda: Variable(name="x[", units="1"),
+        lambda: Variable(name="[x]", units="1"),
         lambda: Variable(name="x", units="1", lower=2, upper=1),
         lambda: Variable(name="x", units="1", lower=float("nan")),
         lambda: Variable(name="x", units="1", unit="1"),
-        lambda: Law(name="l", equation="a * b = 1", units="1"),
+        lambda: Law(name="l", equation="a * = 1", units="1"),
         lambda: Law(name="l", equation="a = 1", units="1", tolerance=-1),
     ],
 )

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from small import BUDGET, PARTS, budget_data, install, parts_data, save
 
 from lawful.domains import Law
@@ -114,14 +115,14 @@ def test_broken_laws_are_refused_in_units(train_on):
 
 
 def test_broken_laws_are_projected_where_the_domain_says_so(train_on, monkeypatch, tmp_path):
-    closing = BUDGET.model_copy(update={"name": "closing", "closure": "project"})
+    closing = BUDGET.model_copy(update={"name": "closing", "closure": "reconcile"})
     install(monkeypatch.setattr, closing=closing)
     ds = broken(Store=(slice(0, 200), budget_data()["Store"][:200] + 0.02))
     said = train_on(ds, domain="closing")
     assert said.code == 0
     assert "note: law 'water' (Rain = Evap + RO + Store): 200 of 360 hours break it" in said.err
     assert "note: training data were projected onto the laws, by at most " in said.err
-    prepared = prepare(RunSettings.checked(domain="closing", data=tmp_path / "mine.nc", out=tmp_path), 0)
+    prepared = prepare(RunSettings.checked(domain="closing", data=tmp_path / "mine.nc", out=tmp_path), 0, closing)
     misfit = prepared.train.Rain - prepared.train.Evap - prepared.train.RO - prepared.train.Store
     assert abs(misfit).max() < 1e-12
     assert (prepared.train.Rain >= prepared.train.RO).all()
@@ -130,8 +131,9 @@ def test_broken_laws_are_projected_where_the_domain_says_so(train_on, monkeypatc
 
 
 def test_closed_data_are_left_as_they_are(monkeypatch, files, tmp_path):
-    install(monkeypatch.setattr, closing=BUDGET.model_copy(update={"name": "closing", "closure": "project"}))
-    prepared = prepare(RunSettings.checked(domain="closing", data=files / "budget.nc", out=tmp_path), 0)
+    closing = BUDGET.model_copy(update={"name": "closing", "closure": "reconcile"})
+    install(monkeypatch.setattr, closing=closing)
+    prepared = prepare(RunSettings.checked(domain="closing", data=files / "budget.nc", out=tmp_path), 0, closing)
     assert prepared.train.equals(prepared.data.sel(time=prepared.train.time))
 
 
@@ -188,3 +190,64 @@ def test_given_values_that_miss_a_law_by_themselves_are_named(train_on, monkeypa
     fault = train_on(ds, "--given", "b,c", domain="halves").fault
     assert "--given: its values alone decide law 'half'" in fault
     assert "1 samples, by 5e-10 at 7" in fault
+
+
+SAND = """
+name: sand
+title: Sand, silt and clay
+event: sample
+event_dim: sample
+dimensions: {size: [clay, silt, sand]}
+variables:
+  part: {units: percent, lower: 0, upper: 100, over: size}
+laws:
+  total: {equation: "sum(part, over=size) = 100", units: percent, tolerance: 1e-9}
+blocks: {kind: label, label: site}
+"""
+
+
+@pytest.fixture
+def sand(tmp_path):
+    """A domain in a file, and data for it with parts along a dimension."""
+    ds = parts_data()
+    parts = np.stack([ds[name].to_numpy() for name in "abc"], axis=1)
+    whole = xr.Dataset({"part": (("sample", "size"), parts, {"units": "percent"}), "site": ds.site})
+    save(whole.assign_coords(size=["sand", "silt", "clay"]), tmp_path / "sand.nc")
+    (tmp_path / "sand.yaml").write_text(SAND)
+    return tmp_path
+
+
+def test_a_domain_in_a_file_goes_the_whole_way(lawful, sand, monkeypatch):
+    monkeypatch.chdir(sand)
+    said = lawful("run", "sand.yaml", "--data", "sand.nc", "--members", 2)
+    assert said.code == 0, said
+    with xr.open_dataset("lawful-sand/ensemble.nc") as ds:
+        assert ds["part"].dims == ("realization", "sample", "size")
+        assert abs(ds["part"].sum("size") - 100).max() < 1e-12
+        assert ds.attrs["history"] == "lawful run sand.yaml --data sand.nc --members 2"
+    # The folder has all that later stages need.
+    (sand / "sand.yaml").unlink()
+    assert lawful("generate", "lawful-sand", "--seed", 3).code == 0
+    assert lawful("report", "lawful-sand").code == 0
+    assert lawful("check", "lawful-sand/ensemble.nc", "--domain", "lawful-sand/domain.yaml").code == 0
+
+
+def test_a_changed_or_lost_copy_of_a_domain_is_refused(lawful, sand, monkeypatch):
+    monkeypatch.chdir(sand)
+    assert lawful("train", "sand.yaml", "--data", "sand.nc").code == 0
+    copy = sand / "lawful-sand/domain.yaml"
+    copy.write_text(SAND.replace("upper: 100", "upper: 101"))
+    assert "domain 'sand' has other laws than when lawful-sand was run" in lawful("generate", "lawful-sand").fault
+    copy.write_text(SAND.replace("= 100", "= hundred"))
+    assert "domain.yaml, line 10: law 'total': equation" in lawful("generate", "lawful-sand").fault
+    copy.unlink()
+    assert "there is no file lawful-sand/domain.yaml" in lawful("generate", "lawful-sand").fault
+
+
+def test_coefficients_of_the_file_are_refused_by_name(lawful, sand, monkeypatch):
+    monkeypatch.chdir(sand)
+    law = "half: {equation: 'part[clay] >= share * part[silt]', units: percent}"
+    more = f"  share: {{units: '1', given: true}}\nlaws:\n  {law}"
+    (sand / "sand.yaml").write_text(SAND.replace("laws:", more))
+    fault = lawful("run", "sand.yaml", "--data", "sand.nc").fault
+    assert "law 'half' has coefficients that differ from event to event (share)" in fault

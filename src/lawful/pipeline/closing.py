@@ -18,7 +18,7 @@ def project(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Datase
     Raises:
         InputError: no event can be moved onto the laws.
     """
-    if domain.closure != "project" or not broken_laws(ds, domain):
+    if domain.closure != "reconcile" or not broken_laws(ds, domain):
         return ds, []
     z = torch.from_numpy(np.stack([ds[name].to_numpy() for name in domain.names], axis=1))
     moved, good = nearest(z, problem)

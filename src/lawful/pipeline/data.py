@@ -1,6 +1,6 @@
 """Data as a run uses them: read, snapped to instrument steps, split by blocks, turned into tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +41,18 @@ class Prepared:
     notes: tuple[str, ...]
     sha256: str
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Variables that come from the data, by the domain or by the settings."""
+        return tuple(name for name, given in zip(self.domain.names, self.problem.given.tolist(), strict=True) if given)
 
-def prepare(settings: RunSettings, fold: int) -> Prepared:
+
+def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
-    domain = settings.load_domain()
-    problem = _problem(domain, settings.given)
+    problem = None if domain.waiting else _problem(domain, settings.given)
     reading = load(settings.data or sample_path(domain), domain, settings.mapping)
+    domain = reading.domain
+    problem = problem or _problem(domain, settings.given)
     require_given_lawful(problem, reading.dataset, domain)
     train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
     closed, notes = project(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
@@ -69,7 +75,7 @@ def load(path: Path, domain: Domain, mapping: dict[str, str], minimum_events: in
     """Events of a file, with values at multiples of their resolution."""
     reading = read(path, domain, mapping or None, minimum_events=minimum_events)
     dataset, notes = _snapped(reading.dataset, domain)
-    return Reading(dataset, [*reading.notes, *notes], reading.sha256)
+    return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
 
 
 def _snapped(ds: xr.Dataset, domain: Domain) -> tuple[xr.Dataset, list[str]]:

@@ -16,7 +16,7 @@ from lawful.pipeline.data import Prepared, load, prepare
 from lawful.pipeline.generate import attributes, generate
 from lawful.pipeline.model_file import load_model
 from lawful.pipeline.progress import Console
-from lawful.pipeline.record import Record, read_record
+from lawful.pipeline.record import Record, keep_domain, kept_domain, read_record
 from lawful.pipeline.settings import Drawing, RunSettings
 from lawful.pipeline.train import model_facts, train_or_reuse
 
@@ -87,9 +87,9 @@ class Job:
 def new_job(settings: RunSettings, fold: int, out: Path, stage: str, console: Console) -> Job:
     """The job of a command that starts from data; InputError on all that can be wrong before the training."""
     settings.torch_device()
-    prepared = prepare(settings, fold)
+    prepared = prepare(settings, fold, settings.load_domain())
     require_memory(settings.drawing, prepared.test, prepared)
-    ensure_writable(out)
+    keep_domain(settings.domain, ensure_writable(out))
     # Every fold reads the same file.
     for note in prepared.notes if fold == 0 else ():
         console.say(f"note: {note}")
@@ -107,7 +107,7 @@ def old_job(out: Path, console: Console) -> Job:
         InputError: the folder is not that of a run, or its data or laws are others now.
     """
     record = read_record(out)
-    prepared = prepare(record.settings, record.fold)
+    prepared = prepare(record.settings, record.fold, kept_domain(record.settings.domain, out))
     if prepared.sha256 != record.data_sha256:
         file = record.settings.data or prepared.domain.sample
         raise InputError(f"{file}: changed since the run in {out}; run it again")

@@ -40,7 +40,7 @@ def _about(job: Job, drawing: Drawing, ensemble: xr.Dataset) -> dict[str, Any]:
     settings, dim = record.settings, prepared.domain.event_dim
     return {
         "command": "\n".join(record.commands),
-        "given": list(settings.given),
+        "given": list(prepared.given),
         "seed": drawing.seed,
         "fast": settings.fast,
         "model": settings.model,

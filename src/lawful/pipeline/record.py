@@ -8,12 +8,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from lawful.domains import InputError
+from lawful.domains import Domain, InputError, get_domain, is_domain_file, load_domain
 from lawful.pipeline.settings import FOLDS, Checked, Drawing, RunSettings, first_fault
 from lawful.reports.files import write_atomically
 
 _PACKAGES = ("lawful", "torch", "numpy", "scipy", "xarray", "netCDF4", "h5py", "scikit-learn")
-RECORD = "run.yaml"
+RECORD, DOMAIN = "run.yaml", "domain.yaml"
 
 
 def versions() -> dict[str, str]:
@@ -40,10 +40,27 @@ class Record(Checked):
 
     def write(self, out: Path) -> None:
         """Write run.yaml, whole or not at all."""
-        settings = self.settings.model_copy(update={"data": _absolute(self.settings.data), "out": out.absolute()})
+        settings = self.settings
+        paths = {"domain": _file(settings.domain), "data": _absolute(settings.data), "out": out.absolute()}
+        settings = settings.model_copy(update=paths)
         drawing = self.drawing and self.drawing.model_copy(update={"events": _absolute(self.drawing.events)})
         content = self.model_copy(update={"settings": settings, "drawing": drawing}).model_dump(mode="json")
         write_atomically(out / RECORD, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
+
+
+def keep_domain(word: str, out: Path) -> None:
+    """A copy of a domain that is a file, so that the folder of a run has what its stages need."""
+    if is_domain_file(word):
+        write_atomically(out / DOMAIN, Path(word).read_bytes())
+
+
+def kept_domain(word: str, out: Path) -> Domain:
+    """The domain of a run: from the copy in its folder when it is a file; InputError when that is gone or no domain."""
+    return load_domain(out / DOMAIN, Path(word).parent) if is_domain_file(word) else get_domain(word)
+
+
+def _file(word: str) -> str:
+    return str(Path(word).absolute()) if is_domain_file(word) else word
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -62,7 +79,7 @@ def read_record(out: Path) -> Record:
         raise InputError(f"{path}: not a record of a run ({first_fault(error)}); run it again") from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not a record of a run ({_reason(error)}); run it again") from error
-    record.settings.require_names()
+    record.settings.require_names(kept_domain(record.settings.domain, out))
     return record.model_copy(update={"settings": record.settings.model_copy(update={"out": out})})
 
 

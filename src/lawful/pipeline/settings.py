@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lawful.core.models import Settings
 from lawful.core.training import Schedule
-from lawful.domains import Domain, InputError, get_domain
+from lawful.domains import Domain, InputError, find_domain
 
 MODELS = ("autoregressive",)
 FOLDS = 5
@@ -81,20 +81,19 @@ class RunSettings(Checked):
     def checked(cls, **values: object) -> Self:
         """Settings, or InputError with one line on the first that is wrong."""
         settings = super().checked(**values)
-        settings.require_names()
+        settings.require_names(settings.load_domain())
         return settings
 
-    def require_names(self) -> None:
-        """Raise InputError when the model, the domain, or a variable in `given` does not exist."""
+    def require_names(self, domain: Domain) -> None:
+        """Raise InputError when the model, or a variable in `given`, does not exist."""
         if self.model not in MODELS:
             raise InputError(f"--model: no model {self.model!r}; there is {', '.join(MODELS)}")
-        domain = self.load_domain()
         for name in self.given:
             domain.variable(name)
 
     def load_domain(self) -> Domain:
-        """The domain by its name."""
-        return get_domain(self.domain)
+        """The domain by its name, or from its file."""
+        return find_domain(self.domain)
 
     def torch_device(self) -> torch.device:
         """The device to train on; InputError when CUDA is asked for and absent."""
@@ -113,7 +112,9 @@ class RunSettings(Checked):
         plain = type(self).model_construct(domain=self.domain, out=None)
         names = [name for name in type(self).model_fields if name != "domain" and (with_out or name != "out")]
         changed = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(plain, name)}
-        return " ".join(["lawful", stage, self.domain, *_words({_OPTIONS.get(k, k): v for k, v in changed.items()})])
+        return " ".join(
+            ["lawful", stage, shlex.quote(self.domain), *_words({_OPTIONS.get(k, k): v for k, v in changed.items()})]
+        )
 
     @property
     def schedule(self) -> Schedule:

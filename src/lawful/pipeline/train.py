@@ -101,7 +101,7 @@ def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[st
     """What a model must agree with to be used: all but how long, where and by which version it was trained."""
     domain = prepared.domain
     return {
-        "domain": settings.domain,
+        "domain": domain.name,
         "model": settings.model,
         "given": list(settings.given),
         "seed": settings.seed,
