@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.layout import stacked
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import open_file, sha256
 from lawful.data_recipes.read import Reading, in_units
@@ -33,6 +34,8 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
         domain = bind(domain, ds)
         _check_present(ds, domain, file)
         chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]].load()
+    if set(domain.stack) & set(chosen.dims):
+        chosen = stacked(chosen, domain, notes)
     chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
     values = {v.name: _stored(chosen[v.name], v, notes, domain.density) for v in domain.variables}
     return Reading(chosen.assign(values), domain, notes, sha256(file))

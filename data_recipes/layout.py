@@ -22,12 +22,31 @@ def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[
     Raises:
         InputError: variables have other dimensions, or the domain needs times and there are none.
     """
+    if domain.stack:
+        return stacked(ds, domain, notes)
     ds = _drop_single(ds, {domain.event_dim, *extra}, notes)
     ds = _rename_only(ds, domain, set(extra), notes)
     for name in [*domain.names, *companions(domain)]:
         if set(ds[name].dims) - set(extra) != {domain.event_dim}:
             raise InputError(f"variables must lie along {domain.event_dim!r} alone; {_dimensions(ds, domain)}")
     return _label_events(ds, domain)
+
+
+def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    """Events are the points of several dimensions; the coordinates of these become variables along the events."""
+    absent = [dim for dim in domain.stack if dim not in ds.sizes]
+    if absent:
+        raise InputError(f"no dimension {absent[0]!r} to stack into events; {_dimensions(ds, domain)}")
+    wanted = [name for name in [*domain.names, *companions(domain)] if name in ds.variables]
+    for name in wanted:
+        unknown = set(map(str, ds[name].dims)) - set(domain.stack)
+        if unknown:
+            raise InputError(f"{name} lies along {', '.join(sorted(unknown))} too; events are {domain.stack}")
+    ds = ds.reset_coords([name for name in ds.coords if name in wanted])
+    shaped = xr.broadcast(ds[wanted])[0].transpose(*domain.stack)
+    notes.append(f"events are the points of {' x '.join(domain.stack)}, {shaped[wanted[0]].size} of them")
+    flat = {name: (domain.event_dim, shaped[name].to_numpy().reshape(-1), ds[name].attrs) for name in wanted}
+    return xr.Dataset(flat, {domain.event_dim: np.arange(shaped[wanted[0]].size)}, ds.attrs)
 
 
 def _drop_single(ds: xr.Dataset, kept: set[str], notes: list[str]) -> xr.Dataset:

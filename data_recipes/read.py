@@ -10,14 +10,18 @@ import xarray as xr
 from lawful.data_recipes import screening
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.layout import along_events
-from lawful.data_recipes.opening import open_file, sha256
+from lawful.data_recipes.machine import memory
+from lawful.data_recipes.opening import open_file
 from lawful.data_recipes.selection import check_mapping, select
+from lawful.data_recipes.several import files_of, hash_of, together
 from lawful.domains import Domain, Variable
 from lawful.domains.components import bind
 from lawful.domains.errors import InputError
 from lawful.domains.units import convert, equivalent
 
 MINIMUM_EVENTS = 50
+_COPIES = 4
+"""How many copies of the data there are while they are read and screened, about."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def read(
     in the notes.
 
     Args:
-        path: a NetCDF-3, NetCDF-4 or plain HDF5 file.
+        path: a NetCDF-3, NetCDF-4, plain HDF5, Zarr, CSV or Parquet file, or a pattern that several files fit.
         domain: what the file should hold.
         mapping: name in the domain -> name (or HDF5 path) in the file, where they differ.
         minimum_events: fewer complete events than this are refused.
@@ -54,18 +58,38 @@ def read(
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
     """
-    file = Path(path)
     check_mapping(mapping or {}, domain)
-    with open_file(file, domain, mapping or {}) as (raw, notes):
-        domain = bind(domain, raw)
-        chosen = along_events(select(raw, domain, file), domain, notes).load()
-    ds = _numbers(chosen, domain, notes)
-    ds = screening.leave_out_missing(ds, domain, notes)
+    notes: list[str] = []
+    files = files_of(Path(path))
+    parts = []
+    for file in files:
+        domain, part, said = _read_one(file, domain, mapping or {})
+        parts.append(part)
+        notes += [note for note in said if note not in notes]
+    ds = screening.leave_out_missing(together(parts, domain, notes), domain, notes)
     faults = [*screening.too_few(ds, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
     broken = screening.broken_laws(ds, domain)
     if refuse:
-        _refuse(faults + (broken if domain.closure == "strict" else []), file)
-    return Reading(ds, domain, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], sha256(file))
+        _refuse(faults + (broken if domain.closure == "strict" else []), Path(path))
+    return Reading(ds, domain, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], hash_of(files))
+
+
+def _read_one(file: Path, domain: Domain, mapping: Mapping[str, str]) -> tuple[Domain, xr.Dataset, list[str]]:
+    with open_file(file, domain, mapping) as (raw, notes):
+        domain = bind(domain, raw)
+        chosen = along_events(select(raw, domain, file), domain, notes)
+        _require_memory(chosen, file)
+        return domain, _numbers(chosen.load(), domain, notes), notes
+
+
+def _require_memory(ds: xr.Dataset, file: Path) -> None:
+    """Files are read whole, the variables of the domain at least."""
+    need, have = _COPIES * ds.nbytes, memory()
+    if need > have:
+        raise InputError(
+            f"{file}: its variables take about {need / 2**30:,.0f} GiB of memory as float64 and this machine has "
+            f"{have / 2**30:,.0f}; data are not read piecewise, so give a part of them"
+        )
 
 
 def _refuse(faults: list[str], file: Path) -> None:
@@ -75,8 +99,13 @@ def _refuse(faults: list[str], file: Path) -> None:
 
 
 def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    ds = ds.assign({v.name: _without(ds[v.name], domain.missing) for v in domain.variables})
     converted = {v.name: in_units(ds[v.name], v, notes, domain.density) for v in domain.variables}
     return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
+
+
+def _without(values: xr.DataArray, missing: tuple[float, ...]) -> xr.DataArray:
+    return values.where(~values.isin(missing)) if missing else values
 
 
 def in_units(values: xr.DataArray, variable: Variable, notes: list[str], density: str | None = None) -> np.ndarray:

@@ -20,13 +20,18 @@ def block_labels(ds: xr.Dataset, domain: Domain) -> np.ndarray:
     Raises:
         InputError: the data have no times, or not the label that the domain names.
     """
-    keys = _time_blocks(ds, domain) if domain.blocks.kind == "time" else _label_blocks(ds, domain)
+    blocks = {"time": _time_blocks, "label": _label_blocks, "order": _order_blocks}
+    keys = blocks[domain.blocks.kind](ds, domain)
     return np.unique(keys, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def _time_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
     since_monday = days(time_coordinate(ds, domain.event_dim))
     return np.floor((since_monday + _SECOND / 2) / domain.blocks.length_days)
+
+
+def _order_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+    return np.arange(ds.sizes[domain.event_dim]) // domain.blocks.length
 
 
 def _label_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
@@ -73,7 +78,7 @@ def _assign(labels: np.ndarray, domain: Domain, folds: int, seed: int) -> np.nda
     if sizes.size < folds:
         raise InputError(f"{sizes.size} blocks do not make {folds} folds; use more data, fewer folds or shorter blocks")
     generator = np.random.default_rng(seed)
-    if domain.blocks.kind == "time":
+    if domain.blocks.kind != "label":
         return _deal(sizes.size, folds, generator)
     return _balance(sizes, folds, generator)
 

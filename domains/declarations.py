@@ -42,7 +42,8 @@ class Variable(Declaration):
 
     `resolution` is an instrument's step, of which values are multiples. `given` variables are never generated: they
     come from the file, event by event, and may multiply other variables in a law. `uncertainty` is that of the data, in
-    `units`; it says how far one variable moves beside others when data are reconciled with the laws.
+    `units`; it says how far one variable moves beside others when data are reconciled with the laws. `source` is what
+    files call it, where they do not use its name.
     """
 
     name: Identifier
@@ -56,6 +57,7 @@ class Variable(Declaration):
     over: str | None = None
     given: bool = False
     uncertainty: float | None = Field(default=None, gt=0)
+    source: str | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "Variable":
@@ -144,12 +146,16 @@ class Context(Declaration):
 
 
 class Blocks(Declaration):
-    """Which events belong together when data are split: stretches of time, or the values of a label."""
+    """Which events belong together when data are split: stretches of time, values of a label, or neighbours in order.
 
-    kind: Literal["time", "label"]
+    Blocks of kind `order` are `length` events that follow one another in the file, for data with neither.
+    """
+
+    kind: Literal["time", "label", "order"]
     length_days: int = Field(default=7, gt=0)
     gap_days: int = Field(default=1, ge=0)
     label: str | None = None
+    length: int = Field(default=1, gt=0)
 
     @model_validator(mode="after")
     def _label_named(self) -> "Blocks":

@@ -22,8 +22,10 @@ class Domain(Declaration):
 
     `dimensions` names the labels along which variables of one event may lie; such variables, and laws between them,
     come out as one for each label. With a `density`, depths and masses of it (mm h-1 and kg m-2 s-1) convert.
-    `closure` says what is done with data that do not close: `strict` refuses them, `reconcile` moves them onto the laws
-    as little as can be, and `residual` lets the variable `residual` carry what is missing.
+    With `stack`, events are the points of several dimensions of the file, such as time and face. Values in `missing`,
+    such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
+    `reconcile` moves them onto the laws as little as can be, and with `residual` the variable named by `residual`
+    carries what is missing.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
@@ -39,6 +41,8 @@ class Domain(Declaration):
     ratios: tuple[Ratio, ...] = ()
     context: tuple[Context, ...] = ()
     blocks: Blocks
+    stack: tuple[str, ...] = ()
+    missing: tuple[float, ...] = ()
     closure: Literal["strict", "reconcile", "residual"] = "strict"
     sample: str = ""
     note: str = ""

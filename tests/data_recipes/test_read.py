@@ -57,10 +57,10 @@ def test_a_folder(budget, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"CDF", b"a,b\n1,2\n", b"\x89PNG\r\n\x1a\n"])
-def test_neither_netcdf_nor_hdf5(budget, tmp_path, content):
+def test_no_kind_of_file_that_is_read(budget, tmp_path, content):
     path = tmp_path / "data.nc"
     path.write_bytes(content)
-    assert "neither NetCDF nor HDF5" in refusal(path, budget)
+    assert ("is not NetCDF, HDF5, Zarr, CSV or Parquet" if content else "is empty") in refusal(path, budget)
 
 
 @pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF4"])

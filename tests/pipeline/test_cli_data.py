@@ -52,14 +52,14 @@ def test_a_folder_for_a_file(train_on, tmp_path):
     assert "is a folder" in train_on(tmp_path).fault
 
 
-def test_neither_netcdf_nor_hdf5(train_on, tmp_path):
-    (tmp_path / "table.csv").write_text("Rain,Evap\n1,2\n")
-    assert "neither NetCDF nor HDF5" in train_on(tmp_path / "table.csv").fault
+def test_no_kind_of_file_that_is_read(train_on, tmp_path):
+    (tmp_path / "table.txt").write_text("Rain,Evap\n1,2\n")
+    assert "is not NetCDF, HDF5, Zarr, CSV or Parquet" in train_on(tmp_path / "table.txt").fault
 
 
 def test_an_empty_file(train_on, tmp_path):
     (tmp_path / "empty.nc").touch()
-    assert "neither NetCDF nor HDF5" in train_on(tmp_path / "empty.nc").fault
+    assert "empty.nc is empty" in train_on(tmp_path / "empty.nc").fault
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])

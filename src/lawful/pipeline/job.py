@@ -1,6 +1,5 @@
 """The folder of a run: what was done there so far, and the stages that add to it."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import xarray as xr
 
 from lawful.core.models import BaggedModel
 from lawful.data_recipes import ensure_writable, write_ensemble
+from lawful.data_recipes.machine import memory
 from lawful.domains import InputError
 from lawful.pipeline.data import Prepared, load, prepare
 from lawful.pipeline.generate import attributes, generate
@@ -119,20 +119,12 @@ def old_job(out: Path, console: Console) -> Job:
 def require_memory(drawing: Drawing, events: xr.Dataset, prepared: Prepared) -> None:
     """Raise InputError when an ensemble is larger than this machine can hold, before it is trained for."""
     values = drawing.members * events.sizes[prepared.domain.event_dim] * len(prepared.domain.names)
-    need, have = values * _BYTES_A_VALUE, _memory()
+    need, have = values * _BYTES_A_VALUE, memory()
     if need > have:
         raise InputError(
             f"--members {drawing.members}: takes about {need / 2**30:,.0f} GiB of memory, and this machine has "
             f"{have / 2**30:,.0f}; ask for fewer, and for more in further folders with a --seed each"
         )
-
-
-def _memory() -> float:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):
-        # Not every system tells.
-        return float("inf")
 
 
 def _since(began: float) -> float:

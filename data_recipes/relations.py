@@ -1,0 +1,178 @@
+"""Linear relations that hold in data to within the rounding of their numbers, found without being told where."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+from scipy.optimize import linprog
+
+_ROWS = 4000
+_LARGEST_FACTOR = 24
+"""Coefficients are looked for among fractions whose numerators and denominators do not pass this."""
+_SMALL = 1e-3
+"""Standardised coefficients below this may be noise."""
+_SHARES = (1e-3, 1e-5, 1e-7, 1e-9)
+"""Shares of the largest coefficient below which one counts as none: traces in a sum to 100 are small but members."""
+_ULPS = 8.0
+_SOLVED = 1e-8
+"""Residuals up to this share of the terms are a solver's, not a different law."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`sum(coefficients[name] * name) = constant`, and the largest residual that it leaves in the data."""
+
+    coefficients: dict[str, Fraction]
+    constant: float
+    residual: float
+
+
+def rounding(values: np.ndarray, dtype: np.dtype) -> float:
+    """Half the step in which a column (N,) is stored: of its float type at its largest value, or of its last digit."""
+    size = float(np.abs(values).max(initial=0.0))
+    step = float(np.spacing(np.asarray(size, dtype=dtype))) if dtype.kind == "f" else 0.0
+    for digits in range(9):
+        scaled = values * 10.0**digits
+        if np.abs(scaled - np.round(scaled)).max(initial=0.0) <= 1e-6 * max(1.0, float(np.abs(scaled).max())) * 1e-6:
+            return max(step, 10.0**-digits) / 2
+    return step / 2
+
+
+def relations(values: np.ndarray, names: Sequence[str], half_steps: np.ndarray) -> list[Relation]:
+    """Independent relations with small rational coefficients, those of fewest members first.
+
+    Every vector of the null space of the data, one constant column included, is a relation; the sparsest with each
+    variable in it is found by a linear programme (least sum of absolute coefficients), its coefficients are rounded to
+    fractions, and it counts when it then holds in every row.
+
+    Args:
+        values: (N, n) float64 without missing values.
+        names: of the n columns.
+        half_steps: (n,) half the steps in which the columns are stored.
+    """
+    moving = [i for i in range(len(names)) if np.ptp(values[:, i]) > 4 * half_steps[i]]
+    if len(values) < 3 * len(moving) or len(moving) < 2:
+        return []
+    data, steps = values[:, moving], half_steps[moving]
+    spread = np.sqrt((data**2).mean(0))
+    null = _null_space(data[np.linspace(0, len(data) - 1, min(len(data), _ROWS)).astype(int)] / spread, steps / spread)
+    found = [r for target in range(len(moving)) for r in _sparsest(null, target, data, spread, steps, names, moving)]
+    return _independent(sorted(found, key=_complexity), names)
+
+
+def _null_space(standard: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Directions (n + 1, k), the constant last, along which the data are no larger than rounding explains."""
+    whole = np.column_stack([standard, np.ones(len(standard))])
+    _, sizes, directions = np.linalg.svd(whole, full_matrices=False)
+    noise = np.sqrt(len(whole)) * (4 * np.sqrt((steps**2).sum()) + 1e-8)
+    return directions[sizes <= noise].T
+
+
+def _sparsest(
+    null: np.ndarray,
+    target: int,
+    data: np.ndarray,
+    spread: np.ndarray,
+    steps: np.ndarray,
+    names: Sequence[str],
+    moving: Sequence[int],
+) -> Iterator[Relation]:
+    """The relation of fewest members with column `target` in it, if there is one."""
+    if not null.shape[1] or np.abs(null[target]).max() < _SMALL:
+        return
+    weights = _least_absolute(null, target)
+    if weights is None:
+        return
+    size = np.abs(weights[:-1])
+    for share in _SHARES:
+        members = np.flatnonzero(size > share * size.max())
+        relation = _verified(members, abs(weights[-1]) > _SMALL, data, spread, steps)
+        if relation is not None:
+            named = {names[moving[i]]: factor for i, factor in zip(members, relation.factors, strict=True)}
+            yield Relation(named, relation.constant, relation.residual)
+            return
+
+
+@dataclass(frozen=True)
+class _Verified:
+    factors: list[Fraction]
+    constant: float
+    residual: float
+
+
+def _verified(
+    members: np.ndarray, with_constant: bool, data: np.ndarray, spread: np.ndarray, steps: np.ndarray
+) -> _Verified | None:
+    """The relation between some columns, when there is one in small fractions that holds in every row."""
+    if len(members) < 2:
+        return None
+    exact = _refitted(data[:, members] / spread[members], with_constant=with_constant)
+    factors = _fractions(exact[:-1] / spread[members])
+    if factors is None:
+        return None
+    numbers = np.array([float(factor) for factor in factors])
+    sums, step = data[:, members] @ numbers, float(np.abs(numbers) @ steps[members])
+    constant = _constant(sums, step)
+    residual = float(np.abs(sums - constant).max())
+    size = float(np.median(np.abs(data[:, members]) @ np.abs(numbers)))
+    return _Verified(factors, constant, residual) if residual <= _ULPS * step + _SOLVED * size else None
+
+
+def _least_absolute(null: np.ndarray, target: int) -> np.ndarray | None:
+    size, directions = null.shape
+    cost = np.concatenate([np.zeros(directions), np.ones(size)])
+    rows = np.block([[null, -np.eye(size)], [-null, -np.eye(size)]])
+    one = np.concatenate([null[target], np.zeros(size)])[None]
+    bounds = [(None, None)] * directions + [(0, None)] * size
+    result = linprog(cost, rows, np.zeros(2 * size), one, [1.0], bounds, method="highs")
+    return null @ result.x[:directions] if result.status == 0 else None
+
+
+def _refitted(standard: np.ndarray, *, with_constant: bool) -> np.ndarray:
+    """Coefficients of the members and of the constant: the direction in which they are smallest together."""
+    whole = np.column_stack([standard, np.ones(len(standard))]) if with_constant else standard
+    direction = np.linalg.svd(whole, full_matrices=False)[2][-1]
+    return direction if with_constant else np.append(direction, 0.0)
+
+
+def _fractions(coefficients: np.ndarray) -> list[Fraction] | None:
+    """Coefficients as small whole numbers where they are in such proportions, else None."""
+    least = np.abs(coefficients).min()
+    if least == 0:
+        return None
+    scaled = coefficients / least * np.sign(coefficients[0])
+    fractions = [Fraction(float(value)).limit_denominator(_LARGEST_FACTOR) for value in scaled]
+    close = all(abs(float(f) - value) <= 1e-3 * abs(value) for f, value in zip(fractions, scaled, strict=True))
+    if not close:
+        return None
+    whole = lcm(*(f.denominator for f in fractions))
+    numbers = [f * whole for f in fractions]
+    return numbers if max(abs(n) for n in numbers) <= _LARGEST_FACTOR**2 else None
+
+
+def _constant(sums: np.ndarray, step: float) -> float:
+    """The right-hand side: the shortest decimal that the sums agree with."""
+    middle = float((sums.max() + sums.min()) / 2)
+    room = max(step, float(np.ptp(sums)) / 2, abs(middle) * 1e-12)
+    for digits in range(13):
+        if abs(round(middle, digits) - middle) <= room:
+            return round(middle, digits) + 0.0
+    return middle
+
+
+def _complexity(relation: Relation) -> tuple[int, Fraction]:
+    return len(relation.coefficients), sum((abs(f) for f in relation.coefficients.values()), Fraction(0))
+
+
+def _independent(found: list[Relation], names: Sequence[str]) -> list[Relation]:
+    kept: list[Relation] = []
+    rows = np.empty((0, len(names) + 1))
+    for relation in found:
+        row = [*(float(relation.coefficients.get(name, 0)) for name in names), relation.constant]
+        candidate = np.vstack([rows, row / np.linalg.norm(row)])
+        if np.linalg.matrix_rank(candidate, tol=1e-9) > len(kept):
+            kept.append(relation)
+            rows = candidate
+    return kept
