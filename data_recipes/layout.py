@@ -37,16 +37,20 @@ def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     absent = [dim for dim in domain.stack if dim not in ds.sizes]
     if absent:
         raise InputError(f"no dimension {absent[0]!r} to stack into events; {_dimensions(ds, domain)}")
+    ds = ds.squeeze([dim for dim, size in ds.sizes.items() if size == 1 and dim not in domain.stack], drop=True)
     wanted = [name for name in [*domain.names, *companions(domain)] if name in ds.variables]
     for name in wanted:
         unknown = set(map(str, ds[name].dims)) - set(domain.stack)
         if unknown:
             raise InputError(f"{name} lies along {', '.join(sorted(unknown))} too; events are {domain.stack}")
-    ds = ds.reset_coords([name for name in ds.coords if name in wanted])
-    shaped = xr.broadcast(ds[wanted])[0].transpose(*domain.stack)
-    notes.append(f"events are the points of {' x '.join(domain.stack)}, {shaped[wanted[0]].size} of them")
-    flat = {name: (domain.event_dim, shaped[name].to_numpy().reshape(-1), ds[name].attrs) for name in wanted}
-    return xr.Dataset(flat, {domain.event_dim: np.arange(shaped[wanted[0]].size)}, ds.attrs)
+    shaped = xr.broadcast(*(ds[name].reset_coords(drop=True) for name in wanted))
+    points = shaped[0].size
+    notes.append(f"events are the points of {' x '.join(domain.stack)}, {points} of them")
+    flat = {
+        name: (domain.event_dim, values.transpose(*domain.stack).to_numpy().reshape(-1), ds[name].attrs)
+        for name, values in zip(wanted, shaped, strict=True)
+    }
+    return xr.Dataset(flat, {domain.event_dim: np.arange(points)}, ds.attrs)
 
 
 def _drop_single(ds: xr.Dataset, kept: set[str], notes: list[str]) -> xr.Dataset:

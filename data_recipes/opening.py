@@ -59,7 +59,10 @@ def open_plainly(path: Path) -> Iterator[tuple[xr.Dataset, list[str]]]:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            # What xarray has to say on odd reference dates and the like would stand between the user's own lines.
+            warnings.simplefilter("ignore")
+            yield
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 

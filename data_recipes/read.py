@@ -124,7 +124,10 @@ def in_units(values: xr.DataArray, variable: Variable, notes: list[str], density
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:
     units = values.attrs.get("units")
     if units is None:
-        notes.append(f"{variable.name} has no units; {variable.units!r} assumed")
+        if variable.units != "1":
+            notes.append(f"{variable.name} has no units; {variable.units!r} assumed")
+        return variable.units
+    if str(units) == variable.file_units:
         return variable.units
     if not equivalent(str(units), variable.units):
         notes.append(f"{variable.name} converted from {str(units)!r} to {variable.units!r}")

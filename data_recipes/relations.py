@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 _ROWS = 4000
-_LARGEST_FACTOR = 24
-"""Coefficients are looked for among fractions whose numerators and denominators do not pass this."""
+_LARGEST_DENOMINATOR, _LARGEST_FACTOR = 24, 1000
+"""Coefficients are looked for among fractions of small denominators, and reported as whole numbers."""
 _SMALL = 1e-3
 """Standardised coefficients below this may be noise."""
 _SHARES = (1e-3, 1e-5, 1e-7, 1e-9)
@@ -58,7 +58,8 @@ def relations(values: np.ndarray, names: Sequence[str], half_steps: np.ndarray) 
     data, steps = values[:, moving], half_steps[moving]
     spread = np.sqrt((data**2).mean(0))
     null = _null_space(data[np.linspace(0, len(data) - 1, min(len(data), _ROWS)).astype(int)] / spread, steps / spread)
-    found = [r for target in range(len(moving)) for r in _sparsest(null, target, data, spread, steps, names, moving)]
+    targets = range(len(moving)) if null.shape[1] > 1 else [int(np.abs(null[:-1]).sum(1).argmax())]
+    found = [r for target in targets for r in _sparsest(null, target, data, spread, steps, names, moving)]
     return _independent(sorted(found, key=_complexity), names)
 
 
@@ -90,7 +91,7 @@ def _sparsest(
         members = np.flatnonzero(size > share * size.max())
         relation = _verified(members, abs(weights[-1]) > _SMALL, data, spread, steps)
         if relation is not None:
-            named = {names[moving[i]]: factor for i, factor in zip(members, relation.factors, strict=True)}
+            named = {names[moving[int(i)]]: factor for i, factor in zip(members, relation.factors, strict=True)}
             yield Relation(named, relation.constant, relation.residual)
             return
 
@@ -109,15 +110,18 @@ def _verified(
     if len(members) < 2:
         return None
     exact = _refitted(data[:, members] / spread[members], with_constant=with_constant)
-    factors = _fractions(exact[:-1] / spread[members])
-    if factors is None:
-        return None
-    numbers = np.array([float(factor) for factor in factors])
-    sums, step = data[:, members] @ numbers, float(np.abs(numbers) @ steps[members])
-    constant = _constant(sums, step)
-    residual = float(np.abs(sums - constant).max())
-    size = float(np.median(np.abs(data[:, members]) @ np.abs(numbers)))
-    return _Verified(factors, constant, residual) if residual <= _ULPS * step + _SOLVED * size else None
+    for largest in (1, _LARGEST_DENOMINATOR):
+        factors = _fractions(exact[:-1] / spread[members], largest)
+        if factors is None:
+            continue
+        numbers = np.array([float(factor) for factor in factors])
+        sums, step = data[:, members] @ numbers, float(np.abs(numbers) @ steps[members])
+        constant = _constant(sums, step)
+        residual = float(np.abs(sums - constant).max())
+        size = float(np.median(np.abs(data[:, members]) @ np.abs(numbers)))
+        if residual <= _ULPS * step + _SOLVED * size:
+            return _Verified(factors, constant, residual)
+    return None
 
 
 def _least_absolute(null: np.ndarray, target: int) -> np.ndarray | None:
@@ -137,19 +141,16 @@ def _refitted(standard: np.ndarray, *, with_constant: bool) -> np.ndarray:
     return direction if with_constant else np.append(direction, 0.0)
 
 
-def _fractions(coefficients: np.ndarray) -> list[Fraction] | None:
-    """Coefficients as small whole numbers where they are in such proportions, else None."""
+def _fractions(coefficients: np.ndarray, largest_denominator: int) -> list[Fraction] | None:
+    """The nearest whole numbers in such proportions; None where one would vanish or they grow large."""
     least = np.abs(coefficients).min()
     if least == 0:
         return None
     scaled = coefficients / least * np.sign(coefficients[0])
-    fractions = [Fraction(float(value)).limit_denominator(_LARGEST_FACTOR) for value in scaled]
-    close = all(abs(float(f) - value) <= 1e-3 * abs(value) for f, value in zip(fractions, scaled, strict=True))
-    if not close:
-        return None
+    fractions = [Fraction(float(value)).limit_denominator(largest_denominator) for value in scaled]
     whole = lcm(*(f.denominator for f in fractions))
     numbers = [f * whole for f in fractions]
-    return numbers if max(abs(n) for n in numbers) <= _LARGEST_FACTOR**2 else None
+    return numbers if 0 not in numbers and max(abs(n) for n in numbers) <= _LARGEST_FACTOR else None
 
 
 def _constant(sums: np.ndarray, step: float) -> float:
@@ -171,7 +172,7 @@ def _independent(found: list[Relation], names: Sequence[str]) -> list[Relation]:
     rows = np.empty((0, len(names) + 1))
     for relation in found:
         row = [*(float(relation.coefficients.get(name, 0)) for name in names), relation.constant]
-        candidate = np.vstack([rows, row / np.linalg.norm(row)])
+        candidate = np.vstack([rows, np.array(row) / np.linalg.norm(row)])
         if np.linalg.matrix_rank(candidate, tol=1e-9) > len(kept):
             kept.append(relation)
             rows = candidate

@@ -14,7 +14,7 @@ _SINGLE_PRECISION = 1e-6
 
 def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     """Events whose values, numeric context and time are all there; a note counts the others."""
-    gaps = {name: ~_present(ds[name].to_numpy()) for name in _checked(ds, domain)}
+    gaps = {name: ~present(ds[name].to_numpy()) for name in _checked(ds, domain)}
     lost = np.zeros(ds.sizes[domain.event_dim], dtype=bool)
     for gap in gaps.values():
         lost |= gap
@@ -30,7 +30,8 @@ def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:
     return [*domain.names, *context, *([domain.event_dim] if needs_time(domain) else [])]
 
 
-def _present(values: np.ndarray) -> np.ndarray:
+def present(values: np.ndarray) -> np.ndarray:
+    """Which values are there: finite numbers below NetCDF's fill values, times, words."""
     if values.dtype.kind == "f":
         return np.isfinite(values) & (np.abs(values) < _FILL)
     return ~np.asarray(pd.isna(values))

@@ -1,6 +1,7 @@
 """CSV and Parquet tables: one row an event, one column a variable."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,20 @@ def open_table(path: Path, dim: str) -> xr.Dataset:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        if is_csv(path):
-            return pd.read_csv(path, sep=_separator(path), comment="#", skipinitialspace=True, low_memory=False)
-        return pd.read_parquet(path)
+        return _read_csv(path) if is_csv(path) else pd.read_parquet(path)
     except ImportError as error:
         raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'lawful[formats]'") from error
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path} cannot be read as a table: {' '.join(str(error).split())[:160]}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Rows longer than the header would lose their last cells.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path, sep=_separator(path), comment="#", skipinitialspace=True, index_col=False, low_memory=False
+        )
 
 
 def _separator(path: Path) -> str:

@@ -53,6 +53,20 @@ def write_dataset(ds: xr.Dataset, path: str | Path) -> Path:
     return target
 
 
+def write_text(text: str, path: str | Path) -> Path:
+    """Write a text file under a temporary name that becomes `path` at the end; InputError when it cannot be."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
     return {str(name): _stored_as(variable) for name, variable in ds.variables.items()}
 

@@ -18,13 +18,14 @@ def time_coordinate(ds: xr.Dataset, dim: str) -> xr.DataArray:
     if dim not in ds.coords:
         raise InputError(f"no coordinate {dim!r}: this domain needs the time of each event")
     time = ds[dim]
-    if not _holds_times(time):
+    if not holds_times(time):
         units = time.attrs.get("units", "no units")
         raise InputError(f"coordinate {dim!r} ({units}) does not hold times; write units as 'hours since 2012-01-01'")
     return time
 
 
-def _holds_times(time: xr.DataArray) -> bool:
+def holds_times(time: xr.DataArray) -> bool:
+    """Whether a coordinate holds times of any calendar."""
     if time.dtype.kind == "M":
         return True
     return time.dtype.kind == "O" and time.size > 0 and hasattr(time.to_numpy().flat[0], "calendar")

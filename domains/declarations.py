@@ -43,7 +43,7 @@ class Variable(Declaration):
     `resolution` is an instrument's step, of which values are multiples. `given` variables are never generated: they
     come from the file, event by event, and may multiply other variables in a law. `uncertainty` is that of the data, in
     `units`; it says how far one variable moves beside others when data are reconciled with the laws. `source` is what
-    files call it, where they do not use its name.
+    files call it, where they do not use its name, and `file_units` a spelling of theirs that stands for `units`.
     """
 
     name: Identifier
@@ -58,6 +58,7 @@ class Variable(Declaration):
     given: bool = False
     uncertainty: float | None = Field(default=None, gt=0)
     source: str | None = None
+    file_units: str | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "Variable":

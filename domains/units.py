@@ -18,7 +18,8 @@ def _unit(text: str) -> pint.Unit:
     try:
         if _MONSTER.search(text):
             raise ValueError("too large")
-        return registry.Unit(text if text.strip() else "1")
+        # A spelling of UDUNITS that the registry does not know.
+        return registry.Unit(re.sub(r"\bdeg(rees?)?_C\b", "degC", text) if text.strip() else "1")
     except Exception as error:
         raise InputError(f"units {text!r} are not understood; write them as CF does, such as 'W m-2'") from error
 

@@ -36,7 +36,10 @@ Out = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="FILE", help="NetCDF or plain HDF5 file to learn from.  [default: the domain's sample]"
+        "--data",
+        metavar="FILE",
+        help="NetCDF, HDF5, Zarr, CSV or Parquet to learn from; a pattern in quotes for several files.  "
+        "[default: the domain's sample]",
     ),
 ]
 Map = Annotated[
@@ -267,6 +270,36 @@ def domains() -> None:
         typer.echo(f"{name}: {domain.title}")
         for law in domain.laws:
             typer.echo(f"    {law.name:12s} {law.equation}   [{law.units}]")
+
+
+@app.command(
+    short_help="Start a domain of your own from a data file.",
+    epilog=f"""\b
+Examples:
+  lawful init my-tower --data tower.nc
+  lawful run my-tower.yaml --data tower.nc
+
+{_EXIT_CODES}""",
+)
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the domain.")],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FILE", help="NetCDF, Zarr, CSV or Parquet file to look into.")
+    ],
+) -> None:
+    """Start a domain of your own: looks into a file and writes NAME.yaml, which loads and runs.
+
+    Variables with their units and ranges, what is missing, and linear relations that hold in every row to rounding,
+    which it proposes as laws. Read it through before you trust it.
+    """
+    from lawful.data_recipes.starting import start_domain
+
+    target = Path(f"{name}.yaml")
+    found, reading = start_domain(name, data, target)
+    for note in reading.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{target}: {len(found.columns)} variables, {len(found.laws)} laws, {found.complete} complete events")
+    typer.echo(f"try: lawful run {target} --data {data} --fast")
 
 
 @app.command(short_help="Make the sample data of a domain again.", epilog=_EXIT_CODES)

@@ -1,0 +1,142 @@
+"""Writes a commented YAML file to start a domain from, and sees that it loads and reads its data."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import yaml
+
+from lawful.data_recipes.looking import Column, Found, look
+from lawful.data_recipes.opening import open_plainly
+from lawful.data_recipes.read import MINIMUM_EVENTS, Reading, read
+from lawful.data_recipes.relations import Relation
+from lawful.data_recipes.several import files_of
+from lawful.data_recipes.write import write_text
+from lawful.domains import InputError, load_domain
+
+
+def start_domain(name: str, data: str | Path, target: Path) -> tuple[Found, Reading]:
+    """Look into `data` and write `target`, a domain called `name`; gives what was found and what a run would read.
+
+    Raises:
+        InputError: the target exists, or the data cannot be read or hold nothing to make a domain of.
+    """
+    if target.exists():
+        raise InputError(f"{target} exists; remove it, or give another NAME")
+    first, *_ = files_of(Path(data))
+    with open_plainly(first) as (ds, notes):
+        found = look(_loaded(ds), notes)
+    write_text(as_yaml(name, Path(data), found), target)
+    try:
+        return found, read(data, load_domain(target), minimum_events=MINIMUM_EVENTS)
+    except InputError:
+        target.unlink()
+        raise
+
+
+def _loaded(ds: xr.Dataset) -> xr.Dataset:
+    return ds.load()
+
+
+def as_yaml(name: str, data: Path, found: Found) -> str:
+    """The text of a domain file; what cannot be known is said in comments."""
+    stack, missing = ", ".join(map(_quoted, found.stack)), ", ".join(f"{mark:g}" for mark in found.missing)
+    lines = [
+        f"# Started by `lawful init` from {data.name}: {found.events} events, {found.complete} of them complete.",
+        "# Read it through: laws and bounds below hold in these data; whether they are laws, you know.",
+        *(f"# {note}" for note in found.notes),
+        f"name: {_quoted(name)}",
+        f"title: {_quoted(f'What {data.name} holds')}",
+        "event: event  # one of what, such as hour or sample",
+        f"event_dim: {_quoted(found.event_dim)}",
+        *([f"stack: [{stack}]  # events are the points of these dimensions"] if stack else []),
+        *([f"missing: [{missing}]  # stand for no value"] if missing else []),
+        "variables:",
+        *(line for column in found.columns for line in _variable(column)),
+        *(line for column, why in found.left_out for line in _left_out(column, why)),
+        *_laws(found),
+        *_context(found),
+        *_blocks(found),
+        "closure: strict  # or reconcile: move data that miss a law onto it",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(word: str) -> str:
+    """A word as YAML, in quotes where it needs them."""
+    return yaml.safe_dump(word, width=10**6, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
+
+
+def _variable(column: Column) -> list[str]:
+    seen = f"{column.low:.6g} to {column.high:.6g}"
+    facts = [seen, *([f"{column.zeros:.1%} zeros"] if column.zeros else [])]
+    facts += [f"{column.missing:.1%} missing"] if column.missing else []
+    facts += [f"{column.distinct} different values"] if column.distinct < 30 else []
+    lines = [f"  {_quoted(column.name)}:  # {', '.join(facts)}"]
+    lines.append(f"    units: {_quoted(column.units)}")
+    if column.strange_units:
+        lines.append(f"    file_units: {_quoted(column.strange_units)}  # not understood; say in units what it means")
+    if column.name != column.source:
+        lines.append(f"    source: {_quoted(column.source)}")
+    if _never_negative(column):
+        lines.append("    lower: 0")
+    for field, value in (("standard_name", column.standard_name), ("description", column.description)):
+        lines += [f"    {field}: {_quoted(value)}"] if value else []
+    return lines
+
+
+def _never_negative(column: Column) -> bool:
+    """Whether a bound at zero suggests itself: values reach it, or come near to it for their size."""
+    return column.low == 0 or (column.low > 0 and column.high > 20 * column.low)
+
+
+def _left_out(column: Column, why: str) -> list[str]:
+    return [f"  # {column.name}: left out, {why}"]
+
+
+def _laws(found: Found) -> list[str]:
+    units = {c.name: c.units for c in found.columns}
+    if not found.laws:
+        return ["# No linear relation with small coefficients was seen to hold. Write laws such as:",
+                "#  balance: {equation: a = b + c, units: W m-2, tolerance: 1e-6}", "laws: {}"]  # fmt: skip
+    lines = ["laws:"]
+    for i, law in enumerate(found.laws, 1):
+        lines += [
+            f"  law_{i}:  # holds in all {found.complete} complete events",
+            f"    equation: {_quoted(_equation(law, units))}",
+            f"    units: {_quoted(units[next(iter(law.coefficients))])}",
+            f"    tolerance: {max(2 * law.residual, 1e-12):.3g}  # the largest misfit is {law.residual:.3g}",
+        ]
+    return lines
+
+
+def _equation(law: Relation, units: dict[str, str]) -> str:
+    """Positive terms on the left, negative ones on the right; a number carries units that are not those of the law."""
+    first = units[next(iter(law.coefficients))]
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for name, factor in law.coefficients.items():
+        size = abs(factor)
+        plain = size == 1 and units[name] == first
+        sides[factor > 0].append(name if plain else f"{size} * {name}")
+    if law.constant or not sides[False]:
+        sides[law.constant < 0].append(f"{abs(law.constant)!r}")
+    return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"
+
+
+def _context(found: Found) -> list[str]:
+    if found.times is None:
+        return []
+    step, span = float(np.median(np.diff(np.sort(found.times)))), float(np.ptp(found.times))
+    lines = ["  hour: {kind: hour_of_day}"] if step < 0.6 else []
+    lines += ["  day: {kind: day_of_year}"] if span > 200 else []
+    return ["context:  # what is known of an event beforehand", *lines] if lines else []
+
+
+def _blocks(found: Found) -> list[str]:
+    said = ["# Which events belong together when data are split for a fair test."]
+    if found.times is not None and np.ptp(found.times) >= 10:
+        length = int(np.clip(np.ptp(found.times) // 20, 1, 7 if np.ptp(found.times) < 3000 else 365))
+        return [*said, f"blocks: {{kind: time, length_days: {length}, gap_days: {min(1, length - 1)}}}"]
+    if found.label:
+        return [*said, f"blocks: {{kind: label, label: {_quoted(found.label)}}}"]
+    return [*said, f"blocks: {{kind: order, length: {max(1, found.complete // 50)}}}"]
