@@ -112,7 +112,7 @@ def test_a_sample_lies_beside_the_file(tower, tmp_path):
         ("denominator: NO", "denominator: ON", 23, "ratio 'bowen' names 'ON', which is no variable"),
         ("kind: hour_of_day", "kind: moon", 25, "context 'hour': kind = 'moon'"),
         ("kind: time", "kind: label", 26, "blocks of kind 'label' need the name of the label"),
-        ("length_days: 7", "length: 7", 26, "blocks: no field 'length'; there are kind, length_days"),
+        ("length_days: 7", "span: 7", 26, "blocks: no field 'span'; there are kind, length_days"),
         ("closure: reconcile", "closure: project", 27, "closure = 'project': input should be 'strict', 'reconcile'"),
         ("closure: reconcile", "density: heavy", 27, "density 'heavy'"),
         ("closure: reconcile", "colour: red", 27, "no field 'colour'"),
