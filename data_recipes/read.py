@@ -11,6 +11,7 @@ from lawful.data_recipes import screening
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.layout import along_events
 from lawful.data_recipes.machine import memory
+from lawful.data_recipes.misfits import with_misfits, without_misfits
 from lawful.data_recipes.opening import open_file
 from lawful.data_recipes.selection import check_mapping, select
 from lawful.data_recipes.several import files_of, hash_of, together
@@ -77,9 +78,10 @@ def read(
 def _read_one(file: Path, domain: Domain, mapping: Mapping[str, str]) -> tuple[Domain, xr.Dataset, list[str]]:
     with open_file(file, domain, mapping) as (raw, notes):
         domain = bind(domain, raw)
-        chosen = along_events(select(raw, domain, file), domain, notes)
+        stored = without_misfits(domain, raw)
+        chosen = along_events(select(raw, stored, file), stored, notes)
         _require_memory(chosen, file)
-        return domain, _numbers(chosen.load(), domain, notes), notes
+        return domain, with_misfits(_numbers(chosen.load(), stored, notes), domain, notes), notes
 
 
 def _require_memory(ds: xr.Dataset, file: Path) -> None:

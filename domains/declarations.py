@@ -44,6 +44,7 @@ class Variable(Declaration):
     come from the file, event by event, and may multiply other variables in a law. `uncertainty` is that of the data, in
     `units`; it says how far one variable moves beside others when data are reconciled with the laws. `source` is what
     files call it, where they do not use its name, and `file_units` a spelling of theirs that stands for `units`.
+    `closes` names the law whose misfit this variable is: it need not be in the file.
     """
 
     name: Identifier
@@ -59,6 +60,7 @@ class Variable(Declaration):
     uncertainty: float | None = Field(default=None, gt=0)
     source: str | None = None
     file_units: str | None = None
+    closes: str | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "Variable":

@@ -24,8 +24,8 @@ class Domain(Declaration):
     come out as one for each label. With a `density`, depths and masses of it (mm h-1 and kg m-2 s-1) convert.
     With `stack`, events are the points of several dimensions of the file, such as time and face. Values in `missing`,
     such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
-    `reconcile` moves them onto the laws as little as can be, and with `residual` the variable named by `residual`
-    carries what is missing.
+    `reconcile` moves them onto the laws as little as can be, and with `residual` a variable that `closes` a law carries
+    what is missing of it.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
@@ -180,6 +180,19 @@ class Domain(Declaration):
                         f"ratio {ratio.name!r} names {name!r}, which is no variable; there are {there}",
                         ("ratios", ratio.name),
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _misfits_have_laws(self) -> "Domain":
+        closing = [v for v in self.variables if v.closes is not None]
+        if bool(closing) != (self.closure == "residual"):
+            raise InputError("closure 'residual' and variables with `closes` go together; only one of them is there")
+        for v in closing:
+            law = next((law for law in self.equalities if law.name == v.closes), None)
+            if law is None or v.name not in law.parsed.coefficients:
+                raise InputError(
+                    f"{v.name} closes {v.closes!r}, which is no equation with {v.name} in it", ("variables", v.name)
+                )
         return self
 
 

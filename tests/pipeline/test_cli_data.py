@@ -114,14 +114,14 @@ def test_broken_laws_are_refused_in_units(train_on):
     assert "law 'water' (Rain = Evap + RO + Store): 7 of 360 hours break it by more than 1e-09 mm h-1, worst" in fault
 
 
-def test_broken_laws_are_projected_where_the_domain_says_so(train_on, monkeypatch, tmp_path):
+def test_broken_laws_are_reconciled_where_the_domain_says_so(train_on, monkeypatch, tmp_path):
     closing = BUDGET.model_copy(update={"name": "closing", "closure": "reconcile"})
     install(monkeypatch.setattr, closing=closing)
     ds = broken(Store=(slice(0, 200), budget_data()["Store"][:200] + 0.02))
     said = train_on(ds, domain="closing")
     assert said.code == 0
     assert "note: law 'water' (Rain = Evap + RO + Store): 200 of 360 hours break it" in said.err
-    assert "note: training data were projected onto the laws, by at most " in said.err
+    assert "note: training data were reconciled with the laws; mean change: " in said.err
     prepared = prepare(RunSettings.checked(domain="closing", data=tmp_path / "mine.nc", out=tmp_path), 0, closing)
     misfit = prepared.train.Rain - prepared.train.Evap - prepared.train.RO - prepared.train.Store
     assert abs(misfit).max() < 1e-12
@@ -251,3 +251,22 @@ def test_coefficients_of_the_file_are_refused_by_name(lawful, sand, monkeypatch)
     (sand / "sand.yaml").write_text(SAND.replace("laws:", more))
     fault = lawful("run", "sand.yaml", "--data", "sand.nc").fault
     assert "law 'half' has coefficients that differ from event to event (share)" in fault
+
+
+def test_a_closing_variable_carries_what_is_missing(lawful, tmp_path):
+    (tmp_path / "tower.yaml").write_text(
+        "name: tower\ntitle: A tower\nevent: hour\nevent_dim: time\nvariables:\n"
+        "  Rain: {units: mm h-1, lower: 0}\n  Evap: {units: mm h-1}\n  RO: {units: mm h-1, lower: 0}\n"
+        "  Store: {units: mm h-1}\n  gap: {units: mm h-1, closes: water}\n"
+        "laws:\n  water: {equation: Rain = Evap + RO + Store + gap, units: mm h-1}\n"
+        "blocks: {kind: time}\nclosure: residual\n"
+    )
+    ds = budget_data()
+    ds["Store"] = (ds.Store * 0.9).assign_attrs(units="mm h-1")
+    data = save(ds, tmp_path / "tower.nc")
+    said = lawful("run", tmp_path / "tower.yaml", "--data", data, "--out", tmp_path / "out", "--members", 2)
+    assert said.code == 0, said
+    assert "note: gap carries what is missing of law 'water', " in said.err
+    with xr.open_dataset(tmp_path / "out/ensemble.nc") as made:
+        assert abs(made.Rain - made.Evap - made.RO - made.Store - made.gap).max() < 1e-12
+        assert abs(made.gap).max() > 0.01

@@ -8,12 +8,16 @@ from torch import Tensor
 from lawful.core.coordinates import Problem
 from lawful.data_recipes.screening import broken_laws
 from lawful.domains import Domain, InputError
+from lawful.pipeline.reconcile import reconcile
+
+_SHARE = 0.1
+"""Of its standard deviation a variable counts as uncertain when the domain does not say by how much."""
 
 
-def project(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset, list[str]]:
+def closed(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset, list[str]]:
     """Events that obey the laws to rounding, and a note on how far they were moved and how many could not be.
 
-    Data within their closure tolerance, and those of a domain that does not ask for projection, come as they are.
+    Data within their closure tolerance, and those of a domain that does not ask to reconcile them, come as they are.
 
     Raises:
         InputError: no event can be moved onto the laws.
@@ -21,32 +25,24 @@ def project(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Datase
     if domain.closure != "reconcile" or not broken_laws(ds, domain):
         return ds, []
     z = torch.from_numpy(np.stack([ds[name].to_numpy() for name in domain.names], axis=1))
-    moved, good = nearest(z, problem)
+    moved, good = reconcile(z, _uncertainties(z, domain), problem)
     if not good.any():
         raise InputError(f"domain {domain.name!r}: no event can be moved onto the laws without leaving the bounds")
+    lost = [str(label)[:19] for label in ds[domain.event_dim].values[~good.numpy()]]
     ds = ds.assign({name: ds[name].copy(data=moved[:, i].numpy()) for i, name in enumerate(domain.names)})
-    return ds.isel({domain.event_dim: good.numpy()}), [_note((moved - z)[good].abs(), int((~good).sum()), domain)]
+    return ds.isel({domain.event_dim: good.numpy()}), _notes((moved - z)[good].abs(), lost, domain)
 
 
-def _note(distance: Tensor, lost: int, domain: Domain) -> str:
-    worst = ", ".join(
-        f"{v.name} {d:.3g} {v.units}" for v, d in zip(domain.variables, distance.amax(0).tolist(), strict=True) if d
-    )
-    left_out = f"; {lost} {domain.event}s that cannot be were left out" if lost else ""
-    return f"training data were projected onto the laws, by at most {worst}{left_out}"
+def _uncertainties(z: Tensor, domain: Domain) -> Tensor:
+    declared = torch.tensor([v.uncertainty or 0.0 for v in domain.variables], dtype=torch.float64)
+    return torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0)).clamp_min(1e-12)
 
 
-def nearest(z: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
-    """The nearest events `(N, n)` to `z` (N, n) on the laws, and which of them `(N,)` obey bounds and inequalities too.
-
-    Nearest in standard deviations, or in distances to a bound where these are less. Values on a bound, at multiples
-    of a resolution, or given stay as they are.
-    """
-    room = torch.minimum(z - problem.lower, problem.upper - z)
-    free = (room > 0) & ~problem.given & (problem.resolution == 0)
-    laws = problem.system.restrict(free, z, check=False)
-    spread = z.std(0, correction=0).clamp_min(1e-12)
-    moved = laws.project_with(laws.metric(torch.minimum(room, spread).clamp_min(1e-150)), z)
-    moved = torch.where(free, moved, z)
-    inside = ((moved >= problem.lower) & (moved <= problem.upper)).all(-1) & (moved @ problem.C.T <= problem.d).all(-1)
-    return moved, inside & problem.system.holds(moved)
+def _notes(distance: Tensor, lost: list[str], domain: Domain) -> list[str]:
+    pairs = zip(domain.variables, distance.mean(0).tolist(), distance.amax(0).tolist(), strict=True)
+    changes = ", ".join(f"{v.name} {mean:.3g} (at most {most:.3g}) {v.units}" for v, mean, most in pairs if most)
+    notes = [f"training data were reconciled with the laws; mean change: {changes or 'none'}"]
+    if lost:
+        named = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
+        notes.append(f"{len(lost)} {domain.event}s that cannot be reconciled within bounds were left out: {named}")
+    return notes

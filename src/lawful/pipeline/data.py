@@ -17,7 +17,7 @@ from lawful.domains import Domain, InputError
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.context import context_features
 from lawful.domains.problem import problem_of
-from lawful.pipeline.closing import project
+from lawful.pipeline.closing import closed
 from lawful.pipeline.settings import FOLDS, RunSettings
 
 VIEWS = 8
@@ -55,10 +55,10 @@ def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     problem = problem or _problem(domain, settings.given)
     require_given_lawful(problem, reading.dataset, domain)
     train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
-    closed, notes = project(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
+    lawful, notes = closed(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
     held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
     said = (*reading.notes, *notes)
-    return Prepared(domain, problem, reading.dataset, closed, held_out, said, reading.sha256)
+    return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256)
 
 
 def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:
