@@ -63,7 +63,7 @@ def _readable(path: Path) -> Iterator[None]:
             # What xarray has to say on odd reference dates and the like would stand between the user's own lines.
             warnings.simplefilter("ignore")
             yield
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 
 

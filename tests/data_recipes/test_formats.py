@@ -1,0 +1,186 @@
+"""Tables, Zarr, several files, packed numbers, odd calendars and unstructured grids: all read as a user means them."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lawful.data_recipes import read, read_ensemble
+from lawful.data_recipes.opening import open_plainly
+from lawful.domains import Blocks, Domain, InputError, Law, Variable
+
+
+@pytest.fixture
+def domain() -> Domain:
+    return Domain(
+        name="lake",
+        title="Lake",
+        event="day",
+        event_dim="time",
+        missing=(-9999.0,),
+        density="1000 kg m-3",
+        variables=(
+            Variable(name="inflow", units="mm d-1", lower=0, source="Q in"),
+            Variable(name="outflow", units="mm d-1", lower=0),
+            Variable(name="rise", units="mm d-1"),
+        ),
+        laws=(Law(name="water", equation="inflow = outflow + rise", units="mm d-1", tolerance=1e-9),),
+        blocks=Blocks(kind="time"),
+    )
+
+
+def lake(days: int = 80, start: str = "2020-01-01") -> xr.Dataset:
+    a, b = np.arange(days) % 7 / 4, np.arange(days) % 5 / 4
+    time = np.datetime64(start, "ns") + np.arange(days) * np.timedelta64(1, "D")
+    columns = {"inflow": a, "outflow": b, "rise": a - b}
+    return xr.Dataset({k: ("time", v, {"units": "mm d-1"}) for k, v in columns.items()}, {"time": time})
+
+
+def table(ds: xr.Dataset) -> pd.DataFrame:
+    return ds.to_dataframe().reset_index().rename(columns={"inflow": "Q in [mm d-1]"})
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv(domain, tmp_path, separator):
+    path = tmp_path / "lake.csv"
+    path.write_text("# made up\n" + table(lake()).to_csv(index=False, sep=separator))
+    reading = read(path, domain)
+    xr.testing.assert_equal(reading.dataset.drop_attrs(), lake().drop_attrs())
+    assert reading.notes == ["outflow has no units; 'mm d-1' assumed", "rise has no units; 'mm d-1' assumed"]
+
+
+def test_missing_in_csv(domain, tmp_path):
+    rows = table(lake(90)).astype({"rise": object})
+    rows.loc[3, "rise"], rows.loc[4, "rise"], rows.loc[5, "rise"] = "", "NA", -9999
+    rows.to_csv(tmp_path / "lake.csv", index=False)
+    notes = read(tmp_path / "lake.csv", domain).notes
+    assert "3 of 90 days left out for missing values (rise 3)" in notes
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("time,inflow\n", "has no rows"),
+        ("time,inflow,outflow\n1,2,3,4\n1,2,3,4\n", "cannot be read as a table"),
+        ("time,inflow\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("time,a (m),a (s)\n1,2,3\n", "two columns are called 'a'"),
+        ("\n", "cannot be read as a table"),
+        ("a,b\n\x00,\x01\n", "has no variable"),
+        ("time,inflow,outflow,rise\nx,many,2,3\n", "holds <U4, not numbers"),
+    ],
+)
+def test_tables_that_cannot_be_used(domain, tmp_path, content, words):
+    (tmp_path / "bad.csv").write_text(content)
+    with pytest.raises(InputError, match=words):
+        read(tmp_path / "bad.csv", domain)
+
+
+def test_parquet(domain, tmp_path):
+    pytest.importorskip("pyarrow")
+    table(lake()).to_parquet(tmp_path / "lake.parquet")
+    xr.testing.assert_equal(read(tmp_path / "lake.parquet", domain).dataset.drop_attrs(), lake().drop_attrs())
+
+
+def test_zarr(domain, tmp_path):
+    pytest.importorskip("zarr")
+    lake().to_zarr(tmp_path / "lake.zarr")
+    reading = read(tmp_path / "lake.zarr", domain)
+    xr.testing.assert_equal(reading.dataset.drop_attrs(), lake().drop_attrs())
+    assert len(reading.sha256) == 64
+
+
+def test_formats_that_are_not_installed_say_so(domain, tmp_path, monkeypatch):
+    (tmp_path / "lake.zarr").mkdir()
+    (tmp_path / "lake.zarr/.zgroup").write_text("{}")
+    (tmp_path / "lake.parquet").write_bytes(b"PAR1 and more")
+    for name in ("zarr", "pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("zarr", "parquet"):
+        with pytest.raises(InputError, match=r"pip install 'lawful\[formats\]'"):
+            read(tmp_path / f"lake.{name}", domain)
+
+
+def test_several_files_are_one(domain, tmp_path):
+    first, second = lake(), lake(60, "2021-01-01")
+    second = second.assign(rise=(second.rise / 1000).assign_attrs(units="m d-1"))
+    second.to_netcdf(tmp_path / "b.nc")
+    first.to_netcdf(tmp_path / "a.nc")
+    reading = read(tmp_path / "*.nc", domain)
+    assert reading.dataset.sizes["time"] == 140
+    assert "2 files were put together" in reading.notes
+    np.testing.assert_allclose(reading.dataset["rise"][80:], second.rise * 1000, rtol=1e-12)
+    assert reading.sha256 != read(tmp_path / "a.nc", domain).sha256
+    first.to_netcdf(tmp_path / "c.nc")
+    with pytest.raises(InputError, match="stands in two of 3 files"):
+        read(tmp_path / "*.nc", domain)
+    with pytest.raises(InputError, match="no file fits"):
+        read(tmp_path / "*.h5", domain)
+
+
+def test_depth_and_mass_meet_through_the_density(domain, tmp_path):
+    ds = lake()
+    ds["inflow"] = (ds.inflow / 86400).assign_attrs(units="kg m-2 s-1")
+    ds.to_netcdf(tmp_path / "lake.nc")
+    np.testing.assert_allclose(read(tmp_path / "lake.nc", domain).dataset["inflow"], lake().inflow, rtol=1e-12)
+    plain = domain.model_copy(update={"density": None})
+    with pytest.raises(InputError, match="'kg m-2 s-1' do not convert into 'mm d-1'"):
+        read(tmp_path / "lake.nc", plain)
+
+
+def test_packed_and_filled(domain, tmp_path):
+    ds = lake(90)
+    ds["rise"][7] = np.nan
+    packing = {"dtype": "int16", "scale_factor": 0.25, "add_offset": 1.0, "_FillValue": -32768}
+    ds.to_netcdf(tmp_path / "lake.nc", encoding=dict.fromkeys(("inflow", "outflow", "rise"), packing))
+    reading = read(tmp_path / "lake.nc", domain)
+    assert reading.dataset.sizes["time"] == 89
+    np.testing.assert_array_equal(reading.dataset["rise"][:7], ds["rise"][:7])
+
+
+@pytest.mark.parametrize("calendar", ["360_day", "noleap", "julian"])
+def test_calendars(domain, tmp_path, calendar):
+    time = xr.date_range("2000-02-01", periods=80, calendar=calendar, use_cftime=True)
+    lake().assign_coords(time=time).to_netcdf(tmp_path / "lake.nc")
+    assert read(tmp_path / "lake.nc", domain).dataset.time.dt.calendar == calendar
+
+
+def test_points_of_a_grid_are_events(tmp_path, domain):
+    grid = xr.Dataset({n: (("time", "face"), np.arange(60.0).reshape(6, 10)) for n in ("inflow", "outflow")})
+    grid = grid.assign(rise=0 * grid.inflow, time=("time", np.arange(6)), depth=3.0)
+    grid.to_netcdf(tmp_path / "grid.nc")
+    faces = Domain(**{
+        **dict(domain), "event_dim": "point", "stack": ("time", "face"), "blocks": Blocks(kind="label", label="time")
+    })  # fmt: skip
+    reading = read(tmp_path / "grid.nc", faces)
+    np.testing.assert_array_equal(reading.dataset["inflow"], np.arange(60.0))
+    np.testing.assert_array_equal(reading.dataset["time"], np.repeat(np.arange(6), 10))
+    assert "events are the points of time x face, 60 of them" in reading.notes
+    np.testing.assert_array_equal(read_ensemble(tmp_path / "grid.nc", faces).dataset["inflow"], np.arange(60.0))
+    with pytest.raises(InputError, match="no dimension 'cell' to stack"):
+        read(tmp_path / "grid.nc", Domain(**{**dict(faces), "stack": ("time", "cell")}))
+    with pytest.raises(InputError, match="lies along face too"):
+        read(tmp_path / "grid.nc", Domain(**{**dict(faces), "stack": ("time",)}))
+
+
+def test_an_unstructured_grid_of_one_time(tmp_path, domain):
+    ds = lake().drop_vars("time").rename(time="face").expand_dims(time=1)
+    ds.to_netcdf(tmp_path / "mesh.nc")
+    faces = Domain(**{**dict(domain), "event_dim": "face", "blocks": Blocks(kind="order", length=4)})
+    assert read(tmp_path / "mesh.nc", faces).dataset.sizes == {"face": 80}
+
+
+def test_more_than_memory_is_refused(domain, tmp_path, monkeypatch):
+    lake().to_netcdf(tmp_path / "lake.nc")
+    monkeypatch.setattr(sys.modules["lawful.data_recipes.read"], "memory", lambda: 1000.0)
+    with pytest.raises(InputError, match="data are not read piecewise, so give a part of them"):
+        read(tmp_path / "lake.nc", domain)
+
+
+def test_plain_hdf5_is_not_looked_into(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"] = np.ones(3)
+    with pytest.raises(InputError, match="plain HDF5"), open_plainly(tmp_path / "x.h5"):
+        pass
