@@ -33,7 +33,7 @@ def rounding(values: np.ndarray, dtype: np.dtype) -> float:
     """Half the step in which a column (N,) is stored: of its float type at its largest value, or of its last digit."""
     size = float(np.abs(values).max(initial=0.0))
     step = float(np.spacing(np.asarray(size, dtype=dtype))) if dtype.kind == "f" else 0.0
-    for digits in range(9):
+    for digits in range(10):
         scaled = values * 10.0**digits
         if np.abs(scaled - np.round(scaled)).max(initial=0.0) <= 1e-6 * max(1.0, float(np.abs(scaled).max())) * 1e-6:
             return max(step, 10.0**-digits) / 2
@@ -118,7 +118,7 @@ def _verified(
         sums, step = data[:, members] @ numbers, float(np.abs(numbers) @ steps[members])
         constant = _constant(sums, step)
         residual = float(np.abs(sums - constant).max())
-        size = float(np.median(np.abs(data[:, members]) @ np.abs(numbers)))
+        size = float(np.sqrt(((np.abs(data[:, members]) @ np.abs(numbers)) ** 2).mean()))
         if residual <= _ULPS * step + _SOLVED * size:
             return _Verified(factors, constant, residual)
     return None

@@ -10,6 +10,7 @@ COMMANDS = {
     "check": "--domain --map --json",
     "domains": "",
     "data": "--output",
+    "init": "--data",
 }
 
 

@@ -1,0 +1,132 @@
+"""From a file that lawful has never seen to a report: `lawful init`, then `lawful run`, on files of several fields."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from small import budget_data, save
+
+from lawful.data_recipes import sample_path
+from lawful.domains import load_domain
+from lawful.domains.surface_balance import DOMAIN as SURFACE
+
+REAL = Path(__file__).parent / "real"
+
+
+@pytest.fixture
+def start(lawful, tmp_path, monkeypatch):
+    """Write a domain for a file; gives what was said and the domain."""
+    monkeypatch.chdir(tmp_path)
+
+    def init(data, name="mine"):
+        said = lawful("init", name, "--data", data)
+        assert said.code == 0, said
+        return said, load_domain(tmp_path / f"{name}.yaml")
+
+    return init
+
+
+def equations(domain) -> set[frozenset[str]]:
+    return {frozenset(law.parsed.coefficients) for law in domain.laws}
+
+
+def single_precision(tmp_path: Path) -> Path:
+    """The urban sample in single precision, every tenth hour, with a law too many and a name with blanks."""
+    with xr.open_dataset(sample_path(SURFACE)) as ds:
+        ds = ds.isel(time=slice(0, None, 10)).load()
+    available = (ds.QN + ds.QF).assign_attrs(units="W m-2")
+    ds = ds.assign({"available energy": available})
+    ds = ds.astype(dict.fromkeys(ds.data_vars, np.float32), keep_attrs=True).drop_encoding()
+    return save(ds, tmp_path / "urban.nc")
+
+
+def test_rocks(start, lawful):
+    said, domain = start(REAL / "cipw.csv")
+    assert {"HYM_NORM", "HYF_NORM", "HY_NORM"} in equations(domain)
+    assert {"Q_NORM", "OR_NORM", "AB_NORM", "AN_NORM", "SALIC"} in equations(domain)
+    assert len(domain.laws) == 4
+    assert "AGE_MA" not in domain.names
+    assert "# AGE_MA: left out, missing everywhere" in Path("mine.yaml").read_text()
+    assert (domain.blocks.kind, domain.variable("OL_NORM").lower) == ("label", 0.0)
+    assert "mine.yaml: 16 variables, 4 laws" in said.out
+    run(lawful, REAL / "cipw.csv")
+
+
+def test_monthly_wind(start, lawful):
+    _, domain = start(REAL / "uwnd.nc")
+    assert (domain.stack, domain.names) == (("time", "latitude", "longitude"), ("uwnd",))
+    assert domain.variable("uwnd").units == "m/s"
+    run(lawful, REAL / "uwnd.nc")
+
+
+def test_sea_surface(start, lawful):
+    _, domain = start(REAL / "elnino.csv")
+    assert len(domain.names) == 12
+    assert domain.blocks.kind == "order"
+    run(lawful, REAL / "elnino.csv")
+
+
+def test_a_city_in_single_precision_with_a_redundant_law(start, lawful, tmp_path):
+    data = single_precision(tmp_path)
+    _, domain = start(data)
+    assert len(domain.laws) == 4
+    assert {"Kdown", "Kup", "Ldown", "Lup", "QN"} in equations(domain)
+    assert {"available_energy", "QN", "QF"} in equations(domain)
+    assert domain.variable("available_energy").source == "available energy"
+    assert {context.kind for context in domain.context} == {"hour_of_day", "day_of_year"}
+    assert domain.blocks.kind == "time"
+    run(lawful, data)
+
+
+def run(lawful, data):
+    said = lawful("run", "mine.yaml", "--data", data, "--members", 2, "--fast", "--out", "out")
+    assert said.code == 0, said
+    assert Path("out/report.html").is_file()
+
+
+def test_what_is_missing_and_packed(start, tmp_path):
+    ds = budget_data()
+    half = ds.Rain.where(np.arange(360) % 2 == 0, -9999.0)
+    ds = ds.assign(half=half, empty=ds.Rain * np.nan, level=("time", np.full(360, 2.5)))
+    ds["Evap"].attrs["units"] = "Wombat"
+    _, domain = start(save(ds, tmp_path / "budget.nc"))
+    text = (tmp_path / "mine.yaml").read_text()
+    assert domain.missing == (-9999.0,)
+    assert "# empty: left out, missing everywhere" in text
+    assert "# level: left out, the same everywhere" in text
+    assert domain.variable("Evap").file_units == "Wombat"
+    assert {"Rain", "Evap", "RO", "Store"} in equations(domain)
+    assert yaml.safe_load(text)["name"] == "mine"
+
+
+def test_times_that_no_calendar_knows(start, tmp_path):
+    ds = budget_data().assign_coords(time=("time", np.arange(360.0), {"units": "months since the flood"}))
+    _, domain = start(save(ds, tmp_path / "budget.nc"))
+    assert (domain.blocks.kind, domain.context) == ("order", ())
+    assert "times of budget.nc were left as numbers" in (tmp_path / "mine.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["a file: yes", "no", "2024"])
+def test_odd_words_come_back(start, tmp_path, name):
+    ds = budget_data()
+    ds["Rain"].attrs |= {"long_name": "# rain: 'total' \n or so", "units": "mm h-1"}
+    _, domain = start(save(ds.rename(Evap=name), tmp_path / "budget.nc"))
+    assert name in {v.source or v.name for v in domain.variables}
+
+
+def test_faults_are_one_line(lawful, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = save(budget_data(), tmp_path / "budget.nc")
+    (tmp_path / "old.yaml").write_text("")
+    assert "old.yaml exists" in lawful("init", "old", "--data", data).fault
+    assert "there is no file" in lawful("init", "new", "--data", "nowhere.nc").fault
+    save(budget_data(20), tmp_path / "few.nc")
+    assert "20 events have all of" in lawful("init", "new", "--data", "few.nc").fault
+    save(xr.Dataset({"a": 1.0}), tmp_path / "scalar.nc")
+    assert "no variable of numbers lies along a dimension" in lawful("init", "new", "--data", "scalar.nc").fault
+    save(xr.Dataset({"a": ("x", np.ones(90))}), tmp_path / "flat.nc")
+    assert "there is nothing to learn" in lawful("init", "new", "--data", "flat.nc").fault
+    assert "name = 'new domain'" in lawful("init", "new domain", "--data", data).fault
+    assert [path.name for path in tmp_path.glob("*.yaml")] == ["old.yaml"]
