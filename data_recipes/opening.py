@@ -13,6 +13,7 @@ import xarray as xr
 from lawful.data_recipes.hdf5 import open_hdf5
 from lawful.data_recipes.names import listed
 from lawful.data_recipes.tables import PARQUET, is_csv, open_table
+from lawful.data_recipes.windows import windowed
 from lawful.domains import Domain, InputError
 from lawful.domains.components import split
 
@@ -39,7 +40,7 @@ def open_file(path: Path, domain: Domain, mapping: Mapping[str, str]) -> Iterato
         stored = open_hdf5(path, domain, mapping) if kind == "hdf5" else _open(path, kind, domain.event_dim)
         with stored:
             ds, notes = decoded(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
-            yield split(_from_sources(ds, domain), domain, ("realization",)), notes
+            yield split(windowed(_from_sources(ds, domain), domain, notes), domain, ("realization",)), notes
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from lawful.domains import Domain, Law, Ratio
 # NetCDF's own fill values, which a file need not declare.
 _FILL = 9.9e36
 _SINGLE_PRECISION = 1e-6
+_LISTED = 10
 
 
 def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
@@ -20,7 +21,8 @@ def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Da
         lost |= gap
     if not lost.any():
         return ds
-    where = ", ".join(f"{name} {int(gap.sum())}" for name, gap in gaps.items() if gap.any())
+    holes = [f"{name} {int(gap.sum())}" for name, gap in gaps.items() if gap.any()]
+    where = ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
     notes.append(f"{_count(int(lost.sum()), lost.size, domain)} left out for missing values ({where})")
     return ds.isel({domain.event_dim: ~lost})
 

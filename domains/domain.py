@@ -22,6 +22,7 @@ class Domain(Declaration):
 
     `dimensions` names the labels along which variables of one event may lie; such variables, and laws between them,
     come out as one for each label. With a `density`, depths and masses of it (mm h-1 and kg m-2 s-1) convert.
+    With `window`, the name of a dimension, events are stretches of as many steps cut from series along `event_dim`.
     With `stack`, events are the points of several dimensions of the file, such as time and face. Values in `missing`,
     such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
     `reconcile` moves them onto the laws as little as can be, and with `residual` a variable that `closes` a law carries
@@ -42,6 +43,7 @@ class Domain(Declaration):
     context: tuple[Context, ...] = ()
     blocks: Blocks
     stack: tuple[str, ...] = ()
+    window: str | None = None
     missing: tuple[float, ...] = ()
     closure: Literal["strict", "reconcile", "residual"] = "strict"
     sample: str = ""
@@ -180,6 +182,16 @@ class Domain(Declaration):
                         f"ratio {ratio.name!r} names {name!r}, which is no variable; there are {there}",
                         ("ratios", ratio.name),
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _window_is_a_dimension(self) -> "Domain":
+        if self.window is not None and self.window not in self.dimensions:
+            raise InputError(
+                f"window {self.window!r} is no dimension; there are {', '.join(self.dimensions) or 'none'}"
+            )
+        if self.window is not None and self.stack:
+            raise InputError("events are windows or stacked points, not both")
         return self
 
     @model_validator(mode="after")

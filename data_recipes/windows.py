@@ -1,0 +1,71 @@
+"""Cuts series in time into windows, the events of a domain with `window`."""
+
+import numpy as np
+import xarray as xr
+
+from lawful.domains import Domain, InputError
+from lawful.domains.calendar import days, holds_times
+from lawful.domains.components import arrays
+
+_SAME = 1e-6
+
+
+def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+    """The data set with windows of `n` steps along the event dimension, named by the times of their first steps.
+
+    Variables over the window's dimension take its steps. Those over a dimension of `n + 1` labels are states at the
+    ends of steps, the first of them at the end of the step before the window, so that neighbours share a state. What
+    else lies along time keeps its value at the first step. Windows across a gap in the times are left out and counted.
+
+    Raises:
+        InputError: the series are shorter than one window.
+    """
+    series = [name for name in arrays(domain) if name in ds.variables and domain.window not in ds[name].dims]
+    if domain.window is None or not series:
+        return ds
+    dim, steps = _dim(ds, domain, series), len(domain.dimensions[domain.window])
+    over = {v.name.partition("[")[0]: str(v.over) for v in domain.variables if v.over}
+    lead = int(any(len(domain.dimensions[over[name]]) == steps + 1 for name in series))
+    starts = _starts(ds, dim, steps, lead, notes)
+    cut = {name: _cut(ds[name], dim, starts, over[name], domain, steps, lead) for name in series}
+    others = ds.drop_vars(series).isel({dim: starts})
+    return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
+
+
+def _dim(ds: xr.Dataset, domain: Domain, series: list[str]) -> str:
+    dims = {str(dim) for name in series for dim in ds[name].dims if ds.sizes[dim] > 1}
+    if len(dims) != 1:
+        raise InputError(
+            f"windows are cut from series along one dimension; {', '.join(series)} lie along {sorted(dims)}"
+        )
+    return dims.pop()
+
+
+def _starts(ds: xr.Dataset, dim: str, steps: int, lead: int, notes: list[str]) -> np.ndarray:
+    """Numbers of the first steps of windows without a gap."""
+    starts = np.arange(lead, ds.sizes[dim] - steps + 1, steps)
+    if dim in ds.coords and holds_times(ds[dim]) and len(starts):
+        gaps = np.diff(days(ds[dim]))
+        odd = np.abs(gaps - np.median(gaps)) > _SAME
+        whole = np.array([not odd[start - lead : start + steps - 1].any() for start in starts])
+        if not whole.all():
+            notes.append(f"{int((~whole).sum())} of {len(starts)} windows left out for gaps in {dim}")
+        starts = starts[whole]
+    if not len(starts):
+        raise InputError(f"{ds.sizes[dim]} places along {dim!r} hold no window of {steps} steps without a gap")
+    return starts
+
+
+def _cut(
+    values: xr.DataArray, dim: str, starts: np.ndarray, over: str, domain: Domain, steps: int, lead: int
+) -> xr.Variable:
+    labels = domain.dimensions[over]
+    if len(labels) not in (steps, steps + lead):
+        raise InputError(f"{values.name} lies over {over!r} with {len(labels)} labels; a window has {steps} steps")
+    places = starts[:, None] + np.arange(len(labels)) - (len(labels) - steps)
+    array = values.squeeze().to_numpy()[places]
+    variable = xr.Variable((domain.event_dim, over), array, values.attrs)
+    variable.encoding = {
+        key: value for key, value in values.encoding.items() if key in ("dtype", "scale_factor", "add_offset")
+    }
+    return variable

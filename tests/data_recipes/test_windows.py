@@ -1,0 +1,91 @@
+"""Windows cut from series: steps, states between them, gaps, and the laws that link a day to the next."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from lawful.data_recipes import read
+from lawful.domains import Blocks, Context, Domain, InputError, Law, Variable
+
+
+def soil(states: bool) -> Domain:
+    """Windows of four days; storage at the end of each day, with or without that of the day before."""
+    days = ("0", "1", "2", "3")
+    dimensions = {"day": days} | ({"midnight": (*days, "4")} if states else {})
+    return Domain(
+        name="soil", title="Soil", event="window", event_dim="time", window="day", dimensions=dimensions,
+        variables=(
+            Variable(name="P", units="mm", over="day"),
+            Variable(name="S", units="mm", over="midnight" if states else "day"),
+            Variable(name="depth", units="m"),
+        ),
+        laws=(Law(name="water", equation="P = diff(S)", units="mm", tolerance=1e-9),),
+        context=(Context(name="day_of_year", kind="day_of_year"),),
+        blocks=Blocks(kind="time"),
+    )  # fmt: skip
+
+
+def series(days: int = 41) -> xr.Dataset:
+    rain = np.arange(days) % 5 / 4
+    time = np.datetime64("2001-01-01", "ns") + np.arange(days) * np.timedelta64(1, "D")
+    columns = {"P": rain, "S": 7 + np.cumsum(rain), "depth": np.arange(days) / 8}
+    units = {"P": "mm", "S": "mm", "depth": "m"}
+    return xr.Dataset({n: ("time", v, {"units": units[n]}) for n, v in columns.items()}, {"time": time})
+
+
+def save(ds: xr.Dataset, path):
+    ds.to_netcdf(path)
+    return path
+
+
+def test_steps_and_the_states_between_them(tmp_path):
+    ds = series()
+    reading = read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+    # The first day gives the first state alone.
+    starts = np.arange(1, 38, 4)
+    np.testing.assert_array_equal(reading.dataset.time, ds.time[starts])
+    for step in range(4):
+        np.testing.assert_array_equal(reading.dataset[f"P[{step}]"], ds.P[starts + step])
+    for state in range(5):
+        np.testing.assert_array_equal(reading.dataset[f"S[{state}]"], ds.S[starts + state - 1])
+    np.testing.assert_array_equal(reading.dataset["depth"], ds.depth[starts])
+    assert [law.name for law in reading.domain.laws] == [f"water[{i}]" for i in range(4)]
+
+
+def test_without_the_day_before_the_first_day_has_no_law(tmp_path):
+    ds = series(40)
+    reading = read(save(ds, tmp_path / "soil.nc"), soil(states=False), minimum_events=5)
+    assert reading.dataset.sizes["time"] == 10
+    np.testing.assert_array_equal(reading.dataset["S[0]"], ds.S[::4])
+    assert len(reading.domain.laws) == 3
+
+
+def test_a_gap_costs_its_window(tmp_path):
+    ds = series().isel(time=[i for i in range(41) if i != 6])
+    reading = read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+    assert "1 of 9 windows left out for gaps in time" in reading.notes
+    assert reading.dataset.sizes["time"] == 8
+
+
+def test_a_window_that_breaks_its_law_is_named(tmp_path):
+    ds = series()
+    ds["S"][10:] += 1
+    with pytest.raises(InputError, match=r"law 'water\[1\]'.*1 of 10 windows break it"):
+        read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+
+
+def test_windows_that_are_there_already_are_taken(tmp_path):
+    parts = {n: (("time", "day"), np.ones((8, 4)), {"units": "mm"}) for n in "PS"}
+    ds = xr.Dataset({**parts, "depth": ("time", np.ones(8), {"units": "m"})}, {"time": series(8).time})
+    ds["P"][:] = 0
+    assert read(save(ds, tmp_path / "soil.nc"), soil(states=False), minimum_events=5).dataset.sizes["time"] == 8
+
+
+def test_too_short(tmp_path):
+    with pytest.raises(InputError, match="hold no window of 4 steps"):
+        read(save(series(4), tmp_path / "soil.nc"), soil(states=True))
+
+
+def test_a_window_is_a_dimension():
+    with pytest.raises(ValueError, match="window 'week' is no dimension; there are day"):
+        Domain(**{**dict(soil(states=False)), "window": "week"})
