@@ -71,7 +71,7 @@ def read(
     faults = [*screening.too_few(ds, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
     broken = screening.broken_laws(ds, domain)
     if refuse:
-        _refuse(faults + (broken if domain.closure == "strict" else []), Path(path))
+        _refuse(faults + (broken if domain.closure != "reconcile" else []), Path(path))
     return Reading(ds, domain, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], hash_of(files))
 
 

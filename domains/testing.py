@@ -91,11 +91,11 @@ def require_watchful(domain: Domain, z: np.ndarray) -> None:
 
 
 def require_scaling(domain: Domain, z: np.ndarray) -> None:
-    """Raise InputError when `A (c + s v) = b` and `(A s) v = b - A c` do not have the same misfit."""
+    """Raise InputError when the factorised laws have another misfit than `(A s) v = b - A c`, with `z = c + s v`."""
     rng = np.random.default_rng(_SEED)
     A, b, names = domain.matrix()
     centre, scale = z.mean(0), rng.uniform(0.1, 10, z.shape[1]) * np.maximum(z.std(0), 1e-3)
-    physical = z @ A.T - b
+    physical = domain.system().residual(z).numpy()
     standard = ((z - centre) / scale) @ (A * scale).T - (b - A @ centre)
     rounding = _SINGLE_PRECISION * (np.abs(z) @ np.abs(A).T + np.abs(b) + np.abs(A) @ np.abs(centre))
     wrong = np.abs(physical - standard) > rounding

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lawful.core import LinearSystem
 from lawful.data_recipes import read, sample_path
 from lawful.domains import Blocks, Domain, InputError, Law, Variable, get_domain
 from lawful.domains.testing import check_declaration
@@ -69,3 +70,9 @@ def test_what_is_wrong_is_told(domain, data, words):
         check_declaration(domain, example(**data))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_system_that_is_not_that_of_the_laws_is_told(monkeypatch):
+    monkeypatch.setattr(Domain, "system", lambda self: LinearSystem(self.matrix()[0], [0.5]))
+    with pytest.raises(InputError, match="law 'water' changes when data are scaled"):
+        check_declaration(GOOD, example())

@@ -101,3 +101,34 @@ def test_what_cannot_be_is_said():
     z = torch.tensor([[500.0, 0.0, 300.0, 0.0, 0.0]], dtype=torch.float64)
     _, good = reconcile(z, torch.ones(5, dtype=torch.float64), PROBLEM)
     assert not good.any()
+
+
+def random_problem(seed: int) -> tuple[Domain, np.ndarray, np.ndarray]:
+    """Six variables in narrow bounds under two laws, events far off both, and uncertainties."""
+    rng = np.random.default_rng(seed)
+    inside = rng.uniform(0, 1, 6)
+    laws = []
+    for i, row in enumerate(rng.integers(-3, 4, (2, 6))):
+        terms = " + ".join(f"{factor} * x{k}" for k, factor in enumerate(row))
+        laws.append(Law(name=f"l{i}", equation=f"{terms} = {float(row @ inside)!r}", units="1"))
+    domain = DOMAIN.model_copy(
+        update={
+            "variables": tuple(Variable(name=f"x{k}", units="1", lower=0, upper=1) for k in range(6)),
+            "laws": tuple(laws),
+        }
+    )
+    return domain, rng.uniform(0.001, 0.999, (20, 6)), rng.uniform(0.2, 5, 6)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 13, 21, 44])
+def test_variables_are_let_go_again_when_that_costs_less(seed, monkeypatch):
+    domain, z, sigma = random_problem(seed)
+    monkeypatch.setattr("test_reconcile.DOMAIN", domain)
+    monkeypatch.setattr("test_reconcile.PROBLEM", problem_of(domain))
+    moved, good = reconcile(torch.from_numpy(z), torch.from_numpy(sigma), problem_of(domain))
+    cost = (((moved.numpy() - z) / sigma) ** 2).sum(1)
+    best = np.array([least(event, sigma) for event in z])
+    possible = np.isfinite(best)
+    assert possible.any()
+    assert good.numpy()[possible].all()
+    np.testing.assert_allclose(cost[possible], best[possible], rtol=1e-5, atol=1e-9)
