@@ -184,3 +184,27 @@ def test_plain_hdf5_is_not_looked_into(tmp_path):
         file["a"] = np.ones(3)
     with pytest.raises(InputError, match="plain HDF5"), open_plainly(tmp_path / "x.h5"):
         pass
+
+
+def test_laws_with_coefficients_of_the_file_screen_its_data(tmp_path):
+    heat = Domain(
+        name="heat",
+        title="Heat",
+        event="day",
+        event_dim="time",
+        variables=(
+            Variable(name="QE", units="W m-2"),
+            Variable(name="E", units="mm d-1"),
+            Variable(name="L", units="W m-2 / (mm d-1)", given=True),
+        ),
+        laws=(Law(name="latent", equation="QE = L * E", units="W m-2", tolerance=1e-9),),
+        blocks=Blocks(kind="order"),
+    )
+    E, L = np.arange(60) / 8, 28 + np.arange(60) / 64
+    ds = xr.Dataset({"QE": ("time", L * E), "E": ("time", E), "L": ("time", L)})
+    ds.to_netcdf(tmp_path / "heat.nc")
+    assert read(tmp_path / "heat.nc", heat).dataset.sizes["time"] == 60
+    ds["QE"][7] += 1
+    ds.to_netcdf(tmp_path / "broken.nc")
+    with pytest.raises(InputError, match=r"law 'latent' \(QE = L \* E\): 1 of 60 days break it .* worst 1 W m-2"):
+        read(tmp_path / "broken.nc", heat)
