@@ -24,7 +24,8 @@ def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Data
     """
     with h5py.File(path, "r") as file:
         places = _datasets(file)
-        found = {name: _locate(name, places, mapping, path) for name in _wanted(domain, places, mapping)}
+        sources = {**_sources(domain, places), **mapping}
+        found = {name: _locate(name, places, sources, path) for name in _wanted(domain, places, mapping)}
         variables = {name: _variable(name, file[place], place, domain, path) for name, place in found.items()}
     lengths = {name: variable.shape[0] for name, variable in variables.items()}
     if len(set(lengths.values())) > 1:
@@ -47,7 +48,15 @@ def _wanted(domain: Domain, places: Mapping[str, str], mapping: Mapping[str, str
     context = [context.name for context in domain.context if context.kind == "variable"]
     parameters = [p.name for p in domain.waiting]
     extras = [domain.event_dim, *context, *parameters, *([domain.blocks.label] if domain.blocks.label else [])]
-    return [*stored_names(domain), *(name for name in extras if name in present and name not in domain.names)]
+    worked_out = {v.name for v in domain.variables if v.closes is not None} - present
+    stored = [name for name in stored_names(domain) if name not in worked_out]
+    return [*stored, *(name for name in extras if name in present and name not in domain.names)]
+
+
+def _sources(domain: Domain, places: Mapping[str, str]) -> dict[str, str]:
+    """Where datasets are that go by the names that the domain knows files to use."""
+    by_name = {base: place for place, base in places.items()}
+    return {v.name: by_name[v.source] for v in domain.variables if v.source in by_name and v.name not in by_name}
 
 
 def _locate(name: str, places: Mapping[str, str], mapping: Mapping[str, str], path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,7 +180,6 @@ def test_more_than_memory_is_refused(domain, tmp_path, monkeypatch):
 
 
 def test_plain_hdf5_is_not_looked_into(tmp_path):
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["a"] = np.ones(3)
     with pytest.raises(InputError, match="plain HDF5"), open_plainly(tmp_path / "x.h5"):
@@ -208,3 +208,27 @@ def test_laws_with_coefficients_of_the_file_screen_its_data(tmp_path):
     ds.to_netcdf(tmp_path / "broken.nc")
     with pytest.raises(InputError, match=r"law 'latent' \(QE = L \* E\): 1 of 60 days break it .* worst 1 W m-2"):
         read(tmp_path / "broken.nc", heat)
+
+
+def test_plain_hdf5_has_arrays_other_names_and_misfits(tmp_path):
+    domain = Domain(
+        name="soil",
+        title="Soil",
+        event="sample",
+        event_dim="sample",
+        dimensions={"size": ("clay", "sand")},
+        variables=(
+            Variable(name="part", units="percent", over="size"),
+            Variable(name="water", units="percent", source="H2O"),
+            Variable(name="rest", units="percent", closes="total"),
+        ),
+        laws=(Law(name="total", equation="sum(part, over=size) + water + rest = 100", units="percent"),),
+        blocks=Blocks(kind="order"),
+        closure="residual",
+    )
+    parts = np.arange(120.0).reshape(60, 2) / 4
+    with h5py.File(tmp_path / "soil.h5", "w") as file:
+        file["lab/part"], file["lab/H2O"] = parts, np.full(60, 5.0)
+    ds = read(tmp_path / "soil.h5", domain).dataset
+    np.testing.assert_array_equal(ds["part[sand]"], parts[:, 1])
+    np.testing.assert_array_equal(ds["rest"], 95 - parts.sum(1))
