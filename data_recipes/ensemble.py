@@ -37,7 +37,7 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
     if set(domain.stack) & set(chosen.dims):
         chosen = stacked(chosen, domain, notes)
     chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
-    values = {v.name: _stored(chosen[v.name], v, notes, domain.density) for v in domain.variables}
+    values = {v.name: _stored(chosen[v.name], v, domain, notes) for v in domain.variables}
     return Reading(chosen.assign(values), domain, notes, sha256(file))
 
 
@@ -70,11 +70,11 @@ def _ordered(ds: xr.Dataset, domain: Domain, file: Path) -> xr.Dataset:
     return ds.transpose(REALIZATION, domain.event_dim, ..., missing_dims="ignore")
 
 
-def _stored(values: xr.DataArray, variable: Variable, notes: list[str], density: str | None) -> xr.DataArray:
+def _stored(values: xr.DataArray, variable: Variable, domain: Domain, notes: list[str]) -> xr.DataArray:
     if {"scale_factor", "add_offset"} & set(values.encoding):
         notes.append(f"{variable.name} is packed as {values.encoding.get('dtype')}; it is judged unpacked")
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    numbers = in_units(values, variable, notes, density).astype(dtype)
+    numbers = in_units(values, variable, domain, notes).astype(dtype)
     missing = int((~np.isfinite(numbers)).sum())
     if missing:
         notes.append(f"{variable.name} has {missing} missing or infinite values of {numbers.size}")

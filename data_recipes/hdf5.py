@@ -27,7 +27,8 @@ def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Data
         sources = {**_sources(domain, places), **mapping}
         found = {name: _locate(name, places, sources, path) for name in _wanted(domain, places, mapping)}
         variables = {name: _variable(name, file[place], place, domain, path) for name, place in found.items()}
-    lengths = {name: variable.shape[0] for name, variable in variables.items()}
+    along = {name: variable for name, variable in variables.items() if domain.event_dim in variable.dims}
+    lengths = {name: variable.shape[0] for name, variable in along.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: datasets differ in length: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
     return xr.Dataset(variables)
@@ -75,11 +76,14 @@ def _locate(name: str, places: Mapping[str, str], mapping: Mapping[str, str], pa
 
 def _variable(name: str, item: h5py.Dataset, place: str, domain: Domain, path: Path) -> xr.Variable:
     values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
-    if item.dtype.kind not in "fiubSO" or item.ndim == 0:
+    own = {p.name: [p.over] if p.over else [] for p in domain.waiting}.get(name)
+    if item.dtype.kind not in "fiubSO" or item.ndim != (max(item.ndim, 1) if own is None else len(own)):
         raise InputError(f"{path}: dataset {place!r} is {item.dtype} of shape {item.shape}, not an array of numbers")
     values = np.asarray(values)
     dims = [domain.event_dim, *(f"{name}_axis{axis}" for axis in range(1, values.ndim))]
-    return xr.Variable(dims, values, {key: _plain(item.attrs[key]) for key in item.attrs if not key.isupper()})
+    return xr.Variable(
+        dims if own is None else own, values, {key: _plain(item.attrs[key]) for key in item.attrs if not key.isupper()}
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.cf import variable_attributes
-from lawful.domains import Domain, Variable
+from lawful.domains import Domain, InputError, Variable
 
 
 def without_misfits(domain: Domain, ds: xr.Dataset) -> Domain:
@@ -25,6 +25,9 @@ def with_misfits(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset
 
 
 def _misfit(ds: xr.Dataset, variable: Variable, domain: Domain) -> np.ndarray:
-    law = next(law.parsed for law in domain.equalities if law.name == variable.closes)
+    closed = domain.closed_by(variable)
+    if closed is None:
+        raise InputError(f"no law for {variable.name} to close")
+    law = closed.parsed
     others = [factor * ds[name].to_numpy() for name, factor in law.coefficients.items() if name != variable.name]
     return (law.constant - np.sum(others, axis=0)) / law.coefficients[variable.name]

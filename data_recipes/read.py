@@ -101,24 +101,21 @@ def _refuse(faults: list[str], file: Path) -> None:
 
 
 def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
-    ds = ds.assign({v.name: _without(ds[v.name], domain.missing) for v in domain.variables})
-    converted = {v.name: in_units(ds[v.name], v, notes, domain.density) for v in domain.variables}
+    converted = {v.name: in_units(ds[v.name], v, domain, notes) for v in domain.variables}
     return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
 
 
-def _without(values: xr.DataArray, missing: tuple[float, ...]) -> xr.DataArray:
-    return values.where(~values.isin(missing)) if missing else values
-
-
-def in_units(values: xr.DataArray, variable: Variable, notes: list[str], density: str | None = None) -> np.ndarray:
-    """Float64 values in the units of the domain; a note says what was converted or assumed.
+def in_units(values: xr.DataArray, variable: Variable, domain: Domain, notes: list[str]) -> np.ndarray:
+    """Float64 values in the units of the domain, NaN where they stand for none; a note says what was converted.
 
     Raises:
         InputError: the units of the file are unknown or do not convert; both are named.
     """
+    numbers = values.to_numpy().astype(np.float64)
+    numbers = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
     try:
         units = _stated_units(values, variable, notes)
-        return convert(values.to_numpy().astype(np.float64), units, variable.units, density)
+        return convert(numbers, units, variable.units, domain.density)
     except InputError as error:
         raise InputError(f"variable {variable.name!r}: {error}") from error
 

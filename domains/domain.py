@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lawful.domains.declarations import Blocks, Context, Declaration, Law, Parameter, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Declaration, Law, Parameter, Ratio, Variable, component
 from lawful.domains.errors import InputError
 from lawful.domains.flatten import flat_laws, flat_variables
 
@@ -106,6 +106,12 @@ class Domain(Declaration):
         """Variables that are never generated."""
         return tuple(v.name for v in self.variables if v.given)
 
+    def closed_by(self, variable: Variable) -> Law | None:
+        """The equation whose misfit a variable is; that of its own label where both lie along a dimension."""
+        place = component(variable.name)
+        names = (variable.closes, f"{variable.closes}[{place[1]}]" if place else None)
+        return next((law for law in self.equalities if law.name in names), None)
+
     @property
     def waiting(self) -> tuple[Parameter, ...]:
         """Parameters whose values are still in a data file."""
@@ -200,11 +206,10 @@ class Domain(Declaration):
         if bool(closing) != (self.closure == "residual"):
             raise InputError("closure 'residual' and variables with `closes` go together; only one of them is there")
         for v in closing:
-            law = next((law for law in self.equalities if law.name == v.closes), None)
-            if law is None or v.name not in law.parsed.coefficients:
-                raise InputError(
-                    f"{v.name} closes {v.closes!r}, which is no equation with {v.name} in it", ("variables", v.name)
-                )
+            law = self.closed_by(v)
+            if law is None or (v.name not in law.parsed.coefficients if law.expanded else v.name not in law.equation):
+                fault = f"{v.name} closes {v.closes!r}, which is no equation with {v.name} in it"
+                raise InputError(fault, ("variables", v.name))
         return self
 
 

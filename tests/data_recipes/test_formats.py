@@ -10,7 +10,7 @@ import xarray as xr
 
 from lawful.data_recipes import read, read_ensemble
 from lawful.data_recipes.opening import open_plainly
-from lawful.domains import Blocks, Domain, InputError, Law, Variable
+from lawful.domains import Blocks, Domain, InputError, Law, Parameter, Variable
 
 
 @pytest.fixture
@@ -222,13 +222,22 @@ def test_plain_hdf5_has_arrays_other_names_and_misfits(tmp_path):
             Variable(name="water", units="percent", source="H2O"),
             Variable(name="rest", units="percent", closes="total"),
         ),
-        laws=(Law(name="total", equation="sum(part, over=size) + water + rest = 100", units="percent"),),
+        parameters=(Parameter(name="share", over="size"),),
+        laws=(Law(name="total", equation="sum(share * part, over=size) + water + rest = 100", units="percent"),),
         blocks=Blocks(kind="order"),
         closure="residual",
     )
     parts = np.arange(120.0).reshape(60, 2) / 4
     with h5py.File(tmp_path / "soil.h5", "w") as file:
         file["lab/part"], file["lab/H2O"] = parts, np.full(60, 5.0)
+        file["share"] = [1.0, 0.5]
     ds = read(tmp_path / "soil.h5", domain).dataset
     np.testing.assert_array_equal(ds["part[sand]"], parts[:, 1])
-    np.testing.assert_array_equal(ds["rest"], 95 - parts.sum(1))
+    np.testing.assert_array_equal(ds["rest"], 95 - parts @ [1, 0.5])
+
+
+def test_marks_of_missing_values_are_not_judged(domain, tmp_path):
+    ds = lake()
+    ds["rise"][3] = -9999.0
+    ds.to_netcdf(tmp_path / "lake.nc")
+    assert "rise has 1 missing or infinite values of 80" in read_ensemble(tmp_path / "lake.nc", domain).notes

@@ -225,3 +225,28 @@ def test_coefficients_of_each_event_make_a_system_of_its_own():
     moved = system.project(torch.from_numpy(z))
     assert system.holds(moved).all()
     np.testing.assert_array_equal(law_row(domain, domain.laws[0], z[0]), [1, -690, 0, 0, 0])
+
+
+GAP = (Variable(name="a", units="percent", closes="low"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"closure": "residual"}, "only one of them is there"),
+        ({"variables": GAP, "laws": law("a = 1")}, "only one of them"),
+        (
+            {"variables": GAP, "laws": law("a = 1"), "closure": "residual"},
+            "a closes 'low', which is no equation with a",
+        ),
+    ],
+)
+def test_misfits_and_closure_go_together(changes, words):
+    with pytest.raises(ValidationError, match=words):
+        rocks(**changes)
+
+
+def test_misfits_along_a_dimension_close_the_laws_of_their_labels():
+    variables = (*rocks().variables, Variable(name="gap", units="percent", over="oxide", closes="law"))
+    domain = rocks(variables=variables, laws=law("part + gap = 5"), closure="residual")
+    assert [domain.closed_by(v).name for v in domain.variables[3:]] == ["law[SiO2]", "law[FeO]", "law[MgO]"]
