@@ -20,11 +20,11 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     Raises:
         InputError: the series are shorter than one window.
     """
-    series = [name for name in arrays(domain) if name in ds.variables and domain.window not in ds[name].dims]
+    over = {v.name.partition("[")[0]: str(v.over) for v in domain.variables if v.over}
+    series = [name for name in arrays(domain) if name in ds.variables and over.get(name) not in ds[name].dims]
     if domain.window is None or not series:
         return ds
-    dim, steps = _dim(ds, domain, series), len(domain.dimensions[domain.window])
-    over = {v.name.partition("[")[0]: str(v.over) for v in domain.variables if v.over}
+    dim, steps = _dim(ds, series), len(domain.dimensions[domain.window])
     lead = int(any(len(domain.dimensions[over[name]]) == steps + 1 for name in series))
     starts = _starts(ds, dim, steps, lead, notes)
     cut = {name: _cut(ds[name], dim, starts, over[name], domain, steps, lead) for name in series}
@@ -32,7 +32,7 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
 
 
-def _dim(ds: xr.Dataset, domain: Domain, series: list[str]) -> str:
+def _dim(ds: xr.Dataset, series: list[str]) -> str:
     dims = {str(dim) for name in series for dim in ds[name].dims if ds.sizes[dim] > 1}
     if len(dims) != 1:
         raise InputError(

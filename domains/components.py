@@ -87,9 +87,10 @@ def _word(item: object) -> str:
 
 def join(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
     """The data set with components put together along the dimensions that the domain declares for them."""
+    taken = set(ds.variables)
     for array, labels in arrays(domain).items():
         over = _over(domain, array)
-        if not over or over in ds.variables:
+        if not over or over in taken:
             continue
         parts = [ds[f"{array}[{label}]"] for label in labels]
         whole = xr.concat(parts, dim=xr.Variable(over, np.array(labels, dtype=str)), combine_attrs="drop_conflicts")

@@ -201,6 +201,14 @@ def test_arrays_come_apart_and_together():
     np.testing.assert_array_equal(unlabelled["part[SiO2]"], values[:, 2])
 
 
+def test_two_arrays_share_a_dimension():
+    domain = rocks(variables=(*rocks().variables, Variable(name="error", units="percent", over="oxide")))
+    values = {name: ("sample", np.full(2, float(i))) for i, name in enumerate(domain.names)}
+    whole = join(xr.Dataset(values), domain)
+    assert set(whole.data_vars) == {"part", "error"}
+    np.testing.assert_array_equal(whole["error"][0], [3, 4, 5])
+
+
 @pytest.mark.parametrize(
     ("part", "words"),
     [

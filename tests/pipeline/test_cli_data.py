@@ -270,3 +270,28 @@ def test_a_closing_variable_carries_what_is_missing(lawful, tmp_path):
     with xr.open_dataset(tmp_path / "out/ensemble.nc") as made:
         assert abs(made.Rain - made.Evap - made.RO - made.Store - made.gap).max() < 1e-12
         assert abs(made.gap).max() > 0.01
+
+
+def test_windows_of_a_series_go_the_whole_way(lawful, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "soil.yaml").write_text(
+        "name: soil\ntitle: Soil\nevent: window\nevent_dim: time\nwindow: day\n"
+        "dimensions: {day: [a, b], midnight: [x, y, z]}\nvariables:\n"
+        "  rain: {units: mm, lower: 0, over: day}\n  loss: {units: mm, over: day}\n"
+        "  storage: {units: mm, lower: 0, over: midnight}\n"
+        "laws:\n  water: {equation: rain - loss = diff(storage), units: mm}\n"
+        "blocks: {kind: time, length_days: 14}\n"
+    )
+    rng = np.random.default_rng(0)
+    storage, rain = rng.uniform(50, 100, 241), rng.gamma(1, 5, 241) * (rng.random(241) < 0.3)
+    columns = {"rain": rain, "loss": rain - np.diff(storage, prepend=70.0), "storage": storage}
+    time = np.datetime64("2000-01-01", "ns") + np.arange(241) * np.timedelta64(1, "D")
+    ds = xr.Dataset({name: ("time", values, {"units": "mm"}) for name, values in columns.items()}, {"time": time})
+    save(ds, tmp_path / "soil.nc")
+    said = lawful("run", "soil.yaml", "--data", "soil.nc", "--members", 2)
+    assert said.code == 0, said
+    with xr.open_dataset("lawful-soil/ensemble.nc") as made:
+        assert made.storage.dims == ("realization", "time", "midnight")
+        misfit = made.rain.values - made.loss.values - made.storage.diff("midnight").values
+        assert np.abs(misfit).max() < 1e-12
+    assert lawful("check", "lawful-soil/ensemble.nc", "--domain", "soil.yaml").code == 0
