@@ -99,6 +99,15 @@ def join(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
     return ds
 
 
+def with_parameters(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
+    """The data set with the parameters of a domain, so that whoever reads it again has all that the laws take."""
+    known = [p for p in domain.parameters if p.values is not None and p.name not in ds.variables]
+    dims = {p.name: ((p.over,) if p.over else ()) for p in known}
+    values = {p.name: np.asarray(p.values if p.over else (p.values or ("",))[0]) for p in known}
+    attrs = {p.name: {"units": p.units, "long_name": p.description or p.name} for p in known}
+    return ds.assign({p.name: xr.Variable(dims[p.name], values[p.name], attrs[p.name]) for p in known})
+
+
 def bind(domain: Domain, ds: xr.Dataset) -> Domain:
     """The domain with the values of its parameters that a data set holds; laws with them become laws in numbers.
 

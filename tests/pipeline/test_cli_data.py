@@ -295,3 +295,27 @@ def test_windows_of_a_series_go_the_whole_way(lawful, tmp_path, monkeypatch):
         misfit = made.rain.values - made.loss.values - made.storage.diff("midnight").values
         assert np.abs(misfit).max() < 1e-12
     assert lawful("check", "lawful-soil/ensemble.nc", "--domain", "soil.yaml").code == 0
+
+
+def test_block_means_with_areas_of_the_file_go_the_whole_way(lawful, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rain.yaml").write_text(
+        "name: rain\ntitle: Rain\nevent: day\nevent_dim: time\n"
+        "dimensions: {cell: [a, b, c, d], block: [west, east]}\nvariables:\n"
+        "  fine: {units: mm, lower: 0, over: cell}\n  coarse: {units: mm, lower: 0, over: block}\n"
+        "parameters:\n  area: {units: km2, over: cell}\n  region: {over: cell, into: block}\n"
+        "laws:\n  means: {equation: 'mean(fine, over=cell, weights=area, by=region) = coarse', units: mm}\n"
+        "blocks: {kind: order, length: 5}\n"
+    )
+    fine, area = np.random.default_rng(0).gamma(1, 5, (90, 4)), np.array([1.0, 3.0, 2.0, 2.0])
+    coarse = np.stack([fine[:, :2] @ area[:2] / 4, fine[:, 2:] @ area[2:] / 4], 1)
+    ds = xr.Dataset({"fine": (("time", "cell"), fine), "coarse": (("time", "block"), coarse), "area": ("cell", area)})
+    ds = ds.assign(region=("cell", ["west", "west", "east", "east"]))
+    save(ds, tmp_path / "rain.nc")
+    assert "takes parameters of a data file" not in lawful("run", "rain.yaml", "--data", "rain.nc", "--members", 2).err
+    with xr.open_dataset("lawful-rain/ensemble.nc") as made:
+        means = made.fine.values @ np.array([[1, 3, 0, 0], [0, 0, 2, 2]]).T / 4
+        assert np.abs(means - made.coarse.values).max() < 1e-12
+    assert lawful("generate", "lawful-rain", "--seed", 1).code == 0
+    assert lawful("report", "lawful-rain").code == 0
+    assert lawful("check", "lawful-rain/ensemble.nc", "--domain", "rain.yaml").code == 0

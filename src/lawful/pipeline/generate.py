@@ -11,7 +11,7 @@ from lawful.core.models import BaggedModel, InfeasibleEventsError, sample_events
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, variable_attributes
 from lawful.domains import Domain, InputError
-from lawful.domains.components import join
+from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, require_given_lawful
 from lawful.pipeline.progress import Console
@@ -43,7 +43,8 @@ def generate(
         share = sampled.redrawn / (members * count)
         console.say(f"{sampled.redrawn} draws ({share:.2%}) had an infeasible pattern and were drawn again")
     fields = sampled.z.reshape(members, count, -1).numpy()
-    return join(_dataset(prepared.domain, events, fields), prepared.domain).assign_attrs(lawful_redrawn=sampled.redrawn)
+    whole = join(_dataset(domain, events, fields), domain)
+    return with_parameters(whole, domain).assign_attrs(lawful_redrawn=sampled.redrawn)
 
 
 def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> InputError:
