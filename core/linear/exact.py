@@ -69,6 +69,8 @@ def with_gradient_of(smooth: Tensor, value: Tensor) -> Tensor:
 
 def matvec(A: Tensor, z: Tensor) -> Tensor:
     """`A z` for batches that broadcast: (..., m, n), (..., n) -> (..., m)."""
+    if A.dim() == 2:
+        return z @ A.mT
     return torch.einsum("...mn,...n->...m", A, z)
 
 

@@ -4,6 +4,7 @@ For laws that a batch shares, entry (i, j) of every Gram matrix is the dot produ
 pairs of rows make all of them one matrix product, of which only the lower triangle is needed.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -24,11 +25,10 @@ class _Gram(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         A, v = ctx.saved_tensors
         needs_A, needs_v = ctx.needs_input_grad
-        pairs = list(_chunks(A, v, gradients[0]))
-        grad_v = torch.cat([((G @ a) * a).sum(-2) for a, _, G in pairs]) if needs_v else None
+        grad_v = pair_sums(A, gradients[0]) if needs_v else None
         if not needs_A:
             return None, grad_v
-        grad_A = [(G + G.mT) @ a * w.unsqueeze(-2) for a, w, G in pairs]
+        grad_A = [(G + G.mT) @ a * w.unsqueeze(-2) for a, w, G in _chunks(A, v, gradients[0])]
         return torch.stack([g.sum(0) for g in grad_A]).sum(0) if A.dim() == 2 else torch.cat(grad_A), grad_v
 
 
@@ -44,13 +44,30 @@ def gram(A: Tensor, v: Tensor) -> Tensor:
 
 def lower_gram(A: Tensor, v: Tensor) -> Tensor:
     """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
-    (m, n), step = A.shape, max(1, min(_ROWS, _CHUNK // max(A.numel(), 1)))
-    K = v.new_zeros(len(v), m, m)
-    for start in range(0, m, step):
-        stop = min(start + step, m)
-        products = (A[start:stop, None] * A[None, :stop]).reshape(-1, n)
+    K = v.new_zeros(len(v), len(A), len(A))
+    for start, stop, products in _row_blocks(A):
         K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
     return K
+
+
+def pair_sums(A: Tensor, G: Tensor) -> Tensor:
+    """`sum_ij G_ij a_i * a_j` (B, n), the diagonals of `A' G A`, for A (m, n) or (B, m, n) and G (B, m, m)."""
+    if A.dim() > 2:
+        return torch.cat([((part @ a) * a).sum(-2) for a, _, part in _chunks(A, G, G)])
+    total = G.new_zeros(len(G), A.shape[-1])
+    for start, stop, products in _row_blocks(A):
+        both = G[:, start:stop, :stop] + G[:, :stop, start:stop].mT
+        twice = torch.arange(stop, device=G.device) >= start
+        total = total + torch.where(twice, both / 2, both).flatten(1) @ products
+    return total
+
+
+def _row_blocks(A: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+    """`start`, `stop` and the products of rows start to stop with rows 0 to stop, one pair a row."""
+    step = max(1, min(_ROWS, _CHUNK // max(A.numel(), 1)))
+    for start in range(0, len(A), step):
+        stop = min(start + step, len(A))
+        yield start, stop, (A[start:stop, None] * A[None, :stop]).reshape(-1, A.shape[-1])
 
 
 def mirrored(K: Tensor) -> Tensor:

@@ -12,11 +12,19 @@ from torch import Tensor
 
 from lawful.core.linear.exact import ulp_ratio
 from lawful.core.linear.factor import Factor
+from lawful.core.linear.sliced import SlicedLaws, power_above
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
 _MAX_STEPS = 6
+_QUICK_STEPS = 3
+_QUICK_ULPS = {torch.float32: 0.5, torch.float64: 2.0}
+"""Rounding to float32 adds one more."""
+
+_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+"""Half spacings of numbers just below one; those of smaller numbers are at least half of it, relatively."""
+
 _SMALLEST_SHARE = 1e-15
 
 
@@ -70,3 +78,25 @@ def settle(
         z, residual, allowance = (torch.where(better.unsqueeze(-1), new, old) for new, old in pairs)
         moving = moving & (better | (step == 0)) & (worst_ulps(residual, allowance) > 1.0)
     return z
+
+
+def settle_quickly(
+    z: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, move: Callable[[Tensor], Tensor], stored: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Points (..., n) after a few least moves of z, and which of them (...) surely stand on the laws (..., m).
+
+    Sure means: they were surely off by more than `SETTLED_ULPS`, and their residual and the bound on its error
+    are together within what `stored` allows. Nothing is known of the others.
+    """
+    half = _HALF[stored]
+    residual, error = laws.plain(z, b)
+    largest = SETTLED_ULPS * (half * laws.one_norms * power_above(z) + rounding) + error
+    off = (residual.abs() > largest).any(-1)
+    sure = torch.zeros_like(off)
+    for _ in range(_QUICK_STEPS):
+        if not off.any() or (sure | ~off).all():
+            break
+        z = z - move(residual)
+        residual, error = laws.plain(z, b) if stored == torch.float32 else laws.accurate(z, b)
+        sure = (residual.abs() + error <= _QUICK_ULPS[stored] * (half / 2 * laws.size(z) + rounding)).all(-1)
+    return z, off & sure

@@ -20,12 +20,15 @@ from lawful.core.linear.arrays import (
     source_dtype,
 )
 from lawful.core.linear.consistency import clashing, raise_clash
-from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio, with_gradient_of
+from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE, factorise
-from lawful.core.linear.metric import Metric, null_space, weighted_metric
+from lawful.core.linear.gram_metric import BatchMetric, batch_metric
+from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
+from lawful.core.linear.on_laws import with_gradient_of_move
 from lawful.core.linear.restrict import refactorise
 from lawful.core.linear.rhs import RightHandSide, law_slack
-from lawful.core.linear.settle import settle, shared_residual
+from lawful.core.linear.settle import settle, settle_quickly, shared_residual
+from lawful.core.linear.sliced import SlicedLaws
 
 LAWFUL_ULPS = 8.0
 """A law counts as obeyed up to this many ulps."""
@@ -244,35 +247,50 @@ class LinearSystem:
         return system.project_with(metric, values, dtype).to(dtype)
 
     @property
-    def unweighted(self) -> Metric:
+    def unweighted(self) -> WeightedMetric:
         """The `Metric` of equal weights, computed once per pattern."""
         return self._unweighted.take(self._group)
 
     @cached_property
-    def _unweighted(self) -> Metric:
+    def _unweighted(self) -> WeightedMetric:
         return weighted_metric(self._factor, torch.ones(self.n, dtype=torch.float64, device=self.device))
 
-    def metric(self, root_weights: Tensor) -> Metric:
-        """The `Metric` of square roots of weights (..., n), float64 and positive; differentiable."""
-        return weighted_metric(self._factor.take(self._group), root_weights)
+    def metric(self, root_weights: Tensor) -> BatchMetric:
+        """The metric of square roots of weights (..., n), positive; differentiable.
 
-    def project_with(self, metric: Metric, z: Tensor, stored: torch.dtype = torch.float64) -> Tensor:
-        """`project` in float64 with a metric at hand; z lawful to the rounding of dtype `stored` is left alone."""
-        value = self._settled(metric, z.detach(), stored)
-        differentiable = z.requires_grad or metric.gain.requires_grad or self._rhs.values.requires_grad
-        if not (differentiable and torch.is_grad_enabled()):
-            return value
-        return with_gradient_of(z - metric.move(self.residual(z)), value)
+        Moves of float32 roots are computed in float32 where their condition allows it, densities in float64.
+        """
+        return batch_metric(self._factor.take(self._group), root_weights)
+
+    def covariance_metric(self, root: Root) -> Metric:
+        """The metric of a covariance with square root `root`, zero at variables that are not free; differentiable."""
+        return covariance_metric(self._factor.take(self._group), root)
+
+    def project_with(self, metric: Any, z: Tensor, stored: torch.dtype | None = None) -> Tensor:
+        """`project` in the dtype of z with a metric at hand; computed in float64.
+
+        z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
+        """
+        value = self._settled(metric, z.detach().double(), z.dtype if stored is None else stored)
+        return with_gradient_of_move(z, self._rhs.values, value, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: Metric, z: Tensor, stored: torch.dtype) -> Tensor:
+    def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> Tensor:
+        z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
+        quick, done = settle_quickly(z, self._rhs.values, self._rhs.rounding, self._sliced, metric.move, stored)
+        if done.all():
+            return quick
         factor = self._factor.take(self._group) if self._factor.has_dependent else None
 
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
             return metric.move(shared_residual(factor, residual, allowance) if share and factor else residual)
 
-        z = z.expand(*batch_of(z.shape[:-1], metric.gain.shape[:-2], self.batch_shape), self.n)
-        return settle(z, stored, self.residual, self.allowance, move)
+        careful = settle(z, stored, self.residual, self.allowance, move)
+        return torch.where(done.unsqueeze(-1), quick, careful)
+
+    @property
+    def _sliced(self) -> SlicedLaws:
+        return SlicedLaws(self.A)
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""

@@ -1,0 +1,202 @@
+"""Least moves for weights that differ per sample, by Gram matrices where their condition allows it.
+
+The laws are first made orthonormal in the mean metric of the batch, once and by QR, so that the Gram matrices carry the
+condition of what differs between samples and not that of the laws. The least share of a row that its predecessors leave
+unexplained, which the Cholesky factor shows, judges each matrix. Samples whose matrix is too close to singular take the
+next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.factor import Factor
+from lawful.core.linear.gram import gram, lower_gram, pair_sums
+from lawful.core.linear.metric import WeightedMetric, weighted_metric
+
+LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
+"""Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
+
+_RANGE = {torch.float32: 1e15, torch.float64: 1e140}
+
+
+class EvenLaws:
+    """The laws of a `Factor` without batch, orthonormal in the metric of `typical` square roots of weights (n,).
+
+    Attributes:
+        basis: (r, n), orthonormal rows, `basis = mix @ (A * typical)`. mix: (r, m). log_volume: `log det` of what was
+        divided out, twice.
+    """
+
+    def __init__(self, factor: Factor, typical: Tensor):
+        self.typical = typical.where(factor.free, 1.0)
+        Q, R = torch.linalg.qr((factor.rows * self.typical).mT)
+        self.basis = Q.mT
+        self.mix = torch.linalg.solve_triangular(R.mT, factor.pick, upper=False)
+        self.log_volume = 2 * R.diagonal().abs().log().sum()
+
+
+class GramMetric:
+    """The solution operator of `min sum(dz_i^2 / weights_i)`, `A dz = residual`, for a batch of weights.
+
+    Args:
+        laws: orthonormal in a typical metric. root: (..., n), square roots of weights, positive; float32 or float64,
+        the precision in which moves are computed. lower: Cholesky factors (N, r, r) of the Gram matrices.
+    """
+
+    def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
+        self._laws, self.root, self._lower = laws, root, lower
+        self._weights = ratio.square().reshape(root.shape)
+        self._basis = laws.basis.to(ratio.dtype)
+        self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
+        self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.root.shape[:-1]
+
+    def move(self, residual: Tensor) -> Tensor:
+        """The least move (..., n) that changes `A z` by `residual` (..., m), float64; differentiable in both."""
+        mixed = residual @ self._laws.mix.mT
+        if torch.is_grad_enabled() and (self.root.requires_grad or residual.requires_grad):
+            weights = self._relative.square()
+            K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
+            return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
+        size = mixed.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(mixed.dtype).tiny)
+        multipliers = self._solved((mixed / size).to(self._basis.dtype))
+        return (self._weights * (multipliers @ self._basis)) * (self._laws.typical * size)
+
+    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
+        gradient = gradient.to(self._basis.dtype)
+        multipliers = self._solved((gradient * self._weights) @ self._scaled.mT)
+        return gradient - multipliers @ self._unscaled, multipliers.double() @ self._laws.mix
+
+    def _solved(self, x: Tensor) -> Tensor:
+        """`K^-1 x` for x (..., *batch, r)."""
+        extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
+        x = x.expand(*extra, *self.batch_shape, x.shape[-1])
+        columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
+        return torch.cholesky_solve(columns, self._lower).permute(2, 0, 1).reshape(x.shape)
+
+    @property
+    def _relative(self) -> Tensor:
+        return self.root.double() / self._laws.typical
+
+    @cached_property
+    def _inverse(self) -> Tensor:
+        """(N, r, r) in float64, differentiable."""
+        K = gram(self._laws.basis, self._relative.square().flatten(0, -2))
+        return torch.cholesky_inverse(torch.linalg.cholesky(K))
+
+    @property
+    def log_det(self) -> Tensor:
+        """(...), `log det(A W A^T)` over the independent laws, in the scaling of `Factor.rows`."""
+        weights = self._relative.square().flatten(0, -2)
+        return (_LogDet.apply(self._laws.basis, weights) + self._laws.log_volume).reshape(self.batch_shape)
+
+    @property
+    def explained(self) -> Tensor:
+        """(..., n), the diagonal of `gain A W`: what the laws take of variances `W`."""
+        relative = self._relative
+        leverage = pair_sums(self._laws.basis, self._inverse).reshape(relative.shape)
+        return (relative.square() * self._laws.typical).square() * leverage
+
+
+class _LogDet(torch.autograd.Function):
+    """`log det(A diag(v) A')` (B,) with derivative `a_j' K^-1 a_j` by v_j."""
+
+    @staticmethod
+    def forward(ctx: Any, A: Tensor, v: Tensor) -> Tensor:
+        lower = torch.linalg.cholesky(lower_gram(A, v))
+        ctx.save_for_backward(A, v, lower)
+        return 2 * lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        A, v, lower = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            lower = torch.linalg.cholesky(gram(A, v))
+        return None, gradients[0].unsqueeze(-1) * pair_sums(A, torch.cholesky_inverse(lower))
+
+
+class PatchedMetric:
+    """A `base` metric with some samples exchanged for those of `patch`; `index` (K,) into the flat batch of `base`."""
+
+    def __init__(self, base: GramMetric, patch: "BatchMetric", index: Tensor, root: Tensor):
+        self._base, self._patch, self._index, self.root = base, patch, index, root
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self._base.batch_shape
+
+    def _patched(self, whole: Tensor, part: Tensor, tail: int) -> Tensor:
+        """`whole` (..., *batch, *tail) with `part` (..., K, *tail) put in."""
+        lead = whole.dim() - tail - len(self.batch_shape)
+        flat = whole.flatten(lead, lead + len(self.batch_shape) - 1)
+        return flat.index_copy(lead, self._index, part.to(whole.dtype)).reshape(whole.shape)
+
+    def _part(self, x: Tensor) -> Tensor:
+        """The samples (..., K, k) of x (..., *batch, k) that are patched."""
+        x = x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
+        lead = x.dim() - 1 - len(self.batch_shape)
+        return x.flatten(lead, -2).index_select(lead, self._index)
+
+    def move(self, residual: Tensor) -> Tensor:
+        return self._patched(self._base.move(residual), self._patch.move(self._part(residual)), 1)
+
+    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = zip(self._base.adjoint(gradient), self._patch.adjoint(self._part(gradient)), strict=True)
+        by_z, by_b = (self._patched(whole, part, 1) for whole, part in pairs)
+        return by_z, by_b
+
+    @property
+    def log_det(self) -> Tensor:
+        return self._patched(self._base.log_det, self._patch.log_det, 0)
+
+    @property
+    def explained(self) -> Tensor:
+        return self._patched(self._base.explained, self._patch.explained, 1)
+
+
+BatchMetric = WeightedMetric | GramMetric | PatchedMetric
+
+
+def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
+    """The metric of square roots of weights (..., n), for a `factor` without batch, in the precision of `root`."""
+    count = root.shape[:-1].numel()
+    if root.dim() == 1 or count < 2 or factor.rows.dim() > 2 or not factor.valid.all():
+        return weighted_metric(factor, root.double())
+    with torch.no_grad():
+        flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
+        laws = EvenLaws(factor, flat.double().mean(0).clamp(1 / bound, bound))
+        ratio = flat / laws.typical.to(flat.dtype)
+        lower, weak = _factors(laws, ratio)
+        if not weak.any():
+            return GramMetric(laws, root, ratio, lower)
+    if weak.all():
+        return _safer(factor, root)
+    return _patched(factor, root, laws, ratio, lower, weak)
+
+
+def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """Cholesky factors (N, r, r) of the Gram matrices, and which of them (N,) are not to be trusted."""
+    K = lower_gram(laws.basis.to(ratio.dtype), ratio.square())
+    lower = torch.linalg.cholesky_ex(K).L
+    share = lower.diagonal(dim1=-2, dim2=-1).square() / K.diagonal(dim1=-2, dim2=-1)
+    return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
+
+
+def _safer(factor: Factor, root: Tensor) -> BatchMetric:
+    return batch_metric(factor, root.double()) if root.dtype == torch.float32 else weighted_metric(factor, root)
+
+
+def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower: Tensor, weak: Tensor) -> PatchedMetric:
+    """A safer metric for the `weak` samples; in the other one they stand with the typical weights."""
+    index, column = weak.nonzero().squeeze(-1), weak.unsqueeze(-1)
+    eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
+    tame = torch.where(column.reshape(*root.shape[:-1], 1), laws.typical.to(root.dtype), root)
+    base = GramMetric(laws, tame, ratio.where(~column, 1.0), lower.where(~column.unsqueeze(-1), eye))
+    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index]), index, root)
