@@ -35,17 +35,23 @@ def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
 
 
-def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
-    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
-    terms, errors = two_product(a, x)
-    error = errors.sum(-1)
+def pairwise_sum(terms: Tensor) -> tuple[Tensor, Tensor]:
+    """`sum(terms)` over the last dimension, taken pairwise, and what rounding lost on the way."""
+    error = torch.zeros_like(terms[..., 0]) if terms.shape[-1] else terms.sum(-1)
     while terms.shape[-1] > 1:
         half = terms.shape[-1] // 2
         rest = terms[..., 2 * half :]
         terms, lost = two_sum(terms[..., :half], terms[..., half : 2 * half])
         error = error + lost.sum(-1)
         terms = torch.cat((terms, rest), -1)
-    return terms.sum(-1) + error
+    return terms.sum(-1), error
+
+
+def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
+    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
+    terms, errors = two_product(a, x)
+    total, lost = pairwise_sum(terms)
+    return total + (errors.sum(-1) + lost)
 
 
 class _ValueOf(torch.autograd.Function):
