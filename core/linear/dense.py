@@ -76,6 +76,10 @@ class DenseLaws:
         """`A z - b` (..., m) with compensated sums, over all variables; differentiable."""
         return compensated_residual(self.coefficients, z, b)
 
+    def members(self, laws: Tensor) -> Tensor:
+        """(..., n), True for free variables of any of the `laws` (..., m) marked."""
+        return torch.einsum("...mn,...m->...n", (self.A != 0).double(), laws.double()) > 0
+
     @property
     def rank(self) -> int | Tensor:
         rank = self.factor.rank

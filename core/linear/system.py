@@ -24,6 +24,7 @@ from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE
 from lawful.core.linear.laws import LeastMoves, as_matrix, build_laws
 from lawful.core.linear.metric import Root
+from lawful.core.linear.noise import without_noise
 from lawful.core.linear.on_laws import with_gradient_of_move
 from lawful.core.linear.rhs import RightHandSide, law_slack
 from lawful.core.linear.settle import settle
@@ -371,7 +372,11 @@ class LinearSystem:
             return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
         careful = settle(z.double(), stored, self.residual, self.allowance, move)
+        careful = without_noise(careful, self._checked, self._laws.absolute, self._laws.members)
         return torch.where(done.unsqueeze(-1), quick, careful)
+
+    def _checked(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return self.residual(z), self.allowance(z, torch.float64)
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""

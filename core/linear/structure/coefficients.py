@@ -78,9 +78,9 @@ class Coefficients:
         """Values of classes (..., q) at the entries of the matrix (..., e); differentiable."""
         return self._members.take(y)
 
-    def pulled(self, y: Tensor) -> Tensor:
-        """Transposed product on classes, (..., m) -> (..., q); differentiable."""
-        return self._members.sum(self.value * self.rows.take(y))
+    def touched(self, laws: Tensor) -> Tensor:
+        """How many of the laws marked by ones (..., m) each class (..., q) takes part in."""
+        return self._members.sum(self.rows.take(laws))
 
     def class_weights(self, weights: Tensor) -> Tensor:
         """Weights of classes (..., q) from those of variables (..., n); differentiable."""

@@ -86,6 +86,10 @@ class SparseLaws:
     def residual(self, z: Tensor, b: Tensor) -> Tensor:
         return self.coefficients.residual(z, b)
 
+    def members(self, laws: Tensor) -> Tensor:
+        marked = self.coefficients.touched(laws.double())
+        return (self.coefficients.columns.take(marked) > 0) & self.free
+
     @property
     def rank(self) -> int | Tensor:
         rank = self.keep.sum(-1)

@@ -29,6 +29,10 @@ class StructuredMetric:
     def batch_shape(self) -> torch.Size:
         return torch.broadcast_shapes(self.root.shape[:-1], self.free.shape[:-1])
 
+    @cached_property
+    def all_free(self) -> bool:
+        return bool(self.free.all())
+
     @property
     def _weights(self) -> Tensor:
         return self.root.double().square() * self.free

@@ -39,7 +39,7 @@ class _Residuals:
 
     def __init__(self, metric: StructuredMetric, b: Tensor):
         self._A, self._b = metric.coefficients, b.detach()
-        self._free = None if metric.free.all() else metric.free
+        self._free = None if metric.all_free else metric.free
         self._terms = self._A.columns.longest + self._A.rows.longest + 4
 
     def at(self, z: Tensor, accurate: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,7 +62,9 @@ def _moved(z: Tensor, metric: StructuredMetric, residual: Tensor, stored: torch.
     width = max(CHUNK // max(z[..., 0].numel(), 1), 1)
     for start in range(0, A.n, width):
         here = slice(start, start + width)
-        step = pick(pulled, classes.place[here]) * metric.root[..., here].double().square() * metric.free[..., here]
+        root = metric.root[..., here].double()
+        step = pick(pulled, classes.place[here]) * (root * root)
         step = step if A.scale is None else A.scale[here] * step
-        out[..., here] = (z[..., here].double() - step).to(stored)
+        step = step if metric.all_free else metric.free[..., here] * step
+        out[..., here] = (z[..., here] - step).to(stored)
     return out

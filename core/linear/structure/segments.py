@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lawful.core.linear.exact import pairwise_sum, two_product
 
-CHUNK = 2**15
+CHUNK = 2**16
 """Numbers worked on together where there are many: what fits a cache."""
 
 
