@@ -49,7 +49,6 @@ class GramMetric:
     def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
         self._laws, self.root, self._lower = laws, root, lower
         self._weights = ratio.square().reshape(root.shape)
-        self._basis = laws.basis.to(ratio.dtype)
         self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
         self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
 
@@ -64,15 +63,15 @@ class GramMetric:
             weights = self._relative.square()
             K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
             return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
-        size = mixed.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(mixed.dtype).tiny)
-        multipliers = self._solved((mixed / size).to(self._basis.dtype))
-        return (self._weights * (multipliers @ self._basis)) * (self._laws.typical * size)
+        multipliers = self._solved(mixed.to(self._weights.dtype))
+        return (self._weights * (multipliers @ self._scaled)).double()
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        gradient = gradient.to(self._basis.dtype)
+        gradient = gradient.to(self._weights.dtype)
         multipliers = self._solved((gradient * self._weights) @ self._scaled.mT)
-        return gradient - multipliers @ self._unscaled, multipliers.double() @ self._laws.mix
+        by_b = multipliers.double() @ self._laws.mix if wants_b else None
+        return gradient - multipliers @ self._unscaled, by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
@@ -147,10 +146,10 @@ class PatchedMetric:
     def move(self, residual: Tensor) -> Tensor:
         return self._patched(self._base.move(residual), self._patch.move(self._part(residual)), 1)
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = zip(self._base.adjoint(gradient), self._patch.adjoint(self._part(gradient)), strict=True)
-        by_z, by_b = (self._patched(whole, part, 1) for whole, part in pairs)
-        return by_z, by_b
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
+        by_z, by_b = self._base.adjoint(gradient, wants_b)
+        patch_z, patch_b = self._patch.adjoint(self._part(gradient), wants_b)
+        return self._patched(by_z, patch_z, 1), None if by_b is None else self._patched(by_b, patch_b, 1)
 
     @property
     def log_det(self) -> Tensor:
@@ -171,7 +170,7 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
         return weighted_metric(factor, root.double())
     with torch.no_grad():
         flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
-        laws = EvenLaws(factor, flat.double().mean(0).clamp(1 / bound, bound))
+        laws = EvenLaws(factor, flat.mean(0).double().clamp(1 / bound, bound))
         ratio = flat / laws.typical.to(flat.dtype)
         lower, weak = _factors(laws, ratio)
         if not weak.any():

@@ -4,7 +4,7 @@ QR of the weighted laws rather than a Gram matrix, which would square their cond
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -24,7 +24,7 @@ class Root(Protocol):
         """`F^T X` (..., k, r) for X (..., n, r)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Metric:
     """The solution operator of `min dz^T S^-1 dz` subject to `A dz = residual`.
 
@@ -52,7 +52,7 @@ class Metric:
         return _product(residual, self.gain.mT)
 
 
-@dataclass(frozen=True)
+@dataclass
 class WeightedMetric(Metric):
     """The metric of a diagonal `S = W`, that is of `min sum(dz_i^2 / weights_i)`.
 
@@ -61,16 +61,25 @@ class WeightedMetric(Metric):
     """
 
     root: Tensor
+    _defect: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def take(self, group: Tensor | None) -> "WeightedMetric":
         index = 0 if group is None else group
-        return WeightedMetric(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        return WeightedMetric(self.gain[index], self.basis[index], self.log_det[index], self.root[index])
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        gradient = gradient.to(self.gain.dtype)
-        across = _product(_product(gradient, self.basis), self.basis.mT) / self.root.square()
-        return gradient - across, _product(gradient, self.gain)
+        basis = self.basis.to(gradient.dtype)
+        unweighted = basis / self.root.to(gradient.dtype).square().unsqueeze(-1)
+        across = _product(_product(gradient, basis), unweighted.mT)
+        return gradient - across, _product(gradient.double(), self.gain) if wants_b else None
+
+    def defect(self, A: Tensor) -> tuple[Tensor, Tensor]:
+        """Lengths (..., m) of the rows of `A gain - 1`, and the Frobenius norm (..., 1) of `gain`."""
+        if self._defect is None:
+            eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
+            self._defect = (A @ self.gain - eye).norm(dim=-1), self.gain.norm(dim=(-2, -1)).unsqueeze(-1)
+        return self._defect
 
 
 def _product(x: Tensor, M: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class ClosedForm(Protocol):
 
     root: Tensor
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
 
 
@@ -37,8 +37,8 @@ class _Moved(torch.autograd.Function):
         z, b, root, step = ctx.saved_tensors
         if torch.is_grad_enabled():
             return *_again(ctx, z, b, root, gradients[0]), None, None, None, None
-        by_z, by_b = ctx.metric.adjoint(gradients[0])
-        by_root = -2 * by_z * step / root if ctx.needs_input_grad[2] else None
+        by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
+        by_root = (by_z * step).div_(-0.5 * root) if ctx.needs_input_grad[2] else None
         found = ((by_z, z), (by_b, b), (by_root, root))
         return *(None if g is None else g.sum_to_size(x.shape).to(x.dtype) for g, x in found), None, None, None, None
 
@@ -62,5 +62,5 @@ def with_gradient_of_move(
         return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)
     if not (z.requires_grad or b.requires_grad or metric.root.requires_grad):
         return value.to(z.dtype)
-    step = (z.detach() - value).to(metric.root.dtype) if metric.root.requires_grad else value.new_empty(0)
+    step = (z.detach().double() - value).to(metric.root.dtype) if metric.root.requires_grad else value.new_empty(0)
     return _Moved.apply(z, b, metric.root, value.to(z.dtype), step, metric, residual_of)

@@ -12,50 +12,59 @@ from torch import Tensor
 
 from lawful.core.linear.exact import matvec
 
+UNIT = 2.0**-53
+"""Largest relative error of one float64 operation."""
+
 _DIGITS = 53
-_UNIT = 2.0**-53
 _SHORT = 27
 """Coefficients of at most so many bits, as small integers and float32 numbers are, need no second slice."""
+
+_SOME = 32
 
 
 def power_above(x: Tensor) -> Tensor:
     """The least power of two above max |x| over the last dimension, (..., 1); one for zeros."""
-    largest = torch.linalg.vector_norm(x, float("inf"), dim=-1, keepdim=True)
+    largest = torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True))
     return torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent)
 
 
 def leading(x: Tensor, power: Tensor, bits: int) -> Tensor:
     """`x` rounded to multiples of `power / 2^bits`, where `power >= |x|`."""
     shift = 1.5 * 2.0 ** (_DIGITS - 1 - bits) * power
-    return (x + shift) - shift
+    return (x + shift).sub_(shift)
 
 
 class SlicedLaws:
     """Coefficients (..., m, n) prepared for residuals with error bounds.
 
     Attributes:
-        A: float64. one_norms: (..., m), `sum_j |a_ij|`.
+        A: float64. norms: (..., m), Euclidean lengths of the rows.
     """
 
     def __init__(self, A: Tensor):
-        self.A, self._n = A, A.shape[-1]
-        self.one_norms = A.abs().sum(-1)
-        power = power_above(A) if A.shape[-1] else A.new_ones(*A.shape[:-1], 1)
-        room = _DIGITS - math.ceil(math.log2(max(self._n, 2)))
-        short = torch.equal(leading(A, power, _SHORT), A)
+        self.A, self.n, self.norms = A, A.shape[-1], A.norm(dim=-1)
+        self._power = power_above(A)
+        room = _DIGITS - math.ceil(math.log2(max(self.n, 2)))
+        short = torch.equal(leading(A, self._power, _SHORT), A)
         bits = _SHORT if short else room // 2
-        self._head = leading(A, power, bits)
+        self._head = leading(A, self._power, bits)
         self._tail = None if short else A - self._head
         self._bits = room - bits
-        left = self.one_norms * 2.0**-self._bits + (0.0 if short else self._n * power.squeeze(-1) * 2.0**-bits)
-        self._left = (self._n + 4) * _UNIT * left
-        self._power = power
-        self._relative = (A / power).abs().float()
+        left = A.abs().sum(-1) * 2.0**-self._bits
+        left = left if short else left + self.n * self._power.squeeze(-1) * 2.0**-bits
+        self._left = (self.n + 4) * UNIT * left
+        self._sizes = (A / self._power).abs().float()
+        self._some = torch.arange(0, self.n, max(1, self.n // _SOME), device=A.device)
+        if not (self._sizes[..., self._some] > 0.1).any(-1).all():
+            self._some = torch.arange(self.n, device=A.device)
 
-    def plain(self, z: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """`A z - b` (..., m) by one product, and a bound on its error: for z (..., n), b (..., m)."""
-        value = matvec(self.A, z) - b
-        return value, (self._n + 2) * _UNIT * (self.one_norms * power_above(z) + b.abs())
+    def plain(self, z: Tensor, b: Tensor) -> Tensor:
+        """`A z - b` (..., m) by one product, for z (..., n), b (..., m)."""
+        return matvec(self.A, z) - b
+
+    def plain_error(self, length: Tensor, b: Tensor) -> Tensor:
+        """A bound (..., m) on the error of `plain` for z of a Euclidean `length` (..., 1)."""
+        return (self.n + 2) * UNIT * torch.addcmul(b.abs(), length, self.norms)
 
     def accurate(self, z: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """`A z - b` (..., m) about as exact as if summed in twice the precision, and a bound on its error."""
@@ -63,11 +72,16 @@ class SlicedLaws:
         head = leading(z, power, self._bits)
         value = (matvec(self._head, head) - b) + matvec(self.A, z - head)
         if self._tail is not None:
-            value = value + matvec(self._tail, head)
-        return value, self._left * power + 4 * _UNIT * value.abs()
+            value += matvec(self._tail, head)
+        return value, torch.add(self._left * power, value.abs(), alpha=4 * UNIT)
 
     def size(self, z: Tensor) -> Tensor:
         """`sum_j |a_ij z_j|` (..., m), at most a thousandth too small and never too large."""
         power = power_above(z)
-        relative = (z / power).abs_().float()
-        return 0.999 * matvec(self._relative, relative).double() * power * self._power.squeeze(-1)
+        relative = (z / power).float().abs_()
+        return matvec(self._sizes, relative).double() * (0.999 * power * self._power.squeeze(-1))
+
+    def least_size(self, z: Tensor) -> Tensor:
+        """A lower bound (..., m) of `size`, from some variables."""
+        some = z.index_select(-1, self._some).abs_()
+        return 0.999 * matvec(self._sizes[..., self._some].double() * self._power, some)

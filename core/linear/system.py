@@ -277,7 +277,7 @@ class LinearSystem:
     @torch.no_grad()
     def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> Tensor:
         z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
-        quick, done = settle_quickly(z, self._rhs.values, self._rhs.rounding, self._sliced, metric.move, stored)
+        quick, done = self._quickly(metric, z, stored)
         if done.all():
             return quick
         factor = self._factor.take(self._group) if self._factor.has_dependent else None
@@ -288,9 +288,16 @@ class LinearSystem:
         careful = settle(z, stored, self.residual, self.allowance, move)
         return torch.where(done.unsqueeze(-1), quick, careful)
 
-    @property
+    def _quickly(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+        values, rounding = self._rhs.values, self._rhs.rounding
+        if self._free.all():
+            return settle_quickly(z, values, rounding, self._sliced, metric, stored)
+        moved, done = settle_quickly(torch.where(self._free, z, 0.0), values, rounding, self._sliced, metric, stored)
+        return torch.where(self._free, moved, z), done
+
+    @cached_property
     def _sliced(self) -> SlicedLaws:
-        return SlicedLaws(self.A)
+        return SlicedLaws(self._A)
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""
@@ -310,6 +317,7 @@ class LinearSystem:
         """The same system on another device (one with float64)."""
         system = copy.copy(self)
         system.__dict__.pop("_unweighted", None)
+        system.__dict__.pop("_sliced", None)
         system._A, system._free, system._fixed = (x.to(device) for x in (self._A, self._free, self._fixed))
         system._rhs = self._rhs.to(device)
         system._group = None if self._group is None else self._group.to(device)
