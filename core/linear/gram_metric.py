@@ -149,7 +149,8 @@ class PatchedMetric:
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         by_z, by_b = self._base.adjoint(gradient, wants_b)
         patch_z, patch_b = self._patch.adjoint(self._part(gradient), wants_b)
-        return self._patched(by_z, patch_z, 1), None if by_b is None else self._patched(by_b, patch_b, 1)
+        by_b = None if by_b is None or patch_b is None else self._patched(by_b, patch_b, 1)
+        return self._patched(by_z, patch_z, 1), by_b
 
     @property
     def log_det(self) -> Tensor:

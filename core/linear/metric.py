@@ -75,10 +75,10 @@ class WeightedMetric(Metric):
         return gradient - across, _product(gradient.double(), self.gain) if wants_b else None
 
     def defect(self, A: Tensor) -> tuple[Tensor, Tensor]:
-        """Lengths (..., m) of the rows of `A gain - 1`, and the Frobenius norm (..., 1) of `gain`."""
+        """Lengths (m,) of the rows of `A gain - 1`, and the Frobenius norm of `gain`, when these have no batch."""
         if self._defect is None:
             eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
-            self._defect = (A @ self.gain - eye).norm(dim=-1), self.gain.norm(dim=(-2, -1)).unsqueeze(-1)
+            self._defect = (A @ self.gain - eye).norm(dim=-1), self.gain.norm()
         return self._defect
 
 

@@ -5,22 +5,12 @@ gradient `g` by z: `g - A' u` by x, `u` by b, and `-2 (g - A' u) (x - z) / root`
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
-
-
-@runtime_checkable
-class ClosedForm(Protocol):
-    """A metric of weights that knows the gradient of its moves; others are differentiated as they compute them."""
-
-    root: Tensor
-
-    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
-        """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
 
 
 class _Moved(torch.autograd.Function):
@@ -55,10 +45,13 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> li
 def with_gradient_of_move(
     z: Tensor, b: Tensor, value: Tensor, metric: Any, residual_of: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """`value` (..., n) in the dtype of z: where `metric` moved z (..., n), differentiable in all."""
+    """`value` (..., n) in the dtype of z: where `metric` moved z (..., n), differentiable in all.
+
+    Metrics of weights have `adjoint`, the closed form; others are differentiated as they compute their moves.
+    """
     if not torch.is_grad_enabled():
         return value.to(z.dtype)
-    if not isinstance(metric, ClosedForm):
+    if not hasattr(metric, "adjoint"):
         return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)
     if not (z.requires_grad or b.requires_grad or metric.root.requires_grad):
         return value.to(z.dtype)

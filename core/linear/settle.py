@@ -13,20 +13,14 @@ from torch import Tensor
 
 from lawful.core.linear.exact import ulp_ratio
 from lawful.core.linear.factor import Factor
+from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import WeightedMetric
-from lawful.core.linear.sliced import SlicedLaws
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
 _MAX_STEPS = 6
-_QUICK_STEPS = 3
-_QUICK_ULPS = {torch.float32: 0.5, torch.float64: 2.0}
-"""Rounding to float32 adds one more."""
-
-_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
-"""Half spacings of numbers just below one; those of smaller numbers are at least half of it, relatively."""
-
+_QUICK_STEPS = 2
 _SMALLEST_SHARE = 1e-15
 
 
@@ -82,56 +76,22 @@ def settle(
     return z
 
 
-def settle_quickly(
-    z: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, metric: Any, stored: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Points (..., n) after a few least moves of z, and which of them (...) surely stand on the laws (..., m).
+def settle_quickly(z: Tensor, judge: Judge, metric: Any, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Points (..., n) after a few least moves of z, and which of them (...) are surely off before and lawful after.
 
-    Sure means: they were surely off by more than `SETTLED_ULPS`, and their residual and the bound on its error
-    are together within what `stored` allows. Nothing is known of the others.
+    Nothing is known of the others.
     """
-    length, residual = z.norm(dim=-1, keepdim=True), laws.plain(z, b)
-    off = _surely_off(residual, length, b, rounding, laws, stored)
-    sure = torch.zeros_like(off)
-    if stored == torch.float32 and isinstance(metric, WeightedMetric):
-        z = z - metric.move(residual)
-        return z, off & _foreseen(z, length, residual, b, rounding, laws, metric)
+    start, residual = z, judge.residual(z)
+    off = judge.surely_off(z, residual)
+    z = z - metric.move(residual)
+    if stored == torch.float32 and isinstance(metric, WeightedMetric) and metric.gain.dim() == 2:
+        sure = judge.foreseen(z, start, residual, metric)
+        if sure.all():
+            return z, off
+    residual, sure = judge.judged(z)
     for _ in range(_QUICK_STEPS):
         if not (off & ~sure).any():
             break
-        z = z - metric.move(residual)
-        residual, sure = _judged(z, b, rounding, laws, stored)
+        z = torch.where(sure.unsqueeze(-1), z, z - metric.move(residual))
+        residual, sure = judge.judged(z)
     return z, off & sure
-
-
-def _surely_off(
-    residual: Tensor, length: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, stored: torch.dtype
-) -> Tensor:
-    allowed = torch.addcmul(rounding, length, laws.norms, value=_HALF[stored])
-    limit = torch.add(laws.plain_error(length, b), allowed, alpha=SETTLED_ULPS)
-    return (residual.abs() > limit).any(-1)
-
-
-def _judged(z: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The residual (..., m), and which points (...) surely stand on the laws."""
-    if stored == torch.float32:
-        residual = laws.plain(z, b)
-        error, size = laws.plain_error(z.norm(dim=-1, keepdim=True), b), laws.least_size(z)
-    else:
-        (residual, error), size = laws.accurate(z, b), laws.size(z)
-    return residual, (residual.abs() + error <= _QUICK_ULPS[stored] * (_HALF[stored] / 2 * size + rounding)).all(-1)
-
-
-def _foreseen(
-    z: Tensor, length: Tensor, residual: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, metric: WeightedMetric
-) -> Tensor:
-    """Which points (...) surely stand on the laws as float32 after one float64 move from `residual` and `length`.
-
-    What is left is the rounding of the residual, of the move and of the point, and what `A gain` differs from one.
-    """
-    defect, reach = metric.defect(laws.A)
-    moved = residual.norm(dim=-1, keepdim=True)
-    lengths = torch.add(length + z.norm(dim=-1, keepdim=True), moved * reach, alpha=residual.shape[-1] / laws.n)
-    error = torch.addcmul(laws.plain_error(2 * lengths, b), moved, defect)
-    allowed = _QUICK_ULPS[torch.float32] * torch.add(rounding, laws.least_size(z), alpha=_HALF[torch.float32] / 2)
-    return (error <= allowed).all(-1)

@@ -23,6 +23,7 @@ from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE, factorise
 from lawful.core.linear.gram_metric import BatchMetric, batch_metric
+from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.on_laws import with_gradient_of_move
 from lawful.core.linear.restrict import refactorise
@@ -181,7 +182,7 @@ class LinearSystem:
         newly = self._free & ~free
         given, spacing = self._given(z, newly)
         system = copy.copy(self)
-        system.__dict__.pop("_unweighted", None)
+        system._forget("_unweighted", "_judges")
         system._free = self._free & free
         system._fixed = torch.where(newly, given, self._fixed)
         slack = self._rhs.slack if tolerance is None else law_slack(tolerance, self.m, self.device)
@@ -190,6 +191,10 @@ class LinearSystem:
         if check:
             system._require_consistent()
         return system
+
+    def _forget(self, *cached: str) -> None:
+        for name in cached:
+            self.__dict__.pop(name, None)
 
     def _given(self, z: Any, newly: Tensor) -> tuple[Tensor, Tensor]:
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
@@ -289,15 +294,23 @@ class LinearSystem:
         return torch.where(done.unsqueeze(-1), quick, careful)
 
     def _quickly(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        values, rounding = self._rhs.values, self._rhs.rounding
         if self._free.all():
-            return settle_quickly(z, values, rounding, self._sliced, metric, stored)
-        moved, done = settle_quickly(torch.where(self._free, z, 0.0), values, rounding, self._sliced, metric, stored)
+            return settle_quickly(z, self._judge(stored), metric, stored)
+        moved, done = settle_quickly(torch.where(self._free, z, 0.0), self._judge(stored), metric, stored)
         return torch.where(self._free, moved, z), done
 
     @cached_property
     def _sliced(self) -> SlicedLaws:
         return SlicedLaws(self._A)
+
+    @cached_property
+    def _judges(self) -> dict[torch.dtype, Judge]:
+        return {}
+
+    def _judge(self, stored: torch.dtype) -> Judge:
+        if stored not in self._judges:
+            self._judges[stored] = Judge(self._sliced, self._rhs.values.detach(), self._rhs.rounding, stored)
+        return self._judges[stored]
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""
@@ -316,8 +329,7 @@ class LinearSystem:
     def to(self, device: torch.device | str) -> "LinearSystem":
         """The same system on another device (one with float64)."""
         system = copy.copy(self)
-        system.__dict__.pop("_unweighted", None)
-        system.__dict__.pop("_sliced", None)
+        system._forget("_unweighted", "_judges", "_sliced")
         system._A, system._free, system._fixed = (x.to(device) for x in (self._A, self._free, self._fixed))
         system._rhs = self._rhs.to(device)
         system._group = None if self._group is None else self._group.to(device)

@@ -1,0 +1,66 @@
+"""Which points surely stand on the laws, and which surely do not: bounds that cost little beside a product with `A`."""
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.exact import matvec
+from lawful.core.linear.metric import WeightedMetric
+from lawful.core.linear.sliced import UNIT, SlicedLaws
+
+_ENOUGH = {torch.float32: 0.5, torch.float64: 2.0}
+"""Ulps to which a point that stays float64 may miss a law; rounding to float32 adds one more."""
+
+_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+"""Half a spacing is at most this part of a number, and at least half of it."""
+
+
+class Judge:
+    """Laws with right-hand sides `b` (..., m), each known to `rounding` (..., m), for numbers stored as `stored`.
+
+    Lengths are Euclidean: `|sum_j a_ij z_j| <= |a_i| |z|`, and a product of n terms is off by at most n + 2 roundings.
+    """
+
+    def __init__(self, laws: SlicedLaws, b: Tensor, rounding: Tensor, stored: torch.dtype):
+        self._laws, self._b, self._stored = laws, b, stored
+        relative = (laws.n + 2) * UNIT
+        self._error, self._error_of_b = relative * laws.norms, relative * b.abs()
+        self._off, self._off_of_b = self._error + 2 * _HALF[stored] * laws.norms, self._error_of_b + 2 * rounding
+        self._room = _ENOUGH[stored] * rounding
+        self._room_per_size = _ENOUGH[stored] * _HALF[stored] / 2
+
+    def residual(self, z: Tensor) -> Tensor:
+        """`A z - b` (..., m) by one float64 product."""
+        return matvec(self._laws.A, z) - self._b
+
+    def surely_off(self, z: Tensor, residual: Tensor) -> Tensor:
+        """Points (...) z that miss a law by more than two ulps, by their `residual` (..., m)."""
+        length = _length(z)
+        return (residual.abs() > torch.addcmul(self._off_of_b, length, self._off)).any(-1)
+
+    def judged(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The residual (..., m) of z (..., n), and which points (...) surely stand on the laws."""
+        if self._stored == torch.float32:
+            residual, room = self.residual(z), self._least_room(z)
+            error = torch.addcmul(self._error_of_b, _length(z), self._error)
+        else:
+            residual, error, spacings = self._laws.accurate(z, self._b)
+            room = torch.add(self._room, spacings, alpha=_ENOUGH[self._stored])
+        return residual, (residual.abs().add_(error) <= room).all(-1)
+
+    def foreseen(self, z: Tensor, start: Tensor, residual: Tensor, metric: WeightedMetric) -> Tensor:
+        """Points (...) z that surely stand on the laws after one move, from `start` (..., n) with `residual` (..., m).
+
+        What is left is the rounding of the residual, of the move and of the point, and what `A gain` differs from one.
+        """
+        defect, reach = metric.defect(self._laws.A)
+        moved = _length(residual)
+        lengths = torch.addcmul(_length(start) + _length(z), moved, reach)
+        error = torch.addcmul(self._error_of_b, lengths, self._error, value=2.0).addcmul_(moved, defect)
+        return (error <= self._least_room(z)).all(-1)
+
+    def _least_room(self, z: Tensor) -> Tensor:
+        return torch.add(self._room, self._laws.least_size(z), alpha=self._room_per_size)
+
+
+def _length(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
