@@ -36,6 +36,16 @@ class EvenLaws:
         self.basis = Q.mT
         self.mix = torch.linalg.solve_triangular(R.mT, factor.pick, upper=False)
         self.log_volume = 2 * R.diagonal().abs().log().sum()
+        self._compared: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def compared(self, A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lengths (m,) of `A * typical` and of the rows of `A * typical basis^T mix - 1`, and the norm of `mix`."""
+        if self._compared is None:
+            scaled = A * self.typical
+            eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
+            defect = (scaled @ self.basis.mT @ self.mix - eye).norm(dim=-1)
+            self._compared = scaled.norm(dim=-1), defect, self.mix.norm()
+        return self._compared
 
 
 class GramMetric:
@@ -63,8 +73,24 @@ class GramMetric:
             weights = self._relative.square()
             K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
             return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
-        multipliers = self._solved(mixed.to(self._weights.dtype))
+        return self._moved(self._solved(mixed.to(self._weights.dtype)))
+
+    def _moved(self, multipliers: Tensor) -> Tensor:
         return (self._weights * (multipliers @ self._scaled)).double()
+
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
+
+        Backward error of a Gram matrix of n terms and its Cholesky solution: Higham, Accuracy and Stability of
+        Numerical Algorithms (2002), theorem 10.4. Norms stand for absolute values.
+        """
+        lengths, defect, mixing = self._laws.compared(A)
+        (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
+        multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
+        size = multipliers.double().norm(dim=-1, keepdim=True) * self._weights.double().sum(-1, keepdim=True)
+        own = residual.norm(dim=-1, keepdim=True)
+        left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
+        return self._moved(multipliers), left
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import matvec
-from lawful.core.linear.metric import WeightedMetric
-from lawful.core.linear.sliced import UNIT, SlicedLaws
+from lawful.core.linear.exact import UNIT, matvec
+from lawful.core.linear.sliced import SlicedLaws
 
 _ENOUGH = {torch.float32: 0.5, torch.float64: 2.0}
 """Ulps to which a point that stays float64 may miss a law; rounding to float32 adds one more."""
@@ -39,24 +38,23 @@ class Judge:
 
     def judged(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The residual (..., m) of z (..., n), and which points (...) surely stand on the laws."""
+        residual, error, room = self.precise(z)
+        return residual, (residual.abs() + error <= room).all(-1)
+
+    def precise(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The residual of z (..., n), a bound on its error and one on what a lawful point may miss, all (..., m)."""
         if self._stored == torch.float32:
-            residual, room = self.residual(z), self._least_room(z)
-            error = torch.addcmul(self._error_of_b, _length(z), self._error)
-        else:
-            residual, error, spacings = self._laws.accurate(z, self._b)
-            room = torch.add(self._room, spacings, alpha=_ENOUGH[self._stored])
-        return residual, (residual.abs().add_(error) <= room).all(-1)
+            return self.residual(z), torch.addcmul(self._error_of_b, _length(z), self._error), self._least_room(z)
+        residual, error, spacings = self._laws.accurate(z, self._b)
+        return residual, error, torch.add(self._room, spacings, alpha=_ENOUGH[self._stored])
 
-    def foreseen(self, z: Tensor, start: Tensor, residual: Tensor, metric: WeightedMetric) -> Tensor:
-        """Points (...) z that surely stand on the laws after one move, from `start` (..., n) with `residual` (..., m).
+    def foreseen(self, z: Tensor, start: Tensor, left: Tensor) -> Tensor:
+        """Points (...) z that surely stand on the laws as float32 after a move from `start` that left out `left`.
 
-        What is left is the rounding of the residual, of the move and of the point, and what `A gain` differs from one.
+        `left` (..., m) bounds `A move - residual`; roundings of the residual and of the point come to it.
         """
-        defect, reach = metric.defect(self._laws.A)
-        moved = _length(residual)
-        lengths = torch.addcmul(_length(start) + _length(z), moved, reach)
-        error = torch.addcmul(self._error_of_b, lengths, self._error, value=2.0).addcmul_(moved, defect)
-        return (error <= self._least_room(z)).all(-1)
+        error = torch.addcmul(self._error_of_b, _length(start) + _length(z), self._error, value=2.0)
+        return (error.add_(left) <= self._least_room(z)).all(-1)
 
     def _least_room(self, z: Tensor) -> Tensor:
         return torch.add(self._room, self._laws.least_size(z), alpha=self._room_per_size)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import RankError
+from lawful.core.linear.exact import UNIT
 from lawful.core.linear.factor import Factor
 
 
@@ -61,7 +62,7 @@ class WeightedMetric(Metric):
     """
 
     root: Tensor
-    _defect: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
+    _left: Tensor | None = field(default=None, init=False, repr=False)
 
     def take(self, group: Tensor | None) -> "WeightedMetric":
         index = 0 if group is None else group
@@ -74,12 +75,13 @@ class WeightedMetric(Metric):
         across = _product(_product(gradient, basis), unweighted.mT)
         return gradient - across, _product(gradient.double(), self.gain) if wants_b else None
 
-    def defect(self, A: Tensor) -> tuple[Tensor, Tensor]:
-        """Lengths (m,) of the rows of `A gain - 1`, and the Frobenius norm of `gain`, when these have no batch."""
-        if self._defect is None:
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""
+        if self._left is None:
             eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
-            self._defect = (A @ self.gain - eye).norm(dim=-1), self.gain.norm()
-        return self._defect
+            defect = (A @ self.gain - eye).norm(dim=-1)
+            self._left = defect + (A.shape[-2] + 4) * UNIT * self.gain.norm() * A.norm(dim=-1)
+        return self.move(residual), self._left * residual.norm(dim=-1, keepdim=True)
 
 
 def _product(x: Tensor, M: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from torch import Tensor
 from lawful.core.linear.exact import ulp_ratio
 from lawful.core.linear.factor import Factor
 from lawful.core.linear.judge import Judge
-from lawful.core.linear.metric import WeightedMetric
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
@@ -76,18 +75,28 @@ def settle(
     return z
 
 
-def settle_quickly(z: Tensor, judge: Judge, metric: Any, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+def settle_quickly(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
     """Points (..., n) after a few least moves of z, and which of them (...) are surely off before and lawful after.
 
-    Nothing is known of the others.
+    Nothing is known of the others. Where the metric bounds the error of its moves, the last residual need not be
+    computed: in float64 a second move leaves the rounding of the point, one ulp, and little else.
     """
-    start, residual = z, judge.residual(z)
+    residual = judge.residual(z)
     off = judge.surely_off(z, residual)
-    z = z - metric.move(residual)
-    if stored == torch.float32 and isinstance(metric, WeightedMetric) and metric.gain.dim() == 2:
-        sure = judge.foreseen(z, start, residual, metric)
-        if sure.all():
-            return z, off
+    if not hasattr(metric, "bounded_move") or A.dim() > 2:
+        return _stepwise(z - metric.move(residual), judge, metric, off)
+    move, left = metric.bounded_move(residual, A)
+    start, z = z, z - move
+    if stored == torch.float32:
+        sure = judge.foreseen(z, start, left)
+    else:
+        residual, error, room = judge.precise(z)
+        move, left = metric.bounded_move(residual, A)
+        z, sure = z - move, (left + error <= room / 4).all(-1)
+    return (z, off) if sure.all() else _stepwise(z, judge, metric, off)
+
+
+def _stepwise(z: Tensor, judge: Judge, metric: Any, off: Tensor) -> tuple[Tensor, Tensor]:
     residual, sure = judge.judged(z)
     for _ in range(_QUICK_STEPS):
         if not (off & ~sure).any():

@@ -10,10 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import matvec
-
-UNIT = 2.0**-53
-"""Largest relative error of one float64 operation."""
+from lawful.core.linear.exact import UNIT, matvec
 
 _DIGITS = 53
 _SHORT = 27

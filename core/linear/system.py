@@ -294,10 +294,9 @@ class LinearSystem:
         return torch.where(done.unsqueeze(-1), quick, careful)
 
     def _quickly(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        if self._free.all():
-            return settle_quickly(z, self._judge(stored), metric, stored)
-        moved, done = settle_quickly(torch.where(self._free, z, 0.0), self._judge(stored), metric, stored)
-        return torch.where(self._free, moved, z), done
+        masked = z if self._free.all() else torch.where(self._free, z, 0.0)
+        moved, done = settle_quickly(masked, self._judge(stored), metric, self._A, stored)
+        return moved if masked is z else torch.where(self._free, moved, z), done
 
     @cached_property
     def _sliced(self) -> SlicedLaws:
