@@ -6,6 +6,7 @@ unexplained, which the Cholesky factor shows, judges each matrix. Samples whose 
 next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
 """
 
+import copy
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,7 @@ from lawful.core.linear.metric import WeightedMetric, weighted_metric
 LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
 
+_LARGE = 64
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}
 
 
@@ -76,7 +78,13 @@ class GramMetric:
         return self._moved(self._solved(mixed.to(self._weights.dtype)))
 
     def _moved(self, multipliers: Tensor) -> Tensor:
-        return (self._weights * (multipliers @ self._scaled)).double()
+        return (multipliers @ self._scaled).mul_(self._weights).double()
+
+    def part(self, rows: slice) -> "GramMetric":
+        """The metric of some samples of a batch (N,)."""
+        part = copy.copy(self)
+        part.root, part._lower, part._weights = self.root[rows], self._lower[rows], self._weights[rows]
+        return part
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
@@ -94,10 +102,11 @@ class GramMetric:
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        gradient = gradient.to(self._weights.dtype)
-        multipliers = self._solved((gradient * self._weights) @ self._scaled.mT)
+        working = gradient.to(self._weights.dtype)
+        multipliers = self._solved((working * self._weights) @ self._scaled.mT)
         by_b = multipliers.double() @ self._laws.mix if wants_b else None
-        return gradient - multipliers @ self._unscaled, by_b
+        across = multipliers @ self._unscaled
+        return torch.sub(working, across, out=across).to(gradient.dtype), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
@@ -198,12 +207,14 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
     with torch.no_grad():
         flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
         laws = EvenLaws(factor, flat.mean(0).double().clamp(1 / bound, bound))
-        ratio = flat / laws.typical.to(flat.dtype)
+        # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
+        work = flat.double() if len(laws.basis) < _LARGE else flat
+        ratio = work / laws.typical.to(work.dtype)
         lower, weak = _factors(laws, ratio)
         if not weak.any():
             return GramMetric(laws, root, ratio, lower)
     if weak.all():
-        return _safer(factor, root)
+        return _safer(factor, root, ratio.dtype)
     return _patched(factor, root, laws, ratio, lower, weak)
 
 
@@ -215,8 +226,8 @@ def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
     return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
 
 
-def _safer(factor: Factor, root: Tensor) -> BatchMetric:
-    return batch_metric(factor, root.double()) if root.dtype == torch.float32 else weighted_metric(factor, root)
+def _safer(factor: Factor, root: Tensor, failed: torch.dtype) -> BatchMetric:
+    return batch_metric(factor, root.double()) if failed == torch.float32 else weighted_metric(factor, root.double())
 
 
 def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower: Tensor, weak: Tensor) -> PatchedMetric:
@@ -225,4 +236,4 @@ def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower:
     eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
     tame = torch.where(column.reshape(*root.shape[:-1], 1), laws.typical.to(root.dtype), root)
     base = GramMetric(laws, tame, ratio.where(~column, 1.0), lower.where(~column.unsqueeze(-1), eye))
-    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index]), index, root)
+    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index], ratio.dtype), index, root)

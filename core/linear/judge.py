@@ -1,5 +1,7 @@
 """Which points surely stand on the laws, and which surely do not: bounds that cost little beside a product with `A`."""
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,14 @@ class Judge:
         self._off, self._off_of_b = self._error + 2 * _HALF[stored] * laws.norms, self._error_of_b + 2 * rounding
         self._room = _ENOUGH[stored] * rounding
         self._room_per_size = _ENOUGH[stored] * _HALF[stored] / 2
+
+    def part(self, rows: slice) -> "Judge":
+        """The judge of some samples of a batch (N,)."""
+        part = copy.copy(self)
+        for name in ("_b", "_error_of_b", "_off_of_b", "_room"):
+            whole = getattr(self, name)
+            setattr(part, name, whole if whole.dim() < 2 else whole[rows])
+        return part
 
     def residual(self, z: Tensor) -> Tensor:
         """`A z - b` (..., m) by one float64 product."""

@@ -73,7 +73,12 @@ class WeightedMetric(Metric):
         basis = self.basis.to(gradient.dtype)
         unweighted = basis / self.root.to(gradient.dtype).square().unsqueeze(-1)
         across = _product(_product(gradient, basis), unweighted.mT)
-        return gradient - across, _product(gradient.double(), self.gain) if wants_b else None
+        by_b = _product(gradient.double(), self.gain) if wants_b else None
+        return torch.sub(gradient, across, out=across), by_b
+
+    def part(self, rows: slice) -> "WeightedMetric":
+        """The metric of some samples of a batch (N,)."""
+        return self if self.gain.dim() == 2 else self.take(torch.arange(self.gain.shape[0])[rows])
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""

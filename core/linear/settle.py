@@ -20,6 +20,7 @@ SETTLED_ULPS = 2.0
 
 _MAX_STEPS = 6
 _QUICK_STEPS = 2
+_PART = 2**17
 _SMALLEST_SHARE = 1e-15
 
 
@@ -75,24 +76,48 @@ def settle(
     return z
 
 
-def settle_quickly(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Points (..., n) after a few least moves of z, and which of them (...) are surely off before and lawful after.
+def settle_quickly(
+    z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (..., n) after a few least moves of z, the moves, and which points are surely off before, lawful after.
 
-    Nothing is known of the others. Where the metric bounds the error of its moves, the last residual need not be
-    computed: in float64 a second move leaves the rounding of the point, one ulp, and little else.
+    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last. Large batches
+    go in parts that stay in cache.
+    """
+    rows = max(1, _PART // z.shape[-1])
+    if z.dim() != 2 or len(z) <= rows or not hasattr(metric, "part"):
+        return _moved(z, judge, metric, A, stored)
+    starts = range(0, len(z), rows)
+    slices = [slice(start, start + rows) for start in starts]
+    parts = [_moved(z[rows], judge.part(rows), metric.part(rows), A, stored) for rows in slices]
+    value, step, done = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+    return value, step, done
+
+
+def _moved(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    start = z.double()
+    value, done = _quick_moves(start, judge, metric, A, stored)
+    step = torch.sub(start, value, out=start if start is not z else None)
+    return value.to(z.dtype), step.to(z.dtype), done
+
+
+def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Where the metric bounds the error of its moves, the last residual need not be computed.
+
+    In float64 a second move leaves the rounding of the point, one ulp, and little else.
     """
     residual = judge.residual(z)
     off = judge.surely_off(z, residual)
     if not hasattr(metric, "bounded_move") or A.dim() > 2:
         return _stepwise(z - metric.move(residual), judge, metric, off)
     move, left = metric.bounded_move(residual, A)
-    start, z = z, z - move
+    start, z = z, torch.sub(z, move, out=move)
     if stored == torch.float32:
         sure = judge.foreseen(z, start, left)
     else:
         residual, error, room = judge.precise(z)
         move, left = metric.bounded_move(residual, A)
-        z, sure = z - move, (left + error <= room / 4).all(-1)
+        z, sure = z.sub_(move), (left + error <= room / 4).all(-1)
     return (z, off) if sure.all() else _stepwise(z, judge, metric, off)
 
 

@@ -276,27 +276,29 @@ class LinearSystem:
 
         z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
         """
-        value = self._settled(metric, z.detach().double(), z.dtype if stored is None else stored)
-        return with_gradient_of_move(z, self._rhs.values, value, metric, self.residual)
+        value, step = self._settled(metric, z.detach(), z.dtype if stored is None else stored)
+        return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> Tensor:
+    def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Lawful points and the moves that lead to them, both in the dtype of z."""
         z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
-        quick, done = self._quickly(metric, z, stored)
+        masked = z if self._free.all() else torch.where(self._free, z, 0.0)
+        value, step, done = settle_quickly(masked, self._judge(stored), metric, self._A, stored)
+        value = value if masked is z else torch.where(self._free, value, z)
         if done.all():
-            return quick
+            return value, step
+        careful = self._carefully(metric, z.double(), stored)
+        value = torch.where(done.unsqueeze(-1), value, careful.to(z.dtype))
+        return value, torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+
+    def _carefully(self, metric: Any, z: Tensor, stored: torch.dtype) -> Tensor:
         factor = self._factor.take(self._group) if self._factor.has_dependent else None
 
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
             return metric.move(shared_residual(factor, residual, allowance) if share and factor else residual)
 
-        careful = settle(z, stored, self.residual, self.allowance, move)
-        return torch.where(done.unsqueeze(-1), quick, careful)
-
-    def _quickly(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        masked = z if self._free.all() else torch.where(self._free, z, 0.0)
-        moved, done = settle_quickly(masked, self._judge(stored), metric, self._A, stored)
-        return moved if masked is z else torch.where(self._free, moved, z), done
+        return settle(z, stored, self.residual, self.allowance, move)
 
     @cached_property
     def _sliced(self) -> SlicedLaws:
