@@ -70,8 +70,11 @@ def require_finite(x: Tensor, what: str, labels: Sequence[str]) -> None:
 
 def batch_of(*shapes: Sequence[int]) -> torch.Size:
     """The common batch shape, else ShapeError."""
+    distinct = {tuple(shape) for shape in shapes} - {()}
+    if len(distinct) < 2:  # torch takes long over the usual case
+        return torch.Size(*distinct)
     try:
-        return torch.broadcast_shapes(*(tuple(shape) for shape in shapes))
+        return torch.broadcast_shapes(*distinct)
     except RuntimeError as error:
         raise ShapeError(f"Batch shapes {[tuple(s) for s in shapes]} do not broadcast together.") from error
 

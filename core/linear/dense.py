@@ -14,6 +14,7 @@ from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, matvec
 from lawful.core.linear.factor import Factor, factorise
 from lawful.core.linear.gram_metric import BatchMetric, batch_metric
+from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.restrict import refactorise
 from lawful.core.linear.rhs import RightHandSide
@@ -131,13 +132,22 @@ class DenseLaws:
         """Least moves for a covariance with square root `root`, zero where not free; differentiable."""
         return covariance_metric(self.factor.take(self.group), root)
 
-    def settle_quickly(self, z: Tensor, rhs: RightHandSide, metric: Any, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Points after a few least moves of z (..., n), and which (...) surely stand on the laws; float64."""
-        return settle_quickly(z.double(), rhs.values, rhs.rounding, self._sliced, metric.move, stored)
+    def judge(self, rhs: RightHandSide, stored: torch.dtype) -> Judge:
+        """What is asked whether points stand on the laws with these right-hand sides."""
+        return Judge(self._sliced, rhs.values.detach(), rhs.rounding, stored)
+
+    def settle_quickly(
+        self, z: Tensor, judge: Judge, metric: Any, stored: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Points after a few least moves of z (..., n), the moves, and which points surely stand on the laws."""
+        if self.free.all():
+            return settle_quickly(z, judge, metric, self.coefficients, stored)
+        value, step, done = settle_quickly(torch.where(self.free, z, 0.0), judge, metric, self.coefficients, stored)
+        return torch.where(self.free, value, z), step, done
 
     @cached_property
     def _sliced(self) -> SlicedLaws:
-        return SlicedLaws(self.A)
+        return SlicedLaws(self.coefficients)
 
     @property
     def matrix(self) -> sparse.csc_matrix:

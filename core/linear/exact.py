@@ -11,6 +11,9 @@ from torch import Tensor
 
 from lawful.core.linear.arrays import as_float64, batch_of, float_dtype
 
+UNIT = 2.0**-53
+"""Largest relative error of one float64 operation."""
+
 _SPLITTER = 2.0**27 + 1.0
 _CHUNK = 2**22
 

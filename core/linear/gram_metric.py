@@ -6,6 +6,7 @@ unexplained, which the Cholesky factor shows, judges each matrix. Samples whose 
 next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
 """
 
+import copy
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,7 @@ from lawful.core.linear.metric import WeightedMetric, weighted_metric
 LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
 
+_LARGE = 64
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}
 
 
@@ -33,9 +35,19 @@ class EvenLaws:
     def __init__(self, factor: Factor, typical: Tensor):
         self.typical = typical.where(factor.free, 1.0)
         Q, R = torch.linalg.qr((factor.rows * self.typical).mT)
-        self.basis = Q.mT
+        self.basis = Q.mT * factor.free
         self.mix = torch.linalg.solve_triangular(R.mT, factor.pick, upper=False)
         self.log_volume = 2 * R.diagonal().abs().log().sum()
+        self._compared: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def compared(self, A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lengths (m,) of `A * typical` and of the rows of `A * typical basis^T mix - 1`, and the norm of `mix`."""
+        if self._compared is None:
+            scaled = A * self.typical
+            eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
+            defect = (scaled @ self.basis.mT @ self.mix - eye).norm(dim=-1)
+            self._compared = scaled.norm(dim=-1), defect, self.mix.norm()
+        return self._compared
 
 
 class GramMetric:
@@ -49,7 +61,6 @@ class GramMetric:
     def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
         self._laws, self.root, self._lower = laws, root, lower
         self._weights = ratio.square().reshape(root.shape)
-        self._basis = laws.basis.to(ratio.dtype)
         self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
         self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
 
@@ -64,15 +75,38 @@ class GramMetric:
             weights = self._relative.square()
             K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
             return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
-        size = mixed.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(mixed.dtype).tiny)
-        multipliers = self._solved((mixed / size).to(self._basis.dtype))
-        return (self._weights * (multipliers @ self._basis)) * (self._laws.typical * size)
+        return self._moved(self._solved(mixed.to(self._weights.dtype)))
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def _moved(self, multipliers: Tensor) -> Tensor:
+        return (multipliers @ self._scaled).mul_(self._weights).double()
+
+    def part(self, rows: slice) -> "GramMetric":
+        """The metric of some samples of a batch (N,)."""
+        part = copy.copy(self)
+        part.root, part._lower, part._weights = self.root[rows], self._lower[rows], self._weights[rows]
+        return part
+
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
+
+        Backward error of a Gram matrix of n terms and its Cholesky solution: Higham, Accuracy and Stability of
+        Numerical Algorithms (2002), theorem 10.4. Norms stand for absolute values.
+        """
+        lengths, defect, mixing = self._laws.compared(A)
+        (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
+        multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
+        size = multipliers.double().norm(dim=-1, keepdim=True) * self._weights.double().sum(-1, keepdim=True)
+        own = residual.norm(dim=-1, keepdim=True)
+        left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
+        return self._moved(multipliers), left
+
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        gradient = gradient.to(self._basis.dtype)
-        multipliers = self._solved((gradient * self._weights) @ self._scaled.mT)
-        return gradient - multipliers @ self._unscaled, multipliers.double() @ self._laws.mix
+        working = gradient.to(self._weights.dtype)
+        multipliers = self._solved((working * self._weights) @ self._scaled.mT)
+        by_b = multipliers.double() @ self._laws.mix if wants_b else None
+        across = multipliers @ self._unscaled
+        return torch.sub(working, across, out=across).to(gradient.dtype), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
@@ -147,10 +181,11 @@ class PatchedMetric:
     def move(self, residual: Tensor) -> Tensor:
         return self._patched(self._base.move(residual), self._patch.move(self._part(residual)), 1)
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = zip(self._base.adjoint(gradient), self._patch.adjoint(self._part(gradient)), strict=True)
-        by_z, by_b = (self._patched(whole, part, 1) for whole, part in pairs)
-        return by_z, by_b
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
+        by_z, by_b = self._base.adjoint(gradient, wants_b)
+        patch_z, patch_b = self._patch.adjoint(self._part(gradient), wants_b)
+        by_b = None if by_b is None or patch_b is None else self._patched(by_b, patch_b, 1)
+        return self._patched(by_z, patch_z, 1), by_b
 
     @property
     def log_det(self) -> Tensor:
@@ -171,13 +206,15 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
         return weighted_metric(factor, root.double())
     with torch.no_grad():
         flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
-        laws = EvenLaws(factor, flat.double().mean(0).clamp(1 / bound, bound))
-        ratio = flat / laws.typical.to(flat.dtype)
+        laws = EvenLaws(factor, flat.mean(0).double().clamp(1 / bound, bound))
+        # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
+        work = flat.double() if len(laws.basis) < _LARGE else flat
+        ratio = work / laws.typical.to(work.dtype)
         lower, weak = _factors(laws, ratio)
         if not weak.any():
             return GramMetric(laws, root, ratio, lower)
     if weak.all():
-        return _safer(factor, root)
+        return _safer(factor, root, ratio.dtype)
     return _patched(factor, root, laws, ratio, lower, weak)
 
 
@@ -189,8 +226,8 @@ def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
     return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
 
 
-def _safer(factor: Factor, root: Tensor) -> BatchMetric:
-    return batch_metric(factor, root.double()) if root.dtype == torch.float32 else weighted_metric(factor, root)
+def _safer(factor: Factor, root: Tensor, failed: torch.dtype) -> BatchMetric:
+    return batch_metric(factor, root.double()) if failed == torch.float32 else weighted_metric(factor, root.double())
 
 
 def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower: Tensor, weak: Tensor) -> PatchedMetric:
@@ -199,4 +236,4 @@ def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower:
     eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
     tame = torch.where(column.reshape(*root.shape[:-1], 1), laws.typical.to(root.dtype), root)
     base = GramMetric(laws, tame, ratio.where(~column, 1.0), lower.where(~column.unsqueeze(-1), eye))
-    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index]), index, root)
+    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index], ratio.dtype), index, root)

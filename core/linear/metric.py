@@ -4,13 +4,14 @@ QR of the weighted laws rather than a Gram matrix, which would square their cond
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from lawful.core.errors import RankError
+from lawful.core.linear.exact import UNIT
 from lawful.core.linear.factor import Factor
 
 
@@ -24,7 +25,7 @@ class Root(Protocol):
         """`F^T X` (..., k, r) for X (..., n, r)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Metric:
     """The solution operator of `min dz^T S^-1 dz` subject to `A dz = residual`.
 
@@ -52,7 +53,7 @@ class Metric:
         return _product(residual, self.gain.mT)
 
 
-@dataclass(frozen=True)
+@dataclass
 class WeightedMetric(Metric):
     """The metric of a diagonal `S = W`, that is of `min sum(dz_i^2 / weights_i)`.
 
@@ -61,16 +62,31 @@ class WeightedMetric(Metric):
     """
 
     root: Tensor
+    _left: Tensor | None = field(default=None, init=False, repr=False)
 
     def take(self, group: Tensor | None) -> "WeightedMetric":
         index = 0 if group is None else group
-        return WeightedMetric(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        return WeightedMetric(self.gain[index], self.basis[index], self.log_det[index], self.root[index])
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        gradient = gradient.to(self.gain.dtype)
-        across = _product(_product(gradient, self.basis), self.basis.mT) / self.root.square()
-        return gradient - across, _product(gradient, self.gain)
+        basis = self.basis.to(gradient.dtype)
+        unweighted = basis / self.root.to(gradient.dtype).square().unsqueeze(-1)
+        across = _product(_product(gradient, basis), unweighted.mT)
+        by_b = _product(gradient.double(), self.gain) if wants_b else None
+        return torch.sub(gradient, across, out=across), by_b
+
+    def part(self, rows: slice) -> "WeightedMetric":
+        """The metric of some samples of a batch (N,)."""
+        return self if self.gain.dim() == 2 else self.take(torch.arange(self.gain.shape[0])[rows])
+
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""
+        if self._left is None:
+            eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
+            defect = (A @ self.gain - eye).norm(dim=-1)
+            self._left = defect + (A.shape[-2] + 4) * UNIT * self.gain.norm() * A.norm(dim=-1)
+        return self.move(residual), self._left * residual.norm(dim=-1, keepdim=True)
 
 
 def _product(x: Tensor, M: Tensor) -> Tensor:

@@ -5,22 +5,12 @@ gradient `g` by z: `g - A' u` by x, `u` by b, and `-2 (g - A' u) (x - z) / root`
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
-
-
-@runtime_checkable
-class ClosedForm(Protocol):
-    """A metric of weights that knows the gradient of its moves; others are differentiated as they compute them."""
-
-    root: Tensor
-
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
 
 
 class _Moved(torch.autograd.Function):
@@ -37,8 +27,8 @@ class _Moved(torch.autograd.Function):
         z, b, root, step = ctx.saved_tensors
         if torch.is_grad_enabled():
             return *_again(ctx, z, b, root, gradients[0]), None, None, None, None
-        by_z, by_b = ctx.metric.adjoint(gradients[0])
-        by_root = -2 * by_z * step / root if ctx.needs_input_grad[2] else None
+        by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
+        by_root = (by_z * step).div_(root.to(by_z.dtype)).mul_(-2) if ctx.needs_input_grad[2] else None
         found = ((by_z, z), (by_b, b), (by_root, root))
         return *(None if g is None else g.sum_to_size(x.shape).to(x.dtype) for g, x in found), None, None, None, None
 
@@ -53,14 +43,16 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> li
 
 
 def with_gradient_of_move(
-    z: Tensor, b: Tensor, value: Tensor, metric: Any, residual_of: Callable[[Tensor], Tensor]
+    z: Tensor, b: Tensor, value: Tensor, step: Tensor, metric: Any, residual_of: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """`value` (..., n) in the dtype of z: where `metric` moved z (..., n), differentiable in all."""
+    """`value` (..., n), where `metric` moved z (..., n) by `step`, in the dtype of z; differentiable in all.
+
+    Metrics of weights have `adjoint`, the closed form; others are differentiated as they compute their moves.
+    """
     if not torch.is_grad_enabled():
-        return value.to(z.dtype)
-    if not isinstance(metric, ClosedForm):
+        return value
+    if not hasattr(metric, "adjoint"):
         return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)
     if not (z.requires_grad or b.requires_grad or metric.root.requires_grad):
-        return value.to(z.dtype)
-    step = (z.detach() - value).to(metric.root.dtype) if metric.root.requires_grad else value.new_empty(0)
-    return _Moved.apply(z, b, metric.root, value.to(z.dtype), step, metric, residual_of)
+        return value
+    return _Moved.apply(z, b, metric.root, value, step, metric, residual_of)

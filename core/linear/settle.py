@@ -6,25 +6,21 @@ of a small law, the contradiction is shared out in proportion to what rounding e
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import ulp_ratio
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.sliced import SlicedLaws, power_above
+from lawful.core.linear.judge import Judge
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
 _MAX_STEPS = 6
-_QUICK_STEPS = 3
-_QUICK_ULPS = {torch.float32: 0.5, torch.float64: 2.0}
-"""Rounding to float32 adds one more."""
-
-_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
-"""Half spacings of numbers just below one; those of smaller numbers are at least half of it, relatively."""
-
+_QUICK_STEPS = 2
+_PART = 2**17
 _SMALLEST_SHARE = 1e-15
 
 
@@ -81,22 +77,55 @@ def settle(
 
 
 def settle_quickly(
-    z: Tensor, b: Tensor, rounding: Tensor, laws: SlicedLaws, move: Callable[[Tensor], Tensor], stored: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Points (..., n) after a few least moves of z, and which of them (...) surely stand on the laws (..., m).
+    z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (..., n) after a few least moves of z, the moves, and which points are surely off before, lawful after.
 
-    Sure means: they were surely off by more than `SETTLED_ULPS`, and their residual and the bound on its error
-    are together within what `stored` allows. Nothing is known of the others.
+    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last. Large batches
+    go in parts that stay in cache.
     """
-    half = _HALF[stored]
-    residual, error = laws.plain(z, b)
-    largest = SETTLED_ULPS * (half * laws.one_norms * power_above(z) + rounding) + error
-    off = (residual.abs() > largest).any(-1)
-    sure = torch.zeros_like(off)
+    rows = max(1, _PART // z.shape[-1])
+    if z.dim() != 2 or len(z) <= rows or not hasattr(metric, "part"):
+        return _moved(z, judge, metric, A, stored)
+    starts = range(0, len(z), rows)
+    slices = [slice(start, start + rows) for start in starts]
+    parts = [_moved(z[rows], judge.part(rows), metric.part(rows), A, stored) for rows in slices]
+    value, step, done = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+    return value, step, done
+
+
+def _moved(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    start = z.double()
+    value, done = _quick_moves(start, judge, metric, A, stored)
+    step = torch.sub(start, value, out=start if start is not z else None)
+    return value.to(z.dtype), step.to(z.dtype), done
+
+
+def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Where the metric bounds the error of its moves, the last residual need not be computed.
+
+    In float64 a second move leaves the rounding of the point, one ulp, and little else.
+    """
+    residual = judge.residual(z)
+    off = judge.surely_off(z, residual)
+    if not hasattr(metric, "bounded_move") or A.dim() > 2:
+        return _stepwise(z - metric.move(residual), judge, metric, off)
+    move, left = metric.bounded_move(residual, A)
+    start, z = z, torch.sub(z, move, out=move)
+    if stored == torch.float32:
+        sure = judge.foreseen(z, start, left)
+    else:
+        residual, error, room = judge.precise(z)
+        move, left = metric.bounded_move(residual, A)
+        z, sure = z.sub_(move), (left + error <= room / 4).all(-1)
+    return (z, off) if sure.all() else _stepwise(z, judge, metric, off)
+
+
+def _stepwise(z: Tensor, judge: Judge, metric: Any, off: Tensor) -> tuple[Tensor, Tensor]:
+    residual, sure = judge.judged(z)
     for _ in range(_QUICK_STEPS):
-        if not off.any() or (sure | ~off).all():
+        if not (off & ~sure).any():
             break
-        z = z - move(residual)
-        residual, error = laws.plain(z, b) if stored == torch.float32 else laws.accurate(z, b)
-        sure = (residual.abs() + error <= _QUICK_ULPS[stored] * (half / 2 * laws.size(z) + rounding)).all(-1)
+        z = torch.where(sure.unsqueeze(-1), z, z - metric.move(residual))
+        residual, sure = judge.judged(z)
     return z, off & sure

@@ -75,6 +75,7 @@ class LinearSystem:
         self._laws = build_laws(matrix, share, self.columns, device_of(A))
         self._rhs = self._right_hand_side(b, tolerance)
         self._fixed = torch.zeros(self.n, dtype=torch.float64, device=self.device)
+        self._judges: dict[torch.dtype, Any] = {}
         if check:
             self._require_consistent()
 
@@ -170,7 +171,7 @@ class LinearSystem:
         cls, A: Any, rhs: RightHandSide, names: Sequence[str] | None, columns: Sequence[str] | None
     ) -> "LinearSystem":
         system = cls(A, names=names, columns=columns, check=False)
-        system._rhs = rhs
+        system._rhs, system._judges = rhs, {}
         system._require_consistent()
         return system
 
@@ -272,7 +273,7 @@ class LinearSystem:
         newly = self.free & ~free
         given, spacing = self._given(z, newly)
         system = copy.copy(self)
-        system._laws = self._laws.restricted(self.free & free)
+        system._laws, system._judges = self._laws.restricted(self.free & free), {}
         system._fixed = torch.where(newly, given, self._fixed)
         slack = self._rhs.slack if tolerance is None else law_slack(tolerance, self.m, self.device)
         residual, rounding = self._laws.residual(given, self._rhs.values), self._laws.absolute(spacing)
@@ -280,6 +281,10 @@ class LinearSystem:
         if check:
             system._require_consistent()
         return system
+
+    def _forget(self, *cached: str) -> None:
+        for name in cached:
+            self.__dict__.pop(name, None)
 
     def _given(self, z: Any, newly: Tensor) -> tuple[Tensor, Tensor]:
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
@@ -357,23 +362,29 @@ class LinearSystem:
 
         z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
         """
-        value = self._settled(metric, z.detach(), z.dtype if stored is None else stored)
-        return with_gradient_of_move(z, self._rhs.values, value, metric, self.residual)
+        value, step = self._settled(metric, z.detach(), z.dtype if stored is None else stored)
+        return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
+    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Lawful points and the moves that lead to them, both in the dtype of z."""
         z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
-        quick, done = self._laws.settle_quickly(z, self._rhs, metric, stored)
+        if stored not in self._judges:
+            self._judges[stored] = self._laws.judge(self._rhs, stored)
+        value, step, done = self._laws.settle_quickly(z, self._judges[stored], metric, stored)
         if done.all():
-            return quick
+            return value, step
+        careful = self._carefully(metric, z.double(), stored)
+        value = torch.where(done.unsqueeze(-1), value, careful.to(z.dtype))
+        return value, torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
 
+    def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
             share = share and self._laws.has_redundant
             return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
-        careful = settle(z.double(), stored, self.residual, self.allowance, move)
-        careful = without_noise(careful, self._checked, self._laws.absolute, self._laws.members)
-        return torch.where(done.unsqueeze(-1), quick, careful)
+        settled = settle(z, stored, self.residual, self.allowance, move)
+        return without_noise(settled, self._checked, self._laws.absolute, self._laws.members)
 
     def _checked(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return self.residual(z), self.allowance(z, torch.float64)
@@ -395,7 +406,7 @@ class LinearSystem:
         """The same system on another device (one with float64)."""
         system = copy.copy(self)
         system._laws, system._rhs = self._laws.to(torch.device(device)), self._rhs.to(device)
-        system._fixed = self._fixed.to(device)
+        system._fixed, system._judges = self._fixed.to(device), {}
         return system
 
     def __repr__(self) -> str:

@@ -127,7 +127,7 @@ class SparseLaws:
         laws = np.flatnonzero(base.keep.cpu().numpy())
         classes = self.coefficients.columns.sum(free.double()) > 0
         found = redundancy(base._matrix, laws, classes, self.tolerance)
-        keep = base.keep & ~dropped_laws(found, self.m, self.device)
+        keep = (base.keep & ~dropped_laws(found, self.m, self.device)).expand(*free.shape[:-1], self.m)
         return replace(base, free=free, keep=keep, dependencies=(*base.dependencies, *found), base=base)
 
     @property
@@ -147,10 +147,15 @@ class SparseLaws:
     def covariance_metric(self, root: Root) -> Metric:
         return self._dense().covariance_metric(root)
 
-    def settle_quickly(self, z: Tensor, rhs: RightHandSide, metric: Any, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+    def judge(self, rhs: RightHandSide, stored: torch.dtype) -> RightHandSide:
+        return rhs
+
+    def settle_quickly(
+        self, z: Tensor, judge: RightHandSide, metric: Any, stored: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor]:
         if isinstance(metric, StructuredMetric):
-            return settle_in_chunks(z, rhs, metric, stored)
-        return z, torch.zeros(z.shape[:-1], dtype=torch.bool, device=z.device)
+            return settle_in_chunks(z, judge, metric, stored)
+        return z, torch.zeros_like(z), torch.zeros(z.shape[:-1], dtype=torch.bool, device=z.device)
 
     def nullspace(self) -> Tensor:
         return self._dense().nullspace()

@@ -60,8 +60,9 @@ class StructuredMetric:
         """`A^T K^-1 residual` on classes, (..., m) -> (..., q)."""
         return self.factored.solve(residual)[0]
 
-    def adjoint(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
         weighted = self._weights * gradient
         pulled, multipliers = self.factored.solve(self.coefficients.product(weighted))
-        return gradient - self.free * self.coefficients.to_variables(pulled), multipliers
+        by_z = gradient - self.free * self.coefficients.to_variables(pulled)
+        return by_z, multipliers if wants_b else None

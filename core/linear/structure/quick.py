@@ -19,19 +19,23 @@ _HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 
 def settle_in_chunks(
     z: Tensor, rhs: RightHandSide, metric: StructuredMetric, stored: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Points (..., n) after a few least moves of z, rounded to `stored`, and which (...) surely stand on the laws."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (..., n) after a few least moves of z, rounded to `stored`, the moves, and which (...) surely are lawful.
+
+    Moves are only wanted for derivatives by the weights; without, they come as an expanded zero.
+    """
     laws, half = _Residuals(metric, rhs.values), _HALF[stored]
     residual, size, error = laws.at(z, accurate=False)
     moving = (residual.abs() - error > SETTLED_ULPS * (half * size + rhs.rounding)).any(-1)
-    sure = torch.zeros_like(moving)
+    sure, start = torch.zeros_like(moving), z
     for _ in range(_STEPS):
         if (sure | ~moving).all():
             break
         z = _moved(z, metric, residual, stored)
         residual, size, error = laws.at(z, accurate=stored == torch.float64)
         sure = (residual.abs() + error <= SETTLED_ULPS * (half / 2 * size + rhs.rounding)).all(-1)
-    return z, moving & sure
+    step = start - z if metric.root.requires_grad else z.new_zeros(1).expand(z.shape)
+    return z, step, moving & sure
 
 
 class _Residuals:
