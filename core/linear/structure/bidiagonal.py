@@ -73,12 +73,20 @@ class _Bidiagonal(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         diagonal, coupling, V, keep = ctx.saved_tensors
         gram, beside = _gram_gradients(diagonal, coupling, *gradients)
-        s, kept = keep.shape[-1], keep.unsqueeze(-2)
-        left, right = V[..., :s] * kept, V[..., :-1, :, s:] * kept[..., 1:, :, :]
-        gradient = ((left @ gram) * left).sum(-1)
-        two = ((right @ gram[..., 1:, :, :]) * right).sum(-1) + ((left[..., :-1, :, :] @ beside) * right).sum(-1)
-        gradient = gradient + torch.cat((two, torch.zeros_like(gradient[..., :1, :])), -2)
+        gradient = _quadratic(V, keep, gram, beside)
         return gradient.sum_to_size(ctx.shape), None, None
+
+
+def _quadratic(V: Tensor, keep: Tensor, diagonal: Tensor, upper: Tensor) -> Tensor:
+    """`sum_ij v_i M_ij v_j` (..., N, g) for each variable, with M given by its blocks; those above count once."""
+    s, kept = keep.shape[-1], keep.unsqueeze(-2)
+    left = V[..., :s] * kept
+    own = ((left @ diagonal) * left).sum(-1)
+    if V.shape[-1] == s:
+        return own
+    right = V[..., :-1, :, s:] * kept[..., 1:, :, :]
+    further = ((right @ diagonal[..., 1:, :, :] + left[..., :-1, :, :] @ upper) * right).sum(-1)
+    return own + torch.cat((further, torch.zeros_like(own[..., :1, :])), -2)
 
 
 def _gram_gradients(D: Tensor, E: Tensor, dD: Tensor, dE: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,6 +147,12 @@ def inverse_band(D: Tensor, E: Tensor) -> tuple[Tensor, Tensor]:
         diagonal.append(half @ half.mT + along @ diagonal[-1] @ along.mT)
     blocks = torch.stack(diagonal[::-1], -3)
     return blocks, torch.stack(upper[::-1], -3) if upper else torch.zeros_like(E)
+
+
+def smooth_leverages(weights: Tensor, V: Tensor, keep: Tensor, D: Tensor, E: Tensor) -> Tensor:
+    """`leverages` from the inverse of the Gram matrix within the band: less accurate, but differentiable."""
+    diagonal, upper = inverse_band(D, E)
+    return weights * _quadratic(V, keep, diagonal, 2 * upper)
 
 
 @torch.no_grad()

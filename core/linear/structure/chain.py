@@ -10,7 +10,7 @@ from scipy.sparse import csgraph
 from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.linear.structure.bidiagonal import bidiagonal, inverse_band, leverages, solve
+from lawful.core.linear.structure.bidiagonal import bidiagonal, leverages, smooth_leverages, solve
 from lawful.core.linear.structure.components import Block, Component
 from lawful.core.linear.structure.device import on_device
 from lawful.core.linear.structure.part import Prepared
@@ -78,21 +78,11 @@ class _Factored:
 
     @property
     def leverage(self) -> Tensor:
-        value = leverages(self.weights.detach(), self.part.V, self.keep)
-        smooth = self._smooth_leverage() if self.weights.requires_grad else value
-        return with_gradient_of(smooth, value).flatten(-3)
-
-    def _smooth_leverage(self) -> Tensor:
-        """The same from the inverse of the Gram matrix within the band, which is differentiable."""
-        V, s = self.part.V, self.part.shape[2]
-        left = V[..., :s] * self.keep.unsqueeze(-2)
-        diagonal, upper = inverse_band(self.D, self.E)
-        square = ((left @ diagonal) * left).sum(-1)
-        if V.shape[-1] > s:
-            right = V[..., :-1, :, s:] * self.keep[..., 1:, :].unsqueeze(-2)
-            two = ((right @ diagonal[..., 1:, :, :] + 2 * left[..., :-1, :, :] @ upper) * right).sum(-1)
-            square = square + torch.cat((two, torch.zeros_like(square[..., :1, :])), -2)
-        return self.weights * square
+        weights, V = self.weights, self.part.V
+        value = leverages(weights.detach(), V, self.keep)
+        if weights.requires_grad:
+            value = with_gradient_of(smooth_leverages(weights, V, self.keep, self.D, self.E), value)
+        return value.flatten(-3)
 
 
 def from_block(block: Block, device: torch.device) -> Chain:
