@@ -1,6 +1,6 @@
 """Least moves for weights that differ per sample, by Gram matrices where their condition allows it.
 
-The laws are first made orthonormal in the mean metric of the batch, once and by QR, so that the Gram matrices carry the
+The laws are first made orthonormal in a mean metric of the batch, once and by QR, so that the Gram matrices carry the
 condition of what differs between samples and not that of the laws. The least share of a row that its predecessors leave
 unexplained, which the Cholesky factor shows, judges each matrix. Samples whose matrix is too close to singular take the
 next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
@@ -21,6 +21,7 @@ LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
 
 _LARGE = 64
+_SOME = 64
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}
 
 
@@ -206,7 +207,7 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
         return weighted_metric(factor, root.double())
     with torch.no_grad():
         flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
-        laws = EvenLaws(factor, flat.mean(0).double().clamp(1 / bound, bound))
+        laws = EvenLaws(factor, _typical(flat).clamp(1 / bound, bound))
         # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
         work = flat.double() if len(laws.basis) < _LARGE else flat
         ratio = work / laws.typical.to(work.dtype)
@@ -216,6 +217,11 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
     if weak.all():
         return _safer(factor, root, ratio.dtype)
     return _patched(factor, root, laws, ratio, lower, weak)
+
+
+def _typical(root: Tensor) -> Tensor:
+    """Geometric means (n,) over some of the samples (N, n), which a few extreme ones do not move far."""
+    return root[:: max(1, len(root) // _SOME)].double().log().mean(0).exp()
 
 
 def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
