@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 _CHUNK = 2**20
+_PIECE = 2**19
 _ROWS = 8
 """Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
 
@@ -48,6 +49,25 @@ def lower_gram(A: Tensor, v: Tensor) -> Tensor:
     for start, stop, products in _row_blocks(A):
         K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
     return K
+
+
+def factored(K: Tensor) -> Tensor:
+    """Lower Cholesky factors (B, m, m), not finite or meaningless where K (B, m, m) is not positive definite."""
+    return torch.cat([torch.linalg.cholesky_ex(part).L for part in _pieces(K)])
+
+
+def solved(lower: Tensor, x: Tensor) -> Tensor:
+    """`K^-1 x` (B, m, k) of Cholesky factors (B, m, m) and x (B, m, k)."""
+    pieces = _pieces(lower)
+    if len(pieces) == 1:
+        return torch.cholesky_solve(x, lower)
+    parts = zip(x.split(len(pieces[0])), pieces, strict=True)
+    return torch.cat([torch.cholesky_solve(part, factor) for part, factor in parts])
+
+
+def _pieces(K: Tensor) -> tuple[Tensor, ...]:
+    """Few enough matrices at a time that the copies which LAPACK works on stay in cache."""
+    return K.split(max(1, _PIECE // max(K[0].numel(), 1))) if len(K) else (K,)
 
 
 def pair_sums(A: Tensor, G: Tensor) -> Tensor:

@@ -6,15 +6,16 @@ unexplained, which the Cholesky factor shows, judges each matrix. Samples whose 
 next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
 """
 
-import copy
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lawful.core.linear.exact import length_of
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.gram import gram, lower_gram, pair_sums
+from lawful.core.linear.gram import factored, gram, lower_gram, pair_sums, solved
 from lawful.core.linear.metric import WeightedMetric, weighted_metric
 
 LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
@@ -22,6 +23,7 @@ LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 
 _LARGE = 64
 _SOME = 64
+_NEARLY_EVEN = 4.0
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}
 
 
@@ -62,6 +64,7 @@ class GramMetric:
     def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
         self._laws, self.root, self._lower = laws, root, lower
         self._weights = ratio.square().reshape(root.shape)
+        self._total = self._weights.sum(-1, keepdim=True).double()
         self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
         self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
 
@@ -81,12 +84,6 @@ class GramMetric:
     def _moved(self, multipliers: Tensor) -> Tensor:
         return (multipliers @ self._scaled).mul_(self._weights).double()
 
-    def part(self, rows: slice) -> "GramMetric":
-        """The metric of some samples of a batch (N,)."""
-        part = copy.copy(self)
-        part.root, part._lower, part._weights = self.root[rows], self._lower[rows], self._weights[rows]
-        return part
-
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
 
@@ -96,8 +93,7 @@ class GramMetric:
         lengths, defect, mixing = self._laws.compared(A)
         (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
         multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
-        size = multipliers.double().norm(dim=-1, keepdim=True) * self._weights.double().sum(-1, keepdim=True)
-        own = residual.norm(dim=-1, keepdim=True)
+        size, own = length_of(multipliers).double() * self._total, length_of(residual)
         left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
         return self._moved(multipliers), left
 
@@ -111,10 +107,12 @@ class GramMetric:
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
+        if x.dim() == 2 and len(x) == len(self._lower):
+            return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
         extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
         x = x.expand(*extra, *self.batch_shape, x.shape[-1])
         columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
-        return torch.cholesky_solve(columns, self._lower).permute(2, 0, 1).reshape(x.shape)
+        return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
 
     @property
     def _relative(self) -> Tensor:
@@ -200,14 +198,17 @@ class PatchedMetric:
 BatchMetric = WeightedMetric | GramMetric | PatchedMetric
 
 
-def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
-    """The metric of square roots of weights (..., n), for a `factor` without batch, in the precision of `root`."""
+def batch_metric(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | None = None) -> BatchMetric:
+    """The metric of square roots of weights (..., n), for a `factor` without batch, in the precision of `root`.
+
+    `common` gives laws that are orthonormal for equal weights, which serve weights that are nearly so.
+    """
     count = root.shape[:-1].numel()
     if root.dim() == 1 or count < 2 or factor.rows.dim() > 2 or not factor.valid.all():
         return weighted_metric(factor, root.double())
     with torch.no_grad():
-        flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
-        laws = EvenLaws(factor, _typical(flat).clamp(1 / bound, bound))
+        flat = root.detach().reshape(count, -1)
+        laws = _even_laws(factor, flat, common)
         # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
         work = flat.double() if len(laws.basis) < _LARGE else flat
         ratio = work / laws.typical.to(work.dtype)
@@ -219,15 +220,20 @@ def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
     return _patched(factor, root, laws, ratio, lower, weak)
 
 
-def _typical(root: Tensor) -> Tensor:
-    """Geometric means (n,) over some of the samples (N, n), which a few extreme ones do not move far."""
-    return root[:: max(1, len(root) // _SOME)].double().log().mean(0).exp()
+def _even_laws(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | None) -> EvenLaws:
+    """Orthonormal for geometric means over some of the samples (N, n), which a few extreme ones do not move far."""
+    typical = root[:: max(1, len(root) // _SOME)].double().log().mean(0).exp_()
+    least, most = torch.aminmax(typical)
+    if common is not None and bool(((least >= 1 / _NEARLY_EVEN) & (most <= _NEARLY_EVEN)).item()):
+        return common()
+    bound = _RANGE[root.dtype]
+    return EvenLaws(factor, typical.clamp(1 / bound, bound))
 
 
 def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
     """Cholesky factors (N, r, r) of the Gram matrices, and which of them (N,) are not to be trusted."""
     K = lower_gram(laws.basis.to(ratio.dtype), ratio.square())
-    lower = torch.linalg.cholesky_ex(K).L
+    lower = factored(K)
     share = lower.diagonal(dim1=-2, dim2=-1).square() / K.diagonal(dim1=-2, dim2=-1)
     return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
 

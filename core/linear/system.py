@@ -22,7 +22,7 @@ from lawful.core.linear.arrays import (
 from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE, factorise
-from lawful.core.linear.gram_metric import BatchMetric, batch_metric
+from lawful.core.linear.gram_metric import BatchMetric, EvenLaws, batch_metric
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.on_laws import with_gradient_of_move
@@ -182,7 +182,7 @@ class LinearSystem:
         newly = self._free & ~free
         given, spacing = self._given(z, newly)
         system = copy.copy(self)
-        system._forget("_unweighted", "_judges")
+        system._forget("_unweighted", "_even", "_judges")
         system._free = self._free & free
         system._fixed = torch.where(newly, given, self._fixed)
         slack = self._rhs.slack if tolerance is None else law_slack(tolerance, self.m, self.device)
@@ -265,7 +265,11 @@ class LinearSystem:
 
         Moves of float32 roots are computed in float32 where their condition allows it, densities in float64.
         """
-        return batch_metric(self._factor.take(self._group), root_weights)
+        return batch_metric(self._factor.take(self._group), root_weights, lambda: self._even)
+
+    @cached_property
+    def _even(self) -> EvenLaws:
+        return EvenLaws(self._factor.take(None), torch.ones(self.n, dtype=torch.float64, device=self.device))
 
     def covariance_metric(self, root: Root) -> Metric:
         """The metric of a covariance with square root `root`, zero at variables that are not free; differentiable."""
@@ -280,8 +284,8 @@ class LinearSystem:
         return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Lawful points and the moves that lead to them, both in the dtype of z."""
+    def _settled(self, metric: Any, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Lawful points and, where their gradient needs them, the moves that lead there, both in the dtype of z."""
         z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
         masked = z if self._free.all() else torch.where(self._free, z, 0.0)
         value, step, done = settle_quickly(masked, self._judge(stored), metric, self._A, stored)
@@ -289,8 +293,8 @@ class LinearSystem:
         if done.all():
             return value, step
         careful = self._carefully(metric, z.double(), stored)
-        value = torch.where(done.unsqueeze(-1), value, careful.to(z.dtype))
-        return value, torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        moved = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), moved
 
     def _carefully(self, metric: Any, z: Tensor, stored: torch.dtype) -> Tensor:
         factor = self._factor.take(self._group) if self._factor.has_dependent else None
@@ -330,7 +334,7 @@ class LinearSystem:
     def to(self, device: torch.device | str) -> "LinearSystem":
         """The same system on another device (one with float64)."""
         system = copy.copy(self)
-        system._forget("_unweighted", "_judges", "_sliced")
+        system._forget("_unweighted", "_even", "_judges", "_sliced")
         system._A, system._free, system._fixed = (x.to(device) for x in (self._A, self._free, self._fixed))
         system._rhs = self._rhs.to(device)
         system._group = None if self._group is None else self._group.to(device)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lawful.core.linear.exact import compensated_residual, half_spacing, matvec
+from lawful.core.linear.exact import compensated_residual, half_spacing, length_of, matvec
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.sliced import SlicedLaws, leading, power_above, powers_below
 
@@ -64,7 +64,7 @@ def test_a_judge_is_never_wrong(seed, stored, off):
     ulps = compensated_residual(A, z, b).abs() / (allowance + half_spacing(b, torch.float64))
     _, lawful = judge.judged(z)
     assert (ulps[lawful] <= 2.0).all()
-    assert (ulps[judge.surely_off(z, judge.residual(z))].amax(-1) > 2.0).all()
+    assert (ulps[judge.surely_off(judge.residual(z), length_of(z))].amax(-1) > 2.0).all()
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.float64])
@@ -75,4 +75,4 @@ def test_a_judge_knows_clear_cases(stored):
     judge = Judge(SlicedLaws(A), b, half_spacing(b, torch.float64), stored)
     assert judge.judged(z)[1].all()
     assert not judge.judged(z * (1 + 1e-3))[1].any()
-    assert judge.surely_off(z * 1.01, judge.residual(z * 1.01)).all()
+    assert judge.surely_off(judge.residual(z * 1.01), length_of(z)).all()
