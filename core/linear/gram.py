@@ -45,15 +45,18 @@ def gram(A: Tensor, v: Tensor) -> Tensor:
 
 def lower_gram(A: Tensor, v: Tensor) -> Tensor:
     """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
-    K = v.new_zeros(len(v), len(A), len(A))
+    K = v.new_empty(len(v), len(A), len(A))
     for start, stop, products in _row_blocks(A):
         K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
     return K
 
 
 def factored(K: Tensor) -> Tensor:
-    """Lower Cholesky factors (B, m, m), not finite or meaningless where K (B, m, m) is not positive definite."""
-    return torch.cat([torch.linalg.cholesky_ex(part).L for part in _pieces(K)])
+    """Lower Cholesky factors in place of K (B, m, m); meaningless where it is not positive definite."""
+    for part in _pieces(K):
+        info = torch.empty(len(part), dtype=torch.int32, device=K.device)
+        torch.linalg.cholesky_ex(part, out=(part, info))
+    return K
 
 
 def solved(lower: Tensor, x: Tensor) -> Tensor:

@@ -99,11 +99,12 @@ class GramMetric:
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        working = gradient.to(self._weights.dtype)
-        multipliers = self._solved((working * self._weights) @ self._scaled.mT)
+        dtype = gradient.dtype
+        rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
+        multipliers = self._solved(rows.to(self._weights.dtype))
         by_b = multipliers.double() @ self._laws.mix if wants_b else None
-        across = multipliers @ self._unscaled
-        return torch.sub(working, across, out=across).to(gradient.dtype), by_b
+        across = multipliers.to(dtype) @ self._unscaled.to(dtype)
+        return torch.sub(gradient, across, out=across), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
@@ -233,8 +234,9 @@ def _even_laws(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | No
 def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
     """Cholesky factors (N, r, r) of the Gram matrices, and which of them (N,) are not to be trusted."""
     K = lower_gram(laws.basis.to(ratio.dtype), ratio.square())
+    diagonal = K.diagonal(dim1=-2, dim2=-1).clone()
     lower = factored(K)
-    share = lower.diagonal(dim1=-2, dim2=-1).square() / K.diagonal(dim1=-2, dim2=-1)
+    share = lower.diagonal(dim1=-2, dim2=-1).square() / diagonal
     return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
 
 
