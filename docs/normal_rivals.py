@@ -1,6 +1,7 @@
 """What `benchmark_normal.py` measures lawful against: two rivals written out, and layers from PyPI where installed."""
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,6 +108,7 @@ def qpth(case: Case) -> Step:
 
 def pinet(case: Case) -> Step:
     """The projection in compiled JAX with a pseudo-inverse, https://pypi.org/project/pinet-hcnn/."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -19,10 +19,11 @@ from lawful.core.linear.arrays import (
     require_last,
     source_dtype,
 )
+from lawful.core.linear.batch_metric import BatchMetric, batch_metric
 from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE, factorise
-from lawful.core.linear.gram_metric import BatchMetric, EvenLaws, batch_metric
+from lawful.core.linear.gram_metric import EvenLaws
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.on_laws import with_gradient_of_move

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lawful.core import ConstrainedNormal, LinearSystem
-from lawful.core.linear.gram_metric import GramMetric, PatchedMetric, batch_metric
+from lawful.core.linear.batch_metric import PatchedMetric, batch_metric
+from lawful.core.linear.gram_metric import GramMetric
 from lawful.core.linear.metric import WeightedMetric, weighted_metric
 
 
@@ -111,7 +112,7 @@ def test_derivatives_of_any_order(bad):
 
 
 def test_float32_gram_matrices_where_they_are_large(monkeypatch):
-    monkeypatch.setattr("lawful.core.linear.gram_metric._LARGE", 1)
+    monkeypatch.setattr("lawful.core.linear.batch_metric._LARGE", 1)
     system, rng = random_laws(3)
     root = torch.from_numpy(np.exp(rng.normal(size=(50, 9)) / 3)).float()
     metric = batch_metric(factor_of(system), root)
