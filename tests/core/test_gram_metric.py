@@ -104,6 +104,11 @@ def test_derivatives_of_any_order(bad):
         return metric.log_det, metric.explained / root.square()
 
     factor = torch.ones(3, 4, dtype=torch.float64).requires_grad_()
+    once, again = (
+        torch.autograd.grad(point(z, b, factor).square().sum(), (z, b, factor), create_graph=graph)
+        for graph in (False, True)
+    )
+    torch.testing.assert_close(once, again, rtol=1e-6, atol=1e-5 if bad else 1e-9)
     assert torch.autograd.gradcheck(point, (z, b, factor))
     assert torch.autograd.gradcheck(density_parts, (factor,))
     if not bad:
