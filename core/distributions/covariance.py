@@ -94,6 +94,11 @@ class Diagonal(Covariance):
         return torch.diag_embed(self.deviations.double().square())
 
 
+def _root(variance: Tensor) -> Tensor:
+    """Square roots whose derivative is zero at zero."""
+    return torch.where(variance > 0, variance, 1.0).sqrt() * (variance > 0)
+
+
 class LowRank(Covariance):
     """`factor factor^T + diag(scale^2)`.
 
@@ -118,7 +123,7 @@ class LowRank(Covariance):
             )
         self._factor, self._scale = factor, scale
         self.noise_size = scale.shape[-1] + factor.shape[-1]
-        self.deviations = (scale.square() + factor.square().sum(-1)).sqrt()
+        self.deviations = _root(scale.square() + factor.square().sum(-1))
         self._free = scale > 0
 
     def given(self, free: Tensor, gap: Tensor) -> tuple[Tensor, "LowRank"]:
@@ -193,7 +198,7 @@ class Full(Covariance):
         if scale_tril.shape[-2:] != (n, n) or n == 0:
             raise ShapeError(f"Expected scale_tril of shape (..., n, n), got {tuple(scale_tril.shape)}.")
         self.noise_size, self._tril = n, scale_tril.tril()
-        self.deviations = self._tril.norm(dim=-1)
+        self.deviations = _root(self._tril.square().sum(-1))
         diagonal = self._tril.diagonal(dim1=-2, dim2=-1)
         self._free = diagonal > 0
         still = (self.deviations == 0) & (self._tril == 0).all(-2)

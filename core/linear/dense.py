@@ -10,10 +10,11 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from lawful.core.linear.batch_metric import BatchMetric, batch_metric
 from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, matvec
 from lawful.core.linear.factor import Factor, factorise
-from lawful.core.linear.gram_metric import BatchMetric, batch_metric
+from lawful.core.linear.gram_metric import EvenLaws
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.restrict import refactorise
@@ -126,7 +127,11 @@ class DenseLaws:
 
     def metric(self, root_weights: Tensor) -> BatchMetric:
         """Least moves for square roots of weights (..., n), positive where free; differentiable."""
-        return batch_metric(self.factor.take(self.group), root_weights)
+        return batch_metric(self.factor.take(self.group), root_weights, lambda: self._even)
+
+    @cached_property
+    def _even(self) -> EvenLaws:
+        return EvenLaws(self.factor.take(None), torch.ones(self.n, dtype=torch.float64, device=self.device))
 
     def covariance_metric(self, root: Root) -> Metric:
         """Least moves for a covariance with square root `root`, zero where not free; differentiable."""
@@ -138,7 +143,7 @@ class DenseLaws:
 
     def settle_quickly(
         self, z: Tensor, judge: Judge, metric: Any, stored: torch.dtype
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Points after a few least moves of z (..., n), the moves, and which points surely stand on the laws."""
         if self.free.all():
             return settle_quickly(z, judge, metric, self.coefficients, stored)

@@ -83,6 +83,11 @@ def matvec(A: Tensor, z: Tensor) -> Tensor:
     return torch.einsum("...mn,...n->...m", A, z)
 
 
+def length_of(x: Tensor) -> Tensor:
+    """Euclidean lengths (..., 1) over the last dimension."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+
 def _drop_zeros(A: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """The same dot products over the members of each law only; z becomes (..., m, k) or stays (..., 1, n)."""
     if A.dim() > 2 or A.shape[0] == 0:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 _CHUNK = 2**20
+_PIECE = 2**19
 _ROWS = 8
 """Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
 
@@ -44,10 +45,32 @@ def gram(A: Tensor, v: Tensor) -> Tensor:
 
 def lower_gram(A: Tensor, v: Tensor) -> Tensor:
     """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
-    K = v.new_zeros(len(v), len(A), len(A))
+    K = v.new_empty(len(v), len(A), len(A))
     for start, stop, products in _row_blocks(A):
         K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
     return K
+
+
+def factored(K: Tensor) -> Tensor:
+    """Lower Cholesky factors in place of K (B, m, m); meaningless where it is not positive definite."""
+    for part in _pieces(K):
+        info = torch.empty(len(part), dtype=torch.int32, device=K.device)
+        torch.linalg.cholesky_ex(part, out=(part, info))
+    return K
+
+
+def solved(lower: Tensor, x: Tensor) -> Tensor:
+    """`K^-1 x` (B, m, k) of Cholesky factors (B, m, m) and x (B, m, k)."""
+    pieces = _pieces(lower)
+    if len(pieces) == 1:
+        return torch.cholesky_solve(x, lower)
+    parts = zip(x.split(len(pieces[0])), pieces, strict=True)
+    return torch.cat([torch.cholesky_solve(part, factor) for part, factor in parts])
+
+
+def _pieces(K: Tensor) -> tuple[Tensor, ...]:
+    """Few enough matrices at a time that the copies which LAPACK works on stay in cache."""
+    return K.split(max(1, _PIECE // max(K[0].numel(), 1))) if len(K) else (K,)
 
 
 def pair_sums(A: Tensor, G: Tensor) -> Tensor:

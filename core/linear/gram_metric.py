@@ -1,27 +1,18 @@
-"""Least moves for weights that differ per sample, by Gram matrices where their condition allows it.
+"""Least moves for weights that differ per sample, by Gram matrices.
 
-The laws are first made orthonormal in the mean metric of the batch, once and by QR, so that the Gram matrices carry the
-condition of what differs between samples and not that of the laws. The least share of a row that its predecessors leave
-unexplained, which the Cholesky factor shows, judges each matrix. Samples whose matrix is too close to singular take the
-next safer way: float32 Gram matrices, float64 Gram matrices, orthogonal factors.
+The laws are first made orthonormal in a mean metric of the batch, once and by QR, so that the Gram matrices carry the
+condition of what differs between samples and not that of the laws.
 """
 
-import copy
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lawful.core.linear.exact import length_of
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.gram import gram, lower_gram, pair_sums
-from lawful.core.linear.metric import WeightedMetric, weighted_metric
-
-LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
-"""Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
-
-_LARGE = 64
-_RANGE = {torch.float32: 1e15, torch.float64: 1e140}
+from lawful.core.linear.gram import gram, lower_gram, pair_sums, solved
 
 
 class EvenLaws:
@@ -61,6 +52,7 @@ class GramMetric:
     def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
         self._laws, self.root, self._lower = laws, root, lower
         self._weights = ratio.square().reshape(root.shape)
+        self._total = self._weights.sum(-1, keepdim=True).double()
         self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
         self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
 
@@ -80,12 +72,6 @@ class GramMetric:
     def _moved(self, multipliers: Tensor) -> Tensor:
         return (multipliers @ self._scaled).mul_(self._weights).double()
 
-    def part(self, rows: slice) -> "GramMetric":
-        """The metric of some samples of a batch (N,)."""
-        part = copy.copy(self)
-        part.root, part._lower, part._weights = self.root[rows], self._lower[rows], self._weights[rows]
-        return part
-
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
 
@@ -95,25 +81,27 @@ class GramMetric:
         lengths, defect, mixing = self._laws.compared(A)
         (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
         multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
-        size = multipliers.double().norm(dim=-1, keepdim=True) * self._weights.double().sum(-1, keepdim=True)
-        own = residual.norm(dim=-1, keepdim=True)
+        size, own = length_of(multipliers).double() * self._total, length_of(residual)
         left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
         return self._moved(multipliers), left
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        working = gradient.to(self._weights.dtype)
-        multipliers = self._solved((working * self._weights) @ self._scaled.mT)
+        dtype = gradient.dtype
+        rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
+        multipliers = self._solved(rows.to(self._weights.dtype))
         by_b = multipliers.double() @ self._laws.mix if wants_b else None
-        across = multipliers @ self._unscaled
-        return torch.sub(working, across, out=across).to(gradient.dtype), by_b
+        across = multipliers.to(dtype) @ self._unscaled.to(dtype)
+        return torch.sub(gradient, across, out=across), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
+        if x.dim() == 2 and len(x) == len(self._lower):
+            return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
         extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
         x = x.expand(*extra, *self.batch_shape, x.shape[-1])
         columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
-        return torch.cholesky_solve(columns, self._lower).permute(2, 0, 1).reshape(x.shape)
+        return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
 
     @property
     def _relative(self) -> Tensor:
@@ -154,86 +142,3 @@ class _LogDet(torch.autograd.Function):
         if torch.is_grad_enabled():
             lower = torch.linalg.cholesky(gram(A, v))
         return None, gradients[0].unsqueeze(-1) * pair_sums(A, torch.cholesky_inverse(lower))
-
-
-class PatchedMetric:
-    """A `base` metric with some samples exchanged for those of `patch`; `index` (K,) into the flat batch of `base`."""
-
-    def __init__(self, base: GramMetric, patch: "BatchMetric", index: Tensor, root: Tensor):
-        self._base, self._patch, self._index, self.root = base, patch, index, root
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        return self._base.batch_shape
-
-    def _patched(self, whole: Tensor, part: Tensor, tail: int) -> Tensor:
-        """`whole` (..., *batch, *tail) with `part` (..., K, *tail) put in."""
-        lead = whole.dim() - tail - len(self.batch_shape)
-        flat = whole.flatten(lead, lead + len(self.batch_shape) - 1)
-        return flat.index_copy(lead, self._index, part.to(whole.dtype)).reshape(whole.shape)
-
-    def _part(self, x: Tensor) -> Tensor:
-        """The samples (..., K, k) of x (..., *batch, k) that are patched."""
-        x = x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
-        lead = x.dim() - 1 - len(self.batch_shape)
-        return x.flatten(lead, -2).index_select(lead, self._index)
-
-    def move(self, residual: Tensor) -> Tensor:
-        return self._patched(self._base.move(residual), self._patch.move(self._part(residual)), 1)
-
-    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
-        by_z, by_b = self._base.adjoint(gradient, wants_b)
-        patch_z, patch_b = self._patch.adjoint(self._part(gradient), wants_b)
-        by_b = None if by_b is None or patch_b is None else self._patched(by_b, patch_b, 1)
-        return self._patched(by_z, patch_z, 1), by_b
-
-    @property
-    def log_det(self) -> Tensor:
-        return self._patched(self._base.log_det, self._patch.log_det, 0)
-
-    @property
-    def explained(self) -> Tensor:
-        return self._patched(self._base.explained, self._patch.explained, 1)
-
-
-BatchMetric = WeightedMetric | GramMetric | PatchedMetric
-
-
-def batch_metric(factor: Factor, root: Tensor) -> BatchMetric:
-    """The metric of square roots of weights (..., n), for a `factor` without batch, in the precision of `root`."""
-    count = root.shape[:-1].numel()
-    if root.dim() == 1 or count < 2 or factor.rows.dim() > 2 or not factor.valid.all():
-        return weighted_metric(factor, root.double())
-    with torch.no_grad():
-        flat, bound = root.detach().reshape(count, -1), _RANGE[root.dtype]
-        laws = EvenLaws(factor, flat.mean(0).double().clamp(1 / bound, bound))
-        # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
-        work = flat.double() if len(laws.basis) < _LARGE else flat
-        ratio = work / laws.typical.to(work.dtype)
-        lower, weak = _factors(laws, ratio)
-        if not weak.any():
-            return GramMetric(laws, root, ratio, lower)
-    if weak.all():
-        return _safer(factor, root, ratio.dtype)
-    return _patched(factor, root, laws, ratio, lower, weak)
-
-
-def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky factors (N, r, r) of the Gram matrices, and which of them (N,) are not to be trusted."""
-    K = lower_gram(laws.basis.to(ratio.dtype), ratio.square())
-    lower = torch.linalg.cholesky_ex(K).L
-    share = lower.diagonal(dim1=-2, dim2=-1).square() / K.diagonal(dim1=-2, dim2=-1)
-    return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
-
-
-def _safer(factor: Factor, root: Tensor, failed: torch.dtype) -> BatchMetric:
-    return batch_metric(factor, root.double()) if failed == torch.float32 else weighted_metric(factor, root.double())
-
-
-def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower: Tensor, weak: Tensor) -> PatchedMetric:
-    """A safer metric for the `weak` samples; in the other one they stand with the typical weights."""
-    index, column = weak.nonzero().squeeze(-1), weak.unsqueeze(-1)
-    eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
-    tame = torch.where(column.reshape(*root.shape[:-1], 1), laws.typical.to(root.dtype), root)
-    base = GramMetric(laws, tame, ratio.where(~column, 1.0), lower.where(~column.unsqueeze(-1), eye))
-    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index], ratio.dtype), index, root)

@@ -1,11 +1,9 @@
 """Which points surely stand on the laws, and which surely do not: bounds that cost little beside a product with `A`."""
 
-import copy
-
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import UNIT, matvec
+from lawful.core.linear.exact import UNIT, length_of, matvec
 from lawful.core.linear.sliced import SlicedLaws
 
 _ENOUGH = {torch.float32: 0.5, torch.float64: 2.0}
@@ -29,21 +27,12 @@ class Judge:
         self._room = _ENOUGH[stored] * rounding
         self._room_per_size = _ENOUGH[stored] * _HALF[stored] / 2
 
-    def part(self, rows: slice) -> "Judge":
-        """The judge of some samples of a batch (N,)."""
-        part = copy.copy(self)
-        for name in ("_b", "_error_of_b", "_off_of_b", "_room"):
-            whole = getattr(self, name)
-            setattr(part, name, whole if whole.dim() < 2 else whole[rows])
-        return part
-
     def residual(self, z: Tensor) -> Tensor:
         """`A z - b` (..., m) by one float64 product."""
         return matvec(self._laws.A, z) - self._b
 
-    def surely_off(self, z: Tensor, residual: Tensor) -> Tensor:
-        """Points (...) z that miss a law by more than two ulps, by their `residual` (..., m)."""
-        length = _length(z)
+    def surely_off(self, residual: Tensor, length: Tensor) -> Tensor:
+        """Points (...) of `length` (..., 1) that miss a law by more than two ulps, by their `residual` (..., m)."""
         return (residual.abs() > torch.addcmul(self._off_of_b, length, self._off)).any(-1)
 
     def judged(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,21 +43,18 @@ class Judge:
     def precise(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The residual of z (..., n), a bound on its error and one on what a lawful point may miss, all (..., m)."""
         if self._stored == torch.float32:
-            return self.residual(z), torch.addcmul(self._error_of_b, _length(z), self._error), self._least_room(z)
+            return self.residual(z), torch.addcmul(self._error_of_b, length_of(z), self._error), self._least_room(z)
         residual, error, spacings = self._laws.accurate(z, self._b)
         return residual, error, torch.add(self._room, spacings, alpha=_ENOUGH[self._stored])
 
-    def foreseen(self, z: Tensor, start: Tensor, left: Tensor) -> Tensor:
-        """Points (...) z that surely stand on the laws as float32 after a move from `start` that left out `left`.
+    def foreseen(self, z: Tensor, before: Tensor, left: Tensor) -> Tensor:
+        """Points (...) z that surely stand on the laws as float32 after a move that left out `left`.
 
-        `left` (..., m) bounds `A move - residual`; roundings of the residual and of the point come to it.
+        `left` (..., m) bounds `A move - residual`; roundings of the residual and of the point come to it, by the
+        length of the point and its length (..., 1) `before`.
         """
-        error = torch.addcmul(self._error_of_b, _length(start) + _length(z), self._error, value=2.0)
+        error = torch.addcmul(self._error_of_b, before + length_of(z), self._error, value=2.0)
         return (error.add_(left) <= self._least_room(z)).all(-1)
 
     def _least_room(self, z: Tensor) -> Tensor:
         return torch.add(self._room, self._laws.least_size(z), alpha=self._room_per_size)
-
-
-def _length(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import RankError
-from lawful.core.linear.exact import UNIT
+from lawful.core.linear.exact import UNIT, length_of
 from lawful.core.linear.factor import Factor
 
 
@@ -76,17 +76,13 @@ class WeightedMetric(Metric):
         by_b = _product(gradient.double(), self.gain) if wants_b else None
         return torch.sub(gradient, across, out=across), by_b
 
-    def part(self, rows: slice) -> "WeightedMetric":
-        """The metric of some samples of a batch (N,)."""
-        return self if self.gain.dim() == 2 else self.take(torch.arange(self.gain.shape[0])[rows])
-
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""
         if self._left is None:
             eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
             defect = (A @ self.gain - eye).norm(dim=-1)
             self._left = defect + (A.shape[-2] + 4) * UNIT * self.gain.norm() * A.norm(dim=-1)
-        return self.move(residual), self._left * residual.norm(dim=-1, keepdim=True)
+        return self.move(residual), self._left * length_of(residual)
 
 
 def _product(x: Tensor, M: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ class _Moved(torch.autograd.Function):
     """`value`, differentiated as the least move by `step` in `metric` that leads from `z` to it; any order."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, value: Tensor, step: Tensor, *how: Any) -> Tensor:
+    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, value: Tensor, step: Tensor | None, *how: Any) -> Tensor:
         ctx.save_for_backward(z, b, root, step)
         ctx.metric, ctx.residual_of = how
         return value.view_as(value)
@@ -43,7 +43,7 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> li
 
 
 def with_gradient_of_move(
-    z: Tensor, b: Tensor, value: Tensor, step: Tensor, metric: Any, residual_of: Callable[[Tensor], Tensor]
+    z: Tensor, b: Tensor, value: Tensor, step: Tensor | None, metric: Any, residual_of: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """`value` (..., n), where `metric` moved z (..., n) by `step`, in the dtype of z; differentiable in all.
 

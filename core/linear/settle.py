@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import ulp_ratio
+from lawful.core.linear.exact import length_of, ulp_ratio
 from lawful.core.linear.factor import Factor
 from lawful.core.linear.judge import Judge
 
@@ -20,7 +20,6 @@ SETTLED_ULPS = 2.0
 
 _MAX_STEPS = 6
 _QUICK_STEPS = 2
-_PART = 2**17
 _SMALLEST_SHARE = 1e-15
 
 
@@ -78,27 +77,21 @@ def settle(
 
 def settle_quickly(
     z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor]:
     """Points (..., n) after a few least moves of z, the moves, and which points are surely off before, lawful after.
 
-    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last. Large batches
-    go in parts that stay in cache.
+    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last; no moves where the
+    weights of the metric need no gradient.
     """
-    rows = max(1, _PART // z.shape[-1])
-    if z.dim() != 2 or len(z) <= rows or not hasattr(metric, "part"):
-        return _moved(z, judge, metric, A, stored)
-    starts = range(0, len(z), rows)
-    slices = [slice(start, start + rows) for start in starts]
-    parts = [_moved(z[rows], judge.part(rows), metric.part(rows), A, stored) for rows in slices]
-    value, step, done = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
-    return value, step, done
-
-
-def _moved(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     start = z.double()
     value, done = _quick_moves(start, judge, metric, A, stored)
-    step = torch.sub(start, value, out=start if start is not z else None)
-    return value.to(z.dtype), step.to(z.dtype), done
+    step = (start - value).to(z.dtype) if _needs_step(metric) else None
+    return value.to(z.dtype), step, done
+
+
+def _needs_step(metric: Any) -> bool:
+    """Whether the gradient of a move by `metric` needs the move."""
+    return hasattr(metric, "root") and metric.root.requires_grad
 
 
 def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -106,14 +99,14 @@ def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.
 
     In float64 a second move leaves the rounding of the point, one ulp, and little else.
     """
-    residual = judge.residual(z)
-    off = judge.surely_off(z, residual)
+    residual, length = judge.residual(z), length_of(z)
+    off = judge.surely_off(residual, length)
     if not hasattr(metric, "bounded_move") or A.dim() > 2:
         return _stepwise(z - metric.move(residual), judge, metric, off)
     move, left = metric.bounded_move(residual, A)
-    start, z = z, torch.sub(z, move, out=move)
+    z = torch.sub(z, move, out=move)
     if stored == torch.float32:
-        sure = judge.foreseen(z, start, left)
+        sure = judge.foreseen(z, length, left)
     else:
         residual, error, room = judge.precise(z)
         move, left = metric.bounded_move(residual, A)

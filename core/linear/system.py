@@ -282,10 +282,6 @@ class LinearSystem:
             system._require_consistent()
         return system
 
-    def _forget(self, *cached: str) -> None:
-        for name in cached:
-            self.__dict__.pop(name, None)
-
     def _given(self, z: Any, newly: Tensor) -> tuple[Tensor, Tensor]:
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
         batch_of(values.shape[:-1], newly.shape[:-1], self.batch_shape)
@@ -366,8 +362,8 @@ class LinearSystem:
         return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Lawful points and the moves that lead to them, both in the dtype of z."""
+    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Lawful points and, where their gradient needs them, the moves that lead there, both in the dtype of z."""
         z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
         if stored not in self._judges:
             self._judges[stored] = self._laws.judge(self._rhs, stored)
@@ -375,8 +371,8 @@ class LinearSystem:
         if done.all():
             return value, step
         careful = self._carefully(metric, z.double(), stored)
-        value = torch.where(done.unsqueeze(-1), value, careful.to(z.dtype))
-        return value, torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        moved = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), moved
 
     def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:

@@ -152,7 +152,7 @@ class SparseLaws:
 
     def settle_quickly(
         self, z: Tensor, judge: RightHandSide, metric: Any, stored: torch.dtype
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         if isinstance(metric, StructuredMetric):
             return settle_in_chunks(z, judge, metric, stored)
         return z, torch.zeros_like(z), torch.zeros(z.shape[:-1], dtype=torch.bool, device=z.device)

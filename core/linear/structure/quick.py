@@ -19,10 +19,10 @@ _HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 
 def settle_in_chunks(
     z: Tensor, rhs: RightHandSide, metric: StructuredMetric, stored: torch.dtype
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor]:
     """Points (..., n) after a few least moves of z, rounded to `stored`, the moves, and which (...) surely are lawful.
 
-    Moves are only wanted for derivatives by the weights; without, they come as an expanded zero.
+    Moves are only wanted for derivatives by the weights; without, there are none.
     """
     laws, half = _Residuals(metric, rhs.values), _HALF[stored]
     residual, size, error = laws.at(z, accurate=False)
@@ -34,8 +34,7 @@ def settle_in_chunks(
         z = _moved(z, metric, residual, stored)
         residual, size, error = laws.at(z, accurate=stored == torch.float64)
         sure = (residual.abs() + error <= SETTLED_ULPS * (half / 2 * size + rhs.rounding)).all(-1)
-    step = start - z if metric.root.requires_grad else z.new_zeros(1).expand(z.shape)
-    return z, step, moving & sure
+    return z, start - z if metric.root.requires_grad else None, moving & sure
 
 
 class _Residuals:
