@@ -1,7 +1,7 @@
 """Variables that the laws pin to zero: no finite number of least moves makes them exactly that.
 
-Each move leaves rounding in them, small but infinitely many ulps of a law all of whose members are zero. Laws that such
-rounding alone breaks are those whose residual is as large as their terms.
+Each move leaves rounding in them, small but many ulps of a law all of whose members are zero. Such laws have terms that
+are next to nothing beside what they were before the moves.
 """
 
 from collections.abc import Callable
@@ -9,27 +9,37 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lawful.core.linear.settle import worst_ulps
+from lawful.core.linear.settle import settle, worst_ulps
 
-_COMPARABLE = 2.0**-20
+_NOTHING = 2.0**-30
+
+Residual = Callable[[Tensor], Tensor]
+Allowance = Callable[[Tensor, torch.dtype], Tensor]
+Move = Callable[[Tensor, Tensor, bool], Tensor]
 
 
-def without_noise(
+def pinned(
+    start: Tensor,
     z: Tensor,
-    checked: Callable[[Tensor], tuple[Tensor, Tensor]],
+    broken: Tensor,
     size_of: Callable[[Tensor], Tensor],
     members_of: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """z (..., n) with zeros for the members of such laws, in samples where that brings all laws closer.
+    """(..., n), True for variables of samples that are `broken` (...) which moves from `start` to z left as rounding.
 
     Args:
-        checked: residuals and allowances (..., m) of points. size_of: sums of magnitudes of terms (..., m).
-        members_of: free variables (..., n) that take part in any of the laws (..., m) marked.
+        size_of: sums of magnitudes of terms (..., m). members_of: free variables of the laws (..., m) marked.
     """
-    residual, allowance = checked(z)
-    noise = (residual.abs() > allowance) & (residual.abs() > _COMPARABLE * size_of(z))
-    if not noise.any():
-        return z
-    cleaned = torch.where(members_of(noise), 0.0, z)
-    better = worst_ulps(*checked(cleaned)) < worst_ulps(residual, allowance)
-    return torch.where(better.unsqueeze(-1), cleaned, z)
+    nothing = size_of(z.abs()) <= _NOTHING * size_of(start.abs())
+    return members_of(nothing & broken.unsqueeze(-1))
+
+
+def without(noise: Tensor, z: Tensor, residual_of: Residual, allowance_of: Allowance, move: Move) -> Tensor:
+    """z (..., n) settled once more with zeros where `noise` (..., n) is marked, in samples that gain by it."""
+
+    def held(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
+        return torch.where(noise, 0.0, move(residual, allowance, share))
+
+    cleaned = settle(torch.where(noise, 0.0, z), torch.float64, residual_of, allowance_of, held)
+    before, after = (worst_ulps(residual_of(point), allowance_of(point, torch.float64)) for point in (z, cleaned))
+    return torch.where((after < before).unsqueeze(-1), cleaned, z)

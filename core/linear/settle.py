@@ -68,7 +68,9 @@ def settle(
             break
         moved = z - move(residual, allowance, step > 0)
         after = moved, residual_of(moved), allowance_of(moved, torch.float64)
-        better = moving & (worst_ulps(*after[1:]) < worst_ulps(residual, allowance))
+        # Where the first step brings all terms of a law to nothing, so it does with the law's own allowance.
+        room = torch.maximum(after[2], allowance) if step == 0 else after[2]
+        better = moving & (worst_ulps(after[1], room) < worst_ulps(residual, allowance))
         pairs = zip(after, (z, residual, allowance), strict=True)
         z, residual, allowance = (torch.where(better.unsqueeze(-1), new, old) for new, old in pairs)
         moving = moving & (better | (step == 0)) & (worst_ulps(residual, allowance) > 1.0)

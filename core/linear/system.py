@@ -24,10 +24,10 @@ from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE
 from lawful.core.linear.laws import LeastMoves, as_matrix, build_laws
 from lawful.core.linear.metric import Root
-from lawful.core.linear.noise import without_noise
+from lawful.core.linear.noise import pinned, without
 from lawful.core.linear.on_laws import with_gradient_of_move
 from lawful.core.linear.rhs import RightHandSide, law_slack
-from lawful.core.linear.settle import settle
+from lawful.core.linear.settle import SETTLED_ULPS, settle, worst_ulps
 
 LAWFUL_ULPS = 8.0
 """A law counts as obeyed up to this many ulps."""
@@ -380,10 +380,9 @@ class LinearSystem:
             return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
         settled = settle(z, stored, self.residual, self.allowance, move)
-        return without_noise(settled, self._checked, self._laws.absolute, self._laws.members)
-
-    def _checked(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        return self.residual(z), self.allowance(z, torch.float64)
+        broken = worst_ulps(self.residual(settled), self.allowance(settled, torch.float64)) > SETTLED_ULPS
+        noise = pinned(z, settled, broken, self._laws.absolute, self._laws.members)
+        return without(noise, settled, self.residual, self.allowance, move) if noise.any() else settled
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""
