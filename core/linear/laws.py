@@ -16,7 +16,8 @@ from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.structure import SparseLaws
 
 _LEAST_SIZE = 2**16
-_MOST_DENSE = 2**18
+_MOST_DENSE = 2**22
+_MOST_SMALL = 2**18
 _SPARSE_SHARE = 0.25
 
 
@@ -123,10 +124,12 @@ def build_laws(A: Matrix, tolerance: float, columns: Sequence[str], device: torc
 
 
 def _sparse(matrix: sparse.csc_matrix, tolerance: float, device: torch.device) -> Laws:
-    laws = SparseLaws.build(matrix, tolerance, device)
-    if laws.structure == "dense" and laws.m * laws.n <= _MOST_DENSE:
-        return DenseLaws.build(torch.from_numpy(matrix.toarray()).to(device), tolerance)
-    return laws
+    size = matrix.shape[0] * matrix.shape[1]
+    if not _LEAST_SIZE <= size <= _MOST_DENSE or matrix.nnz <= _SPARSE_SHARE * size:
+        laws = SparseLaws.build(matrix, tolerance, device)
+        if laws.structure != "dense" or size > _MOST_SMALL:
+            return laws
+    return DenseLaws.build(torch.from_numpy(matrix.toarray()).to(device), tolerance)
 
 
 def _require_finite(matrix: sparse.csc_matrix, columns: Sequence[str]) -> None:

@@ -160,3 +160,21 @@ def test_densities_are_those_of_dense_laws(kind):
     torch.testing.assert_close(mine.log_prob(points), theirs.log_prob(points), rtol=1e-9, atol=1e-7)
     torch.testing.assert_close(mine.entropy(), theirs.entropy(), rtol=1e-9, atol=1e-8)
     assert system.ulps(mine.sample((20,))).max() <= 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dtype", "kappa"), [(torch.float32, 1e4), (torch.float64, 1e8)])
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_ill_conditioned_laws_hold_as_stored(kind, dtype, kappa, scale):
+    """Neighbouring laws differ by one part in `kappa`; samples of any size, weights over six decades."""
+    rng = np.random.default_rng(5)
+    A = make(kind, rng, units=0.0).A.tolil()
+    for i in range(0, A.shape[0] - 1, 2) if kind != "disjoint" else ():
+        A[i + 1] = A[i] + A[i + 1] * (1 / kappa)
+    A = A.tocsc()
+    feasible, z = scale * rng.normal(size=(2, 4, A.shape[1]))
+    b = lawful_b(A, feasible)
+    system = LinearSystem(A, b, check=False)
+    weights = torch.from_numpy(10.0 ** rng.uniform(-3, 3, z.shape))
+    for points in (system.project(torch.tensor(z, dtype=dtype)), system.project(torch.tensor(z, dtype=dtype), weights)):
+        assert points.dtype == dtype and system.ulps(points).max() <= 8

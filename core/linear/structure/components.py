@@ -32,6 +32,9 @@ class Component:
 
 MOST_LAWS = 48
 MOST_ENTRIES = 2**15
+DENSE_SHARE = 0.25
+MOST_FILLED = 2**22
+"""Components are kept dense up to so many laws and entries; more entries where most of them are not zero."""
 
 
 def components(A: sparse.csr_matrix, laws: np.ndarray) -> tuple[list[Block], list[Component]]:
@@ -44,7 +47,8 @@ def components(A: sparse.csr_matrix, laws: np.ndarray) -> tuple[list[Block], lis
     column_label = np.searchsorted(wanted, label[k:])
     column_label = np.where(np.isin(label[k:], wanted), column_label, -1)
     rows, columns = np.bincount(row_label, minlength=len(wanted)), _counts(column_label, len(wanted))
-    small = (rows <= MOST_LAWS) & (rows * columns <= MOST_ENTRIES)
+    filled = np.bincount(row_label, np.diff(part.indptr), minlength=len(wanted)) >= DENSE_SHARE * rows * columns
+    small = (rows * columns <= np.where(filled, MOST_FILLED, MOST_ENTRIES)) & ((rows <= MOST_LAWS) | filled)
     shapes = np.unique(np.stack((rows, columns), -1)[small], axis=0)
     split = _Split(part, laws, row_label, column_label)
     chosen = [np.flatnonzero(small & (rows == height) & (columns == width)) for height, width in shapes]

@@ -13,7 +13,7 @@ from lawful.core.linear.structure.dependencies import (
     ListedDependencies,
     PatternDependencies,
 )
-from lawful.core.linear.structure.elimination import equilibrated, independent
+from lawful.core.linear.structure.independent import dependencies, equilibrated
 from lawful.core.linear.structure.segments import Segments
 
 
@@ -59,7 +59,7 @@ def _in_component(part: Component, m: int, free: Tensor, tolerance: float) -> De
 def _listed(part: Component, m: int, free: Tensor, tolerance: float) -> ListedDependencies:
     A = part.A[:, np.flatnonzero(free.cpu().numpy())].tocsr()
     scaled, unit = equilibrated(A)
-    _, dependent = independent(scaled, tolerance)
+    dependent = dependencies(scaled, tolerance)
     negligible = max(1e-12, tolerance)
     entries = [
         (d, i, -y * unit[row] / unit[i])
