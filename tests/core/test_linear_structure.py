@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_cases import KINDS, log_volume, make, reference
+from scipy import sparse
 
 from lawful.core import ConstrainedNormal, InconsistentSystemError, LinearSystem
 from lawful.core.linear import compensated_residual
-from lawful.core.linear.structure import solver
+from lawful.core.linear.structure import components, solver
 
 SEEDS = st.integers(0, 10**6)
 
@@ -178,3 +179,18 @@ def test_ill_conditioned_laws_hold_as_stored(kind, dtype, kappa, scale):
     weights = torch.from_numpy(10.0 ** rng.uniform(-3, 3, z.shape))
     for points in (system.project(torch.tensor(z, dtype=dtype)), system.project(torch.tensor(z, dtype=dtype), weights)):
         assert points.dtype == dtype and system.ulps(points).max() <= 8
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_small_redundant_law_is_not_drowned_by_the_rounding_of_large_ones(large, monkeypatch):
+    """`link` follows from the others, whose difference is known far worse; small and large components."""
+    if large:
+        monkeypatch.setattr(components, "MOST_LAWS", 0)
+        monkeypatch.setattr(components, "DENSE_SHARE", 2.0)
+    laws = [[1.0, 0, 0, 0, 0], [1.0, 0, 0, 0, 1.0], [0, 1.0, 1.0, 1.0, 0], [0, -1.0, -1.0, -1.0, 1.0]]
+    most, rest = 1e12 / 3, 1e-3 / 3
+    A = sparse.csr_matrix(sparse.kron(sparse.eye(20), laws))
+    system = LinearSystem(A, np.tile([most, most + rest, rest, 0.0], 20), tolerance=1e-3)
+    assert system.redundant == tuple(f"law {4 * i + 3}" for i in range(20))
+    z = torch.tensor([1e11, 1e-4, 2e-4, 3e-4, 5e-4], dtype=torch.float64).repeat(20)
+    assert system.ulps(system.project(z)).max() <= 8

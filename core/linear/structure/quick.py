@@ -31,7 +31,8 @@ def settle_in_chunks(
     for _ in range(_STEPS):
         if (sure | ~moving).all():
             break
-        z = _moved(z, metric, residual, stored)
+        out = torch.empty(z.shape, dtype=z.dtype, device=z.device) if z is start else z
+        z = _moved(z, out, metric, residual, stored)
         residual, size, error = laws.at(z, accurate=stored == torch.float64)
         sure = (residual.abs() + error <= SETTLED_ULPS * (half / 2 * size + rhs.rounding)).all(-1)
     return z, start - z if metric.root.requires_grad else None, moving & sure
@@ -57,11 +58,10 @@ class _Residuals:
         return residual, size, self._terms * _UNIT * (size + self._b.abs())
 
 
-def _moved(z: Tensor, metric: StructuredMetric, residual: Tensor, stored: torch.dtype) -> Tensor:
-    """The least move of z (..., n) against `residual`, chunk by chunk, rounded to `stored`."""
+def _moved(z: Tensor, out: Tensor, metric: StructuredMetric, residual: Tensor, stored: torch.dtype) -> Tensor:
+    """`out`, which may be z (..., n), after the least move of z against `residual`, chunk by chunk, as `stored`."""
     A, classes = metric.coefficients, metric.coefficients.columns
     pulled = classes.padded(metric.pulled(residual))
-    out = torch.empty(z.shape, dtype=z.dtype, device=z.device)
     width = max(CHUNK // max(z[..., 0].numel(), 1), 1)
     for start in range(0, A.n, width):
         here = slice(start, start + width)
