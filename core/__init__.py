@@ -3,7 +3,7 @@
 if __name__ != "lawful.core":
     raise ImportError(f"this folder is the package 'lawful.core', not '{__name__}': import lawful.core")
 
-from lawful.core.distributions import ConstrainedNormal
+from lawful.core.distributions import ConstrainedNormal, Full, LowRank
 from lawful.core.errors import (
     InconsistentSystemError,
     InvalidValueError,
@@ -16,10 +16,12 @@ from lawful.core.linear import LinearSystem
 
 __all__ = [
     "ConstrainedNormal",
+    "Full",
     "InconsistentSystemError",
     "InvalidValueError",
     "LawfulError",
     "LinearSystem",
+    "LowRank",
     "OffSupportError",
     "RankError",
     "ShapeError",
