@@ -1,4 +1,4 @@
-"""Bounded, lawful sets: polyhedra, projections on them, links and the mirror map onto their interior, draws from them."""
+"""Bounded, lawful sets: polyhedra, projections, faces, the mirror map onto the interior, and draws."""
 
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import InfeasibleError, require_feasible
@@ -6,9 +6,12 @@ from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.links import Link
 from lawful.core.polyhedra.mirror import MirrorMap, MirrorSolution
 from lawful.core.polyhedra.polyhedron import Polyhedron
+from lawful.core.polyhedra.sampling import HitAndRun
+from lawful.core.polyhedra.walk import UnboundedError
 
 __all__ = [
     "Bounds",
+    "HitAndRun",
     "Inequalities",
     "InfeasibleError",
     "Link",
@@ -16,5 +19,6 @@ __all__ = [
     "MirrorSolution",
     "NotConvergedError",
     "Polyhedron",
+    "UnboundedError",
     "require_feasible",
 ]

@@ -1,8 +1,8 @@
 """The nearest point of a polyhedron in a weighted metric, batched: the active face, and the coordinates on it.
 
 `min t'M t / 2 - linear't` subject to `low <= start + rows t <= high` in the coordinates t of the affine hull, by the
-augmented Lagrangian method with semismooth Newton steps (Li, Sun & Toh 2018, doi:10.1137/18M1175453, in its form for quadratic
-programmes: Hermans, Themelis & Patrinos 2019, doi:10.1109/CDC40024.2019.9030211). A step takes the matrix
+augmented Lagrangian method with semismooth Newton steps (Li, Sun & Toh 2018, doi:10.1137/18M1175453; for quadratic
+programmes Hermans, Themelis & Patrinos 2019, doi:10.1109/CDC40024.2019.9030211). A step takes the matrix
 `M + rows' diag(penalty * active) rows`. Once the active rows stay the same, more multiplier steps with the same factor
 solve the equality-constrained problem on that face to rounding, redundant active rows included.
 """

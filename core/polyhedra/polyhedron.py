@@ -16,6 +16,7 @@ from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import Interior, ranges, relative_interior
+from lawful.core.polyhedra.laws import Laws
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
 
@@ -53,11 +54,19 @@ class Polyhedron:
         Bounds hold exactly for the numbers as stored; laws and inequalities, which take sums, to 8 ulps.
         """
         values, stored = require_last(as_float64(z), self.n, "z", "variable").detach(), source_dtype(z)
-        inside = self.bounds.contains(values).all(-1).expand(batch_of(values.shape[:-1], self.system.batch_shape))
+        batch = batch_of(values.shape[:-1], self.system.batch_shape)
+        placed = self.system.free | (values == self.system.fixed.to(stored).double())
+        inside = (self.bounds.contains(values) & placed).all(-1).expand(batch).flatten().clone()
         # Sums take far longer than comparisons: only where these have not decided.
-        if not inside.any():
-            return inside
-        return inside & self._keeps_limits(values, stored) & self.system.holds(values.to(stored))
+        rest = inside.nonzero()[:, 0]
+        values, b, rounding = (_samples(x, rest, batch) for x in (values, self.system.b, self.system.b_rounding))
+        worst = self._laws.ulps(values, self._laws.residual(values, b), rounding, stored)
+        inside[rest] = (worst <= LAWFUL_ULPS) & self._keeps_limits(values, stored)
+        return inside.reshape(batch)
+
+    @cached_property
+    def _laws(self) -> Laws:
+        return Laws(self.system)
 
     def _keeps_limits(self, values: Tensor, stored: torch.dtype) -> Tensor:
         C, d = self.inequalities.C, self.inequalities.d
@@ -126,6 +135,10 @@ class Polyhedron:
         base = self.hull.with_fixed(self.hull.project(start))
         return Reduced.of(self.hull, base, self.bounds, self.inequalities)
 
+    @cached_property
+    def _projector(self) -> Projector:
+        return Projector(self.hull, self.reduced, self.bounds)
+
     def project(self, z: Any, weights: Any = None) -> Tensor:
         """The point of the polyhedron with least `sum((z' - z)^2 / weights)`, in the dtype of z.
 
@@ -148,5 +161,16 @@ class Polyhedron:
         batch = batch_of(values.shape[:-1], weights.shape[:-1], self.system.batch_shape)
         stored = source_dtype(z)
         inside = self.contains(values.detach().to(stored)).expand(batch)
-        projector = Projector(self.hull, self.reduced, self.bounds)
-        return projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+        return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+
+    def settle(self, z: Tensor) -> Tensor:
+        """z (..., n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""
+        hull = self.hull
+        for _ in range(2):
+            z = z - hull.unweighted.move(matvec(hull.A, z) - hull.b)
+        return self.project(hull.with_fixed(self.bounds.clip(z)))
+
+
+def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:
+    """Some of the flattened `batch` of x (..., k)."""
+    return x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1])[samples]

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
-from lawful.core.linear.exact import matvec, ulp_ratio
+from lawful.core.linear import LinearSystem
+from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
 from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest
+from lawful.core.polyhedra.laws import Laws
 from lawful.core.polyhedra.reduced import Reduced
 
 _PLAIN_ROUNDS = 2
 _ROUNDS = 6
-_MEMBERS = (2, 4, 8, 16)
 _UNKNOWN = 1e-14
 _CHUNK = 2**17
 
@@ -43,19 +43,9 @@ class Projector:
         return _Project.apply(flat, weights, self, inside.reshape(-1), stored, z.shape[:-1]).reshape(z.shape)
 
     @cached_property
-    def _groups(self) -> list[Tensor]:
-        """Laws with few, some and many members: compensated sums take as many terms as the longest."""
-        members = (self.hull.A != 0).sum(-1)
-        edges = torch.tensor(_MEMBERS, device=members.device)
-        group = torch.bucketize(members, edges)
-        return [(group == k).nonzero()[:, 0] for k in group.unique()]
-
-    def residual(self, z: Tensor, b: Tensor) -> Tensor:
-        """`A z - b` (B, m) of the hull's laws in twice the working precision."""
-        result = z.new_empty(len(z), self.hull.m)
-        for rows in self._groups:
-            result[:, rows] = compensated_residual(self.hull.A[rows], z, b[..., rows])
-        return result
+    def laws(self) -> Laws:
+        """The hull's laws."""
+        return Laws(self.hull)
 
     def at(self, samples: Tensor, batch: torch.Size) -> _Samples:
         """Right-hand sides, their rounding and base points of some of the flattened `batch`."""
@@ -102,8 +92,8 @@ class _Samples:
         z, todo = z.clone(), torch.arange(len(z), device=z.device)
         some, now = self, z
         for _ in range(_ROUNDS):
-            residual = self.projector.residual(now, some.b)
-            wrong = some._ulps(now, residual) > LAWFUL_ULPS
+            residual = self.projector.laws.residual(now, some.b)
+            wrong = self.projector.laws.ulps(now, residual, some.rounding) > LAWFUL_ULPS
             if not wrong.any():
                 return z
             todo, some, face, unknown = todo[wrong], some[wrong], face[wrong], unknown[wrong]
@@ -133,13 +123,6 @@ class _Samples:
         z = z.clone()
         z[:, columns] = torch.where(face.active[:, single], face.limit[:, single], z[:, columns])
         return z
-
-    def _ulps(self, z: Tensor, residual: Tensor) -> Tensor:
-        """(B,), the worst misfit of a law."""
-        hull = self.projector.hull
-        spacing = torch.where(hull.free, half_spacing(z, torch.float64), 0.0)
-        ratio = ulp_ratio(residual, spacing @ hull.A.abs().T + self.rounding)
-        return ratio.amax(-1) if ratio.shape[-1] else ratio.new_zeros(len(z))
 
 
 class _Project(torch.autograd.Function):
