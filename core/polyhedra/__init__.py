@@ -2,6 +2,7 @@
 
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import InfeasibleError, require_feasible
+from lawful.core.polyhedra.interior import InteriorMap
 from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.links import Link
 from lawful.core.polyhedra.mirror import MirrorMap, MirrorSolution
@@ -14,6 +15,7 @@ __all__ = [
     "HitAndRun",
     "Inequalities",
     "InfeasibleError",
+    "InteriorMap",
     "Link",
     "MirrorMap",
     "MirrorSolution",

@@ -25,6 +25,10 @@ _OPEN = 1e-7
 _OPTIONS = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
 
 
+class EmptyError(LawfulError, ValueError):
+    """A polyhedron without a point."""
+
+
 @dataclass(frozen=True)
 class Interior:
     """Of `{z : A z = b, C z <= d, lower <= z <= upper}`, float64 arrays.
@@ -102,7 +106,7 @@ def relative_interior(
     `A` (m, n), `b` (m,), `C` (k, n), `d` (k,), bounds (n,), float64.
 
     Raises:
-        LawfulError: there is no point at all (`require_feasible` names why).
+        EmptyError: there is no point at all (`require_feasible` names why).
     """
     programme, n = Programme.of(A, b, C, d, lower, upper), len(lower)
     closed = np.concatenate([np.isfinite(lower), np.isfinite(upper), np.ones(len(d), dtype=bool)])
@@ -110,7 +114,7 @@ def relative_interior(
     while True:
         found = programme.open_slacks(closed)
         if found is None:
-            raise LawfulError("No point satisfies laws, inequalities and bounds together: see require_feasible.")
+            raise EmptyError("No point satisfies laws, inequalities and bounds to the solver's tolerance.")
         points.append(found[0])
         if not found[1].any():
             break

@@ -42,9 +42,8 @@ class Face:
     factor: Tensor
 
     @classmethod
-    def of(cls, reduced: Reduced, metric: Tensor, active: Tensor, limit: Tensor) -> Face:
+    def of(cls, reduced: Reduced, metric: Tensor, penalty: Tensor, active: Tensor, limit: Tensor) -> Face:
         """The face of `active` rows (B, R) at `limit` (B, R) in the metric M (D, D) or (B, D, D)."""
-        penalty = _penalty(reduced, metric)
         H = metric + gram(reduced.columns, penalty * active.double())
         return cls(reduced, metric, active, limit, penalty, torch.linalg.cholesky_ex(H)[0])
 
@@ -58,7 +57,7 @@ class Face:
         low, high = self.reduced.low, self.reduced.high
         nearer = torch.where((values - low).abs() <= (high - values).abs(), low, high)
         limit = torch.where(rows & ~self.active, nearer, self.limit)
-        return Face.of(self.reduced, self.metric, self.active | rows, limit)
+        return Face.of(self.reduced, self.metric, self.penalty, self.active | rows, limit)
 
     def solve(self, right: Tensor) -> Tensor:
         """`(M + penalty) t = right`, (B, D)."""
@@ -66,19 +65,19 @@ class Face:
 
     def least(self, linear: Tensor, goal: Tensor) -> Tensor:
         """t (B, D) with `rows t = goal` on the face and otherwise least `t'Mt / 2 - linear't`; goal (B, R)."""
-        weight = self.penalty * self.active
-        pull = weight * torch.where(self.active, goal, 0.0)
-        multipliers = torch.zeros_like(pull)
+        rows, columns, weight = self.reduced.rows, self.reduced.columns, self.penalty * self.active
+        multipliers, t = torch.zeros_like(goal), torch.zeros_like(linear)
         for _ in range(_REFINEMENTS):
-            t = self.solve(linear + (pull - multipliers) @ self.reduced.rows)
-            multipliers = multipliers + weight * (t @ self.reduced.columns) - pull
+            gap = torch.where(self.active, goal - t @ columns, 0.0)
+            move = self.solve(linear - _times(self.metric, t) + (weight * gap - multipliers) @ rows)
+            t, multipliers = t + move, multipliers - weight * (gap - move @ columns)
         return t
 
 
 def _penalty(reduced: Reduced, metric: Tensor) -> Tensor:
-    """A stiffness for each row (R,) or (B, R), in proportion to that of the metric against moving it."""
-    even = metric.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
-    return _PENALTY * even / reduced.rows.square().sum(-1)
+    """A stiffness for each row, (R,) or (B, R): the same multiple of what it has in the metric alone."""
+    factor = torch.linalg.cholesky_ex(metric)[0]
+    return _PENALTY / torch.linalg.solve_triangular(factor, reduced.columns, upper=False).square().sum(-2)
 
 
 def metric_of(reduced: Reduced, weights: Tensor) -> Tensor:
@@ -126,7 +125,7 @@ class _Lagrangian:
         excess = self.excess(self.t)
         active = excess != 0
         gradient = _times(self.metric, self.t) - self.linear + (self.penalty * excess) @ self.reduced.rows
-        move = -Face.of(self.reduced, self.metric, active, excess).solve(gradient)
+        move = -Face.of(self.reduced, self.metric, self.penalty, active, excess).solve(gradient)
         t, after, whole = self._search(move, gradient, excess)
         still = move.norm(dim=-1) <= _STILL * t.norm(dim=-1)
         settled = still | (whole & ((after != 0) == active).all(-1))
@@ -165,7 +164,7 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tupl
         NotConvergedError: some samples did not come to rest (the polyhedron may be empty).
     """
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
-    part = _Lagrangian(reduced, metric, start, linear)
+    whole = part = _Lagrangian(reduced, metric, start, linear)
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
     todo = torch.arange(len(z), device=z.device)
     for _ in range(_MAX_STEPS):
@@ -181,7 +180,7 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tupl
             f"The projection of {len(todo)} of {len(z)} samples did not come to rest: see Polyhedron.require_feasible."
         )
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
-    face = Face.of(reduced, metric, active, limit)
+    face = Face.of(reduced, metric, whole.penalty, active, limit)
     return face.least(linear, limit - start), face
 
 

@@ -25,7 +25,7 @@ from lawful.core.polyhedra.links import Link
 from lawful.core.polyhedra.spaces import LawSpace, NullSpace, space_of
 
 _SEARCHES = 4
-_CHUNK = 2**20
+_CHUNK = 2**17
 
 
 @dataclass(frozen=True)

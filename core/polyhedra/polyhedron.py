@@ -15,8 +15,9 @@ from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
-from lawful.core.polyhedra.implied import Interior, ranges, relative_interior
+from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
 from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
 
@@ -42,6 +43,10 @@ class Polyhedron:
         for what, size in (("bounds", len(self.bounds.lower)), ("inequalities", self.inequalities.C.shape[1])):
             if size != system.n:
                 raise ShapeError(f"Expected {what} on {system.n} variables, got {size}.")
+        if system.free.dim() != 1 or system.fixed.dim() != 1:
+            raise ShapeError("Expected the same fixed variables in all samples: make one polyhedron for each pattern.")
+        if not system.free.all():
+            self.bounds = _fixed_bounds(self.bounds, system)
 
     @property
     def n(self) -> int:
@@ -76,7 +81,7 @@ class Polyhedron:
     def require_feasible(self, where: str = "") -> None:
         """Raise `InfeasibleError`, which names the clashing laws, inequalities and bounds, when there is no point."""
         require_feasible(
-            *self._arrays,
+            *self.arrays,
             law_names=self.system.names,
             inequality_names=tuple(self.inequalities.names or ()),
             names=self.system.columns,
@@ -84,7 +89,12 @@ class Polyhedron:
         )
 
     @property
-    def _arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> tuple[Any, ...]:
+        """`A`, `b`, `C`, `d`, `lower`, `upper` as NumPy arrays.
+
+        Raises:
+            InvalidValueError: right-hand sides differ per sample.
+        """
         if self.system.batch_shape:
             raise InvalidValueError("Expected one right-hand side: ask this of the polyhedron of each sample.")
         C, d, bounds = self.inequalities.C, self.inequalities.d, self.bounds
@@ -95,16 +105,18 @@ class Polyhedron:
         """Implied equalities, and a point strictly inside all else.
 
         Raises:
-            InfeasibleError: there is no point. InvalidValueError: right-hand sides differ per sample.
+            InfeasibleError: there is no point. EmptyError: by less than its tolerance. InvalidValueError: right-hand sides differ per sample.
         """
-        arrays = self._arrays
-        self.require_feasible()
-        return relative_interior(*arrays)
+        try:
+            return relative_interior(*self.arrays)
+        except EmptyError:
+            self.require_feasible()
+            raise
 
     @cached_property
     def ranges(self) -> tuple[Tensor, Tensor]:
         """Least and largest value (n,) that each variable takes, by 2n linear programmes."""
-        low, high = ranges(*self._arrays)
+        low, high = ranges(*self.arrays)
         return torch.from_numpy(low), torch.from_numpy(high)
 
     @cached_property
@@ -170,7 +182,38 @@ class Polyhedron:
             z = z - hull.unweighted.move(matvec(hull.A, z) - hull.b)
         return self.project(hull.with_fixed(self.bounds.clip(z)))
 
+    def face(self, pattern: Tensor) -> Polyhedron:
+        """The part of the polyhedron where each entry (n,) of -1 is on its lower bound and each of 1 on its upper one.
+
+        Raises:
+            ShapeError, InvalidValueError: no pattern of this polyhedron.
+            InconsistentSystemError: laws that these values break by themselves.
+        """
+        pattern = require_pattern(self, pattern)
+        return Polyhedron(
+            self.system.restrict(pattern == 0, pattern_values(self, pattern)), self.bounds, self.inequalities
+        )
+
+    def nearest_pattern(self, pattern: Tensor) -> Tensor:
+        """See `patterns.nearest_pattern`."""
+        return nearest_pattern(self, pattern)
+
 
 def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:
     """Some of the flattened `batch` of x (..., k)."""
     return x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1])[samples]
+
+
+def _fixed_bounds(bounds: Bounds, system: LinearSystem) -> Bounds:
+    """Bounds that leave fixed variables their values.
+
+    Raises:
+        InvalidValueError: such a value is not within the bounds.
+    """
+    outside = (~system.free & ~bounds.contains(system.fixed)).nonzero()
+    if len(outside):
+        i = int(outside[0])
+        raise InvalidValueError(
+            f"{system.columns[i]!r} is fixed at {system.fixed[i]:g}, which is not within its bounds."
+        )
+    return Bounds(*(torch.where(system.free, end, system.fixed) for end in (bounds.lower, bounds.upper)))

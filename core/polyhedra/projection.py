@@ -143,6 +143,7 @@ class _Project(torch.autograd.Function):
             some = weights if weights.dim() == 1 else weights[samples]
             result[samples], face = projector.at(samples, batch).solve(z[samples], some)
             faces.append((samples, face if differentiable else None))
+        result = projector.bounds.clip(result.to(stored)).double()
         result = torch.where(inside.unsqueeze(-1), z, result)
         ctx.faces, ctx.projector = faces, projector
         ctx.save_for_backward(z, weights, result)

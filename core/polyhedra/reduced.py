@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear import LinearSystem
+from lawful.core.linear.factor import equilibrate
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 
 _STILL = 1e-12
@@ -16,7 +17,9 @@ _STILL = 1e-12
 
 @dataclass(frozen=True)
 class Reduced:
-    """`{z = base + moves t : lower <= rows(z) <= upper}` for t in R^D, with orthonormal `moves`.
+    """`{z = base + moves t : lower <= rows(z) <= upper}` for t in R^D.
+
+    `moves` are orthonormal in units of the variables that bring the coefficients of the laws near one.
 
     Rows are the variables that move and the values `C z` of inequalities that are not implied.
 
@@ -39,12 +42,12 @@ class Reduced:
     @classmethod
     def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
         """The reduced form of laws with one set of coefficients, around a point on them."""
-        moves, n = system.nullspace(), system.n
+        (moves, unit), n = _moves(system), system.n
         rows = torch.cat([moves, inequalities.C @ moves])
         start = torch.cat([base, base @ inequalities.C.T], -1)
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
         high = torch.cat([bounds.upper, inequalities.d])
-        size = torch.cat([torch.ones(n, dtype=torch.float64), inequalities.C.norm(dim=1)])
+        size = torch.cat([unit, (inequalities.C * unit).norm(dim=1)])
         limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > _STILL * size)
         kept = limited.nonzero()[:, 0]
         return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C)
@@ -63,10 +66,19 @@ class Reduced:
         """Points (..., n) of coordinates t (..., D)."""
         return self.base + t @ self.moves.T
 
-    def t(self, z: Tensor) -> Tensor:
-        """Coordinates (..., D) of points z (..., n): of the nearest point on the laws."""
-        return (z - self.base) @ self.moves
-
     def values(self, z: Tensor) -> Tensor:
         """The rows (..., R) of points z (..., n)."""
         return torch.cat([z, z @ self.inequalities.T], -1)[..., self.variables]
+
+
+def _moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
+    """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
+    kept = ~system.redundant_mask
+    A = system.A[kept][:, system.free]
+    row, column = (scale[0] for scale in equilibrate(A[None]))
+    right = torch.linalg.svd(A * row[:, None] * column)[2]
+    unit = torch.ones(system.n, dtype=torch.float64)
+    unit[system.free] = column
+    moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
+    moves[system.free] = column[:, None] * right[len(A) :].T
+    return moves, unit

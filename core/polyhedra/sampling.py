@@ -14,8 +14,8 @@ from lawful.core.polyhedra.walk import Target, Walk
 if TYPE_CHECKING:
     from lawful.core.polyhedra.polyhedron import Polyhedron
 
-_CHAINS = 512
-_STEPS_PER_DIMENSION = 10
+_CHAINS = 1024
+_STEPS_PER_DIMENSION = 15
 
 
 class HitAndRun:
@@ -59,7 +59,7 @@ class HitAndRun:
         """`count` points (count, n) in float64, inside bounds and on the laws to 8 ulps.
 
         Args:
-            steps: of a chain between two of its draws; None takes 10 a dimension, after which they hardly depend on
+            steps: of a chain between two of its draws; None takes 15 a dimension, after which they hardly depend on
                 each other. Every chain gives every so many draws one, in order.
         """
         reduced = self.polyhedron.reduced
