@@ -56,12 +56,16 @@ class InteriorMap:
         solution = self.mirror.solve(y, self.b)
         if not solution.converged.all():
             raise NotConvergedError(f"{int((~solution.converged).sum())} of {len(y)} coordinates have no point yet.")
-        moving = solution.z[:, : int(self.moving.sum())]
-        return self.still.expand(len(y), -1).index_put((torch.arange(len(y))[:, None], self._columns), moving)
+        return self._placed(solution.z)
 
-    @property
-    def _columns(self) -> Tensor:
-        return self.moving.nonzero()[:, 0]
+    def _placed(self, lifted: Tensor) -> Tensor:
+        columns = self.moving.nonzero()[:, 0]
+        z = self.still.expand(len(lifted), -1)
+        return z.index_put((torch.arange(len(z))[:, None], columns), lifted[:, : len(columns)])
+
+    def finish(self, z: Tensor) -> Tensor:
+        """Points (B, n) strictly inside with their laws to rounding (see `MirrorMap.finish`)."""
+        return self._placed(self.mirror.finish(self._lifted(z), self.b))
 
     def inverse(self, z: Tensor) -> Tensor:
         """Coordinates (B, F) of points z (B, n) strictly inside."""

@@ -1,7 +1,7 @@
 """Faces of a polyhedron by the pattern of which variables sit on which bound.
 
-A pattern (n,) holds -1 where a variable is on its lower bound, 1 where it is on its upper one and 0 where it is strictly
-between. It is feasible when some point has exactly that pattern.
+A pattern (n,) holds -1 where a variable is on its lower bound, 1 where it is on its upper one and 0 where it is
+strictly between. It is feasible when some point has exactly that pattern.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ class Polyhedron:
         """Implied equalities, and a point strictly inside all else.
 
         Raises:
-            InfeasibleError: there is no point. EmptyError: by less than its tolerance. InvalidValueError: right-hand sides differ per sample.
+            InfeasibleError: there is no point. EmptyError: there is, but for a clash below the solver's tolerance.
+            InvalidValueError: right-hand sides differ per sample.
         """
         try:
             return relative_interior(*self.arrays)

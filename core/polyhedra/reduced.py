@@ -42,7 +42,7 @@ class Reduced:
     @classmethod
     def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
         """The reduced form of laws with one set of coefficients, around a point on them."""
-        (moves, unit), n = _moves(system), system.n
+        moves, unit = _moves(system)
         rows = torch.cat([moves, inequalities.C @ moves])
         start = torch.cat([base, base @ inequalities.C.T], -1)
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])

@@ -118,8 +118,8 @@ class Walk:
         uniform = torch.rand(steps, chains, dtype=torch.float64, generator=generator)
         heights = torch.empty_like(uniform).exponential_(generator=generator)
         for k, u, height in zip(order, uniform, heights, strict=True):
-            start = ((below[:, k, None] - rows) * inverse[:, k, None]).amax(0).clamp_max(0.0)
-            end = ((above[:, k, None] - rows) * inverse[:, k, None]).amin(0).clamp_min(0.0)
+            start = _largest((below[:, k, None] - rows) * inverse[:, k, None]).clamp_max(0.0)
+            end = -_largest((rows - above[:, k, None]) * inverse[:, k, None]).clamp_max(0.0)
             if not self.target.is_uniform:
                 start, end = _sliced(start, end, slope[k], precision[k, k], height)
             fresh = start + (u - _REFLECTED) / (1 - _REFLECTED) * (end - start)
@@ -130,6 +130,11 @@ class Walk:
         if not s.isfinite().all():
             raise UnboundedError("Expected a bounded polyhedron: give bounds to its variables, or draw from a normal.")
         return replace(self, s=s)
+
+
+def _largest(x: Tensor) -> Tensor:
+    """(chains,), of x (R, chains); minus infinity without rows."""
+    return x.amax(0) if len(x) else x.new_full(x.shape[1:], -torch.inf)
 
 
 def _sliced(start: Tensor, end: Tensor, slope: Tensor, curvature: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
