@@ -61,6 +61,12 @@ def test_implied_equalities_in_other_units(scale):
     assert P.dimension == 1
 
 
+def test_thin_is_not_implied():
+    P = polyhedron([[1, 1]], [1e-6], [0, 0], [1, 1])
+    assert not P.interior.at_lower.any()
+    assert P.dimension == 1
+
+
 def test_tight_inequalities_become_laws():
     P = polyhedron([[1, 1, 1]], [1.0], [0, 0, 0], None, [[-1, -1, 0], [1, 0, 0]], [-1, 0.5])
     assert P.interior.tight.tolist() == [True, False]
