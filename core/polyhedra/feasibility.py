@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 from lawful.core.errors import LawfulError
 
 _SWEEPS = 5
+_FEW = 200
 
 
 class InfeasibleError(LawfulError, ValueError):
@@ -98,8 +99,10 @@ def require_feasible(
     violation, clash = rows.least_violation()
     if violation <= tolerance:
         return
-    if rows.only(clash).least_violation()[0] <= tolerance:
-        clash = list(dict.fromkeys(rows.names))
+    everything = list(dict.fromkeys(rows.names))
+    # A filter over everything finds shorter clashes, one programme for each name.
+    if len(everything) <= _FEW or rows.only(clash).least_violation()[0] <= tolerance:
+        clash = everything
     for name in list(clash):
         rest = [other for other in clash if other != name]
         if rows.only(rest).least_violation()[0] > tolerance:

@@ -21,6 +21,8 @@ from lawful.core.polyhedra.reduced import Reduced
 _PENALTY = 1e4
 _MAX_STEPS = 200
 _HALVINGS = 12
+_SLOW = 0.5
+_MOST_RAISES = 6
 _SAME = 1e-8
 _STILL = 1e-13
 _REFINEMENTS = 5
@@ -44,8 +46,10 @@ class Face:
     @classmethod
     def of(cls, reduced: Reduced, metric: Tensor, penalty: Tensor, active: Tensor, limit: Tensor) -> Face:
         """The face of `active` rows (B, R) at `limit` (B, R) in the metric M (D, D) or (B, D, D)."""
-        H = metric + gram(reduced.columns, penalty * active.double())
-        return cls(reduced, metric, active, limit, penalty, torch.linalg.cholesky_ex(H)[0])
+        stiff = metric.expand(len(active), *metric.shape[-2:])
+        if len(reduced.rows):
+            stiff = stiff + gram(reduced.columns, penalty * active.double())
+        return cls(reduced, metric, active, limit, penalty, torch.linalg.cholesky_ex(stiff)[0])
 
     def __getitem__(self, kept: Tensor) -> Face:
         metric = self.metric if self.metric.dim() == 2 else self.metric[kept]
@@ -92,7 +96,9 @@ class _Lagrangian:
 
     def __init__(self, reduced: Reduced, metric: Tensor, start: Tensor, linear: Tensor):
         self.reduced, self.metric, self.start, self.linear = reduced, metric, start, linear
-        self.penalty = _penalty(reduced, metric)
+        self.penalty = _penalty(reduced, metric).expand_as(start)
+        self.change = torch.full(start.shape[:1], torch.inf, dtype=start.dtype, device=start.device)
+        self.raised = torch.zeros_like(self.change)
         self.t = torch.linalg.solve(metric, linear.unsqueeze(-1)).squeeze(-1)
         self.multipliers = torch.zeros_like(start)
 
@@ -100,10 +106,8 @@ class _Lagrangian:
         part = object.__new__(_Lagrangian)
         part.reduced = self.reduced
         part.metric = self.metric if self.metric.dim() == 2 else self.metric[kept]
-        part.penalty = self.penalty if self.penalty.dim() == 1 else self.penalty[kept]
-        part.start, part.linear, part.t, part.multipliers = (
-            x[kept] for x in (self.start, self.linear, self.t, self.multipliers)
-        )
+        for name in ("penalty", "change", "raised", "start", "linear", "t", "multipliers"):
+            setattr(part, name, getattr(self, name)[kept])
         return part
 
     def excess(self, t: Tensor) -> Tensor:
@@ -135,17 +139,25 @@ class _Lagrangian:
         change = (multipliers - self.multipliers).norm(dim=-1)
         rest = settled & (change <= _SAME * multipliers.norm(dim=-1) + noise)
         self.t, self.multipliers = t, multipliers
+        self._stiffen(settled, change)
         return after != 0, rest
+
+    def _stiffen(self, settled: Tensor, change: Tensor) -> None:
+        """Raise penalties where multipliers drift, as they do while rows that nearly meet in a point give way."""
+        drifting = settled & (change > _SLOW * self.change) & (self.raised < _MOST_RAISES)
+        self.change = torch.where(settled, change, self.change)
+        self.raised = self.raised + drifting
+        self.penalty = torch.where(drifting.unsqueeze(-1), 10 * self.penalty, self.penalty)
 
     def _search(self, move: Tensor, gradient: Tensor, excess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The step halved until the value falls, its excess, and which samples (B,) took it whole."""
         value, slope = self.value(self.t, excess), (gradient * move).sum(-1)
-        rounding = _STILL * (self.linear * self.t).sum(-1).abs()
+        rounding = _STILL * ((self.linear * self.t).abs().sum(-1) + value.abs())
         share = torch.ones_like(value)
         t = self.t + move
         after = self.excess(t)
         for _ in range(_HALVINGS):
-            high = self.value(t, after) > value + 0.1 * share * slope + rounding
+            high = (self.value(t, after) > value + 0.1 * share * slope + rounding) & (-slope > rounding)
             if not high.any():
                 break
             share = torch.where(high, 0.5 * share, share)

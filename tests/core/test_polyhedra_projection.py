@@ -106,6 +106,13 @@ def test_redundant_laws_and_degenerate_vertices():
     assert P.contains(z).all()
 
 
+def test_rows_that_nearly_meet_in_a_point():
+    """Five rows pass within 1e-6 of one point of four dimensions: multipliers drift along their dependency."""
+    P = random_polyhedron(4246)
+    x = (3 * normal(20, 6, seed=4246)).float()
+    assert P.contains(P.project(x)).all()
+
+
 def test_a_single_point_and_no_point():
     P = polyhedron([[1, 1]], [0.0], [0, 0])
     assert P.dimension == 0
@@ -129,14 +136,14 @@ def test_right_hand_sides_that_differ_per_sample():
         empty.project(x)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_gradients(seed):
     P = random_polyhedron(seed)
-    x = (3 * normal(5, 6, seed=seed)).requires_grad_()
+    x = (3 * normal(3, 6, seed=seed)).requires_grad_()
     weights = normal(6, seed=seed + 1).exp().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: P.project(x), (x,), atol=1e-6)
     assert torch.autograd.gradcheck(lambda x, w: P.project(x, w), (x, weights), atol=1e-5)
-    each = weights.detach().expand(5, 6).clone().requires_grad_()
+    each = weights.detach().expand(3, 6).clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x, w: P.project(x, w), (x, each), atol=1e-5)
 
 
