@@ -176,6 +176,8 @@ def test_values_off_the_count_are_refused():
     law = ConstrainedBernoulli(torch.zeros(4), 2)
     with pytest.raises(OffSupportError, match="add up to 3 in sample 1, not to 2"):
         law.log_prob(torch.tensor([[1.0, 1, 0, 0], [1.0, 1, 1, 0]]))
+    with pytest.raises(OffSupportError, match="add up to 1, not to 2"):
+        law.log_prob(torch.tensor([1.0, 0, 0, 0]))
     with pytest.raises(OffSupportError, match="whole numbers from 0 to 1"):
         law.log_prob(torch.tensor([2.0, 0, 0, 0]))
     with pytest.raises(ShapeError, match="value"):
