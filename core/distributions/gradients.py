@@ -1,11 +1,11 @@
 """Gradients of an expected loss `E[loss(z)]` over lawful draws z, in the parameters of their distribution.
 
-| estimator          | derivative that stands in for that of the draw      | biased in                | exists for      |
-|--------------------|-----------------------------------------------------|--------------------------|-----------------|
-| `pathwise`         | of the draw itself                                  | nothing                  | continuous laws |
-| `marginal`         | of the conditional mean, `E[z | A z = b]`           | scales; counts, in most  | all             |
-| `score`            | none: that of the log density, times loss surplus   | nothing; but the noisiest| all             |
-| `straight-through` | of the mean before conditioning, as if without laws | most                     | all             |
+| estimator          | derivative that stands in for that of the draw      | biased in               | exists for      |
+|--------------------|-----------------------------------------------------|-------------------------|-----------------|
+| `pathwise`         | of the draw itself                                  | nothing                 | continuous laws |
+| `marginal`         | of the conditional mean, `E[z | A z = b]`           | scales; counts, in most | all             |
+| `score`            | none: that of the log density, times loss surplus   | nothing; the noisiest   | all             |
+| `straight-through` | of the mean before conditioning, as if without laws | most                    | all             |
 
 Marginal: Ahmed, Zeng, Niepert, Van den Broeck (SIMPLE), arXiv:2210.01941; Li, Sahu, Van den Broeck, Zeng,
 arXiv:2502.05416. For the location of a `ConstrainedNormal` it is the pathwise gradient draw by draw; for the scale it

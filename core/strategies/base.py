@@ -1,0 +1,101 @@
+"""The interface of strategies: from what a network puts out to a sample, in training and after it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError
+from lawful.core.linear.arrays import require_finite, require_last
+from lawful.core.strategies.constraints import Constraints
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """What holds for every finished sample, and what training can use.
+
+    Attributes:
+        equalities: laws hold to 8 ulps. bounds: no bound is passed. inequalities: they hold to 8 ulps.
+        zeros: values come out exactly on a bound. training: all this already holds for `apply`.
+        density: `log_prob` exists.
+    """
+
+    equalities: bool = False
+    bounds: bool = False
+    inequalities: bool = False
+    zeros: bool = False
+    training: bool = True
+    density: bool = False
+
+
+class Strategy(ABC):
+    """One way to hold constraints.
+
+    A network puts out raw values y (..., n), or a location and a scale of which `rsample` draws them. `apply` makes of
+    y what a loss in training sees; `finish` makes the sample that is kept. Variables that are given have their values
+    in both. Results have the dtype of y; computation is in float64.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, constraints: Constraints):
+        self.constraints, self.system = constraints, constraints.system
+
+    @property
+    @abstractmethod
+    def guarantee(self) -> Guarantee:
+        """What this strategy guarantees for these constraints."""
+
+    @abstractmethod
+    def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Samples (..., n) for a loss in training, differentiable in y.
+
+        Args:
+            y: raw values (..., n), float32 or float64, finite.
+            scale: their standard deviations (..., n); only `conditional` needs them.
+        """
+
+    @torch.no_grad()
+    def finish(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Samples (..., n) to keep."""
+        return self.apply(y, scale)
+
+    def penalty(self, z: Tensor) -> Tensor:
+        """What to add to the loss of a sample z (..., n): zero (...), unless the strategy lives by it."""
+        return z.new_zeros(z.shape[:-1])
+
+    def rsample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
+        """`apply` of normal draws, (*sample_shape, ..., n); differentiable in loc and scale."""
+        return self.apply(_normal(loc, scale, sample_shape), scale)
+
+    @torch.no_grad()
+    def sample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
+        """`finish` of normal draws, (*sample_shape, ..., n)."""
+        return self.finish(_normal(loc, scale, sample_shape), scale)
+
+    def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """Log density (...) of the draws of `rsample` at z (..., n), on the free variables that obey the laws.
+
+        Raises:
+            InvalidValueError: the strategy has no density.
+        """
+        raise InvalidValueError(
+            f"Draws of the strategy {self.name!r} have no density: train it by a loss on samples, or take one of which "
+            "`guarantee.density` is true."
+        )
+
+    def _prepared(self, y: Tensor) -> Tensor:
+        """Raw values checked, with given values in place."""
+        require_last(y, self.system.n, "raw values", "variable")
+        require_finite(y, "The raw value", self.system.columns)
+        return self.system.with_fixed(y)
+
+
+def _normal(loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:
+    shape = torch.Size(sample_shape) + torch.broadcast_shapes(loc.shape, scale.shape)
+    return loc + scale * torch.randn(shape, dtype=loc.dtype, device=loc.device)

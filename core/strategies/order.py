@@ -1,0 +1,42 @@
+"""The order in which variables are taken, and the laws that count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError
+from lawful.core.linear import LinearSystem
+from lawful.core.strategies.constraints import Constraints
+
+
+def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int]:
+    """Numbers of all variables in `order`, which names or numbers each of them once; None is the system's order."""
+    if order is None:
+        return list(range(system.n))
+    numbers = [system.columns.index(i) if i in system.columns else i for i in order]
+    if sorted(map(str, numbers)) != sorted(map(str, range(system.n))):
+        raise InvalidValueError(f"Expected an order of all variables {', '.join(system.columns)}, each once.")
+    return [int(i) for i in numbers]
+
+
+def independent_laws(system: LinearSystem) -> tuple[Tensor, np.ndarray]:
+    """Numbers (r,) of the laws that do not follow from others, and their coefficients (r, n) at free variables."""
+    rows = (~system.redundant_mask).nonzero()[:, 0]
+    return rows, system.A[rows].cpu().numpy()
+
+
+def require_one_pattern(constraints: Constraints, name: str) -> None:
+    """Raise when coefficients or sets of free variables differ between samples."""
+    if constraints.system.A.dim() > 2:
+        raise InvalidValueError(
+            f"The strategy {name!r} needs coefficients and given variables that all samples share (right-hand sides "
+            "and given values may differ): take samples of one pattern together."
+        )
+
+
+def as_tensor(matrix: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(matrix)).to(device)
