@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
 from lawful.core.linear.arrays import as_float64, at_sample, labels, require_finite, require_last
 from lawful.core.linear.exact import matvec, with_gradient_of
+from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.linear.system import LAWFUL_ULPS
 
 _LEAST_REACH = 1e-150
@@ -92,24 +95,48 @@ class Constraints:
         """(...), True where laws and inequalities hold to `ulps` of the dtype of z (..., n), and bounds exactly."""
         return self.system.holds(z, ulps) & self.inside(z) & (self.excess(z) <= ulps).all(-1)
 
-    def room(self, z: Tensor) -> Tensor:
-        """How far each variable of z (..., n) alone can move before a bound or an inequality stops it, (..., n)."""
-        room = torch.minimum(z - self.lower, self.upper - z)
+    @cached_property
+    def lifted(self) -> LinearSystem:
+        """The laws, and `C z + s = d` for a slack s >= 0 of each inequality, in variables (z, s)."""
         if not len(self.C):
-            return room
-        slack = -compensated_residual(self.C, z, self.d).clamp(max=0.0).unsqueeze(-1)
-        return torch.minimum(room, torch.where(self.C != 0, slack / self.C.abs(), torch.inf).amin(-2))
+            return self.system
+        system, k = self.system, len(self.C)
+        C = self.C * system.free.unsqueeze(-2)
+        slacks = torch.eye(k, dtype=torch.float64, device=system.device).expand(*C.shape[:-1], k)
+        upper = torch.cat([system.A, system.A.new_zeros(*system.A.shape[:-1], k)], -1)
+        batch = torch.broadcast_shapes(upper.shape[:-2], C.shape[:-2])
+        rows = [x.expand(*batch, *x.shape[-2:]) for x in (upper, torch.cat([C, slacks], -1))]
+        limits = system.b, self.free_limits
+        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in limits))
+        b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
+        return LinearSystem(torch.cat(rows, -2), b.detach(), check=False)
+
+    @property
+    def free_limits(self) -> Tensor:
+        """The limits d (..., k) for the free variables, with what is given moved over."""
+        given = torch.where(self.system.free, 0.0, self.system.fixed)
+        return self.d - matvec(self.C, given)
 
     @torch.no_grad()
-    def settled(self, z: Tensor, free: Tensor) -> Tensor:
-        """z (..., n), float64, with laws to rounding by moves of `free` variables (..., n) in proportion to their room.
+    def settled(self, z: Tensor, at_bound: Tensor, tight: Tensor) -> Tensor:
+        """z (..., n), float64, with laws and tight inequalities to rounding.
 
-        Nothing that is near a limit moves by more than a fraction of its distance, or of its size.
+        Moves the free variables that are not `at_bound` (..., n), the less the nearer they are to a bound or to zero,
+        so that none passes one; inequalities (..., k) that are not `tight` stay so.
         """
-        reach = torch.minimum(self.room(z), z.abs()).clamp_min(_LEAST_REACH)
-        system = self.system.restrict(free, z, check=False)
-        moved = system.project_with(system.metric(torch.where(free, reach, 1.0)), z)
-        return torch.where(free, torch.minimum(torch.maximum(moved, self.lower), self.upper), z)
+        free = torch.cat([self.system.free & ~at_bound, ~tight], -1)
+        slack = -compensated_residual(self.C, z, self.d).clamp(max=0.0)
+        values = torch.cat([z, torch.where(tight, 0.0, slack)], -1)
+        off = (self.lifted.ulps(values) > SETTLED_ULPS).any(-1, keepdim=True)
+        if not off.any():
+            return z
+        k = len(self.C)
+        lower, upper = pad(self.lower, (0, k)), pad(self.upper, (0, k), value=torch.inf)
+        reach = torch.minimum(torch.minimum(values - lower, upper - values), values.abs()).clamp_min(_LEAST_REACH)
+        system = self.lifted.restrict(free, values, check=False)
+        moved = system.project_with(system.metric(torch.where(free, reach, 1.0)), values)
+        moved = torch.minimum(torch.maximum(moved, lower), upper)
+        return torch.where(off & free, moved, values)[..., : self.system.n]
 
     def stored(self, z: Tensor, dtype: torch.dtype) -> Tensor:
         """z (..., n), within its bounds in float64, cast to `dtype` and still within them."""

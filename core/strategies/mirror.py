@@ -8,7 +8,7 @@ from torch import Tensor
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
-from lawful.core.linear.exact import matvec, with_gradient_of
+from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Link, mirror_map
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.constraints import Constraints
@@ -60,20 +60,15 @@ class Mirror(Strategy):
         return Guarantee(equalities=True, bounds=True, inequalities=True, density=True)
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
-        limits = (self.system.b[..., self._laws], self._limits)
+        limits = (self.system.b[..., self._laws], self.constraints.free_limits)
         batch = torch.broadcast_shapes(y.shape[:-1], self.system.batch_shape, limits[1].shape[:-1])
         b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
         prepared = self._prepared(y.double()).expand(*batch, -1)
         v = self._solved(prepared[..., self._columns].reshape(-1, len(self._columns)), b.reshape(-1, b.shape[-1]))
         z = prepared.index_copy(-1, self._columns, v.reshape(*batch, -1) * self.unit[self._columns])
-        finished = self.constraints.settled(z.detach(), self.system.free)
+        finished = self._finished(z.detach())
         self._require_lawful(finished)
         return self.constraints.stored(with_gradient_of(z, finished), y.dtype)
-
-    @property
-    def _limits(self) -> Tensor:
-        given = torch.where(self.system.free, 0.0, self.system.fixed)
-        return self.constraints.d - matvec(self.constraints.C, given)
 
     def _solved(self, y: Tensor, b: Tensor) -> Tensor:
         """Variables in units (B, n), with their derivative by one more Newton step from the solution."""
@@ -86,6 +81,10 @@ class Mirror(Strategy):
         K = (A * self._link.derivative(start.detach()).unsqueeze(-2)) @ A.mT
         step = torch.linalg.solve(K, b - self._link.forward(start) @ A.mT)
         return self._link.forward(start + step @ A)[:, :n]
+
+    def _finished(self, z: Tensor) -> Tensor:
+        nowhere = torch.zeros_like(z, dtype=torch.bool)
+        return self.constraints.settled(z, nowhere, nowhere[..., :1].expand(*z.shape[:-1], len(self._slack)))
 
     def _require_lawful(self, z: Tensor) -> None:
         failed = ~self.constraints.holds(z)
@@ -105,7 +104,7 @@ class Mirror(Strategy):
         """
         n, unit = len(self._columns), self.unit[self._columns]
         v = z.double()[..., self._columns] / unit
-        slack = (self._limits - v @ self._C.mT) / self._slack
+        slack = (self.constraints.free_limits - v @ self._C.mT) / self._slack
         lifted = torch.cat([v, slack.expand(*v.shape[:-1], -1)], -1)
         inside = (lifted > self._link.lower) & (lifted < self._link.upper)
         lifted = torch.where(inside, lifted, self._link.forward(torch.zeros_like(lifted)))

@@ -83,10 +83,8 @@ class Sequential(Strategy):
     def _limits(self) -> tuple[Tensor, Tensor]:
         """Right-hand sides (..., Q) of equations and of the first inequalities, and their rounding."""
         b, rounding = self.system.b[..., self._laws], self.system.b_rounding[..., self._laws]
-        C = torch.where(self.system.free, 0.0, self.constraints.C)
-        d = self.constraints.d - (self.system.fixed.unsqueeze(-2) * C).sum(-1)
         bounds = torch.cat([-self.constraints.lower[self._low], self.constraints.upper[self._high]])
-        parts = [b, d, bounds]
+        parts = [b, self.constraints.free_limits, bounds]
         batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
         q = torch.cat([part.expand(*batch, -1) for part in parts], -1)
         known = torch.cat([rounding.expand(*batch, -1), half_spacing(q[..., len(self._laws) :], torch.float64)], -1)
@@ -102,7 +100,7 @@ class Sequential(Strategy):
 
     def _raise_clash(self, where: tuple[int, ...], batch: Sequence[int]) -> None:
         system, given = self.system, self.constraints
-        b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, self._own_limits))
+        b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, given.free_limits))
         free = system.free.cpu().numpy()
         require_feasible(
             system.A.cpu().numpy(),
@@ -116,11 +114,6 @@ class Sequential(Strategy):
             names=system.columns,
             where=at_sample(where),
         )
-
-    @property
-    def _own_limits(self) -> Tensor:
-        q = self._limits[0]
-        return q[..., len(self._laws) : len(self._laws) + len(self.constraints.C)]
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
         q, prepared = self._limits[0], self._prepared(y.double())
@@ -148,10 +141,8 @@ class Sequential(Strategy):
     @torch.no_grad()
     def _finished(self, z: Tensor, tight: Tensor) -> Tensor:
         """Tight bounds met exactly, and laws to rounding by moves of the variables between their bounds."""
-        z, on_bound = self._on_bounds(z, tight)
-        free = self.system.free & ~on_bound
-        off = (self.system.ulps(z) > SETTLED_ULPS).any(-1) & free.any(-1)
-        return torch.where(off.unsqueeze(-1), self.constraints.settled(z, free), z) if off.any() else z
+        z, at_bound = self._on_bounds(z, tight)
+        return self.constraints.settled(z, at_bound, tight[..., : len(self.constraints.C)])
 
     def _on_bounds(self, z: Tensor, tight: Tensor) -> tuple[Tensor, Tensor]:
         k, low = len(self.constraints.C), len(self._low)
