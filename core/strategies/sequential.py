@@ -20,7 +20,6 @@ from torch import Tensor
 from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.polyhedra import require_feasible
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.constraints import Constraints
@@ -121,7 +120,7 @@ class Sequential(Strategy):
         z, tight = self._repaired(prepared, q)
         finished = self.constraints.stored(self._finished(z.detach(), tight), y.dtype)
         came = prepared.detach().to(y.dtype)
-        stays = self.constraints.holds(came, SETTLED_ULPS).unsqueeze(-1)
+        stays = self.constraints.holds(came).unsqueeze(-1)
         return with_gradient_of(z.to(y.dtype), torch.where(stays, came, finished))
 
     def _repaired(self, y: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
