@@ -21,7 +21,8 @@ from torch import Tensor
 
 from lawful.core import LinearSystem
 from lawful.core.errors import LawfulError
-from lawful.core.strategies import STRATEGIES, Constraints, Sequential, strategy
+from lawful.core.polyhedra import Bounds, Polyhedron
+from lawful.core.strategies import STRATEGIES, Sequential, strategy
 
 PATIENCE = 30
 BATCH = 1024
@@ -39,8 +40,10 @@ class Case:
     raw: Tensor
     order: tuple[int, ...] | None = None
 
-    def constraints(self) -> Constraints:
-        return Constraints(LinearSystem(self.A, torch.tensor(self.b, dtype=self.raw.dtype)), lower=self.lower)
+    def polyhedron(self) -> Polyhedron:
+        infinite = torch.full((self.A.shape[1],), torch.inf, dtype=torch.float64)
+        bounds = Bounds(torch.full_like(infinite, self.lower), infinite)
+        return Polyhedron(LinearSystem(self.A, torch.tensor(self.b, dtype=self.raw.dtype)), bounds)
 
 
 def cases() -> list[Case]:
@@ -90,7 +93,7 @@ def pishield(case: Case) -> Tensor:
 
 
 def lawful(case: Case) -> Tensor:
-    return Sequential(case.constraints(), case.order).finish(case.raw)
+    return Sequential(case.polyhedron(), case.order).finish(case.raw)
 
 
 def _answer(make: Callable[[Case], Tensor], case: Case, answers: multiprocessing.Queue) -> None:
@@ -163,7 +166,7 @@ def times() -> str:
         scale = torch.full((n,), 0.3, dtype=torch.float64)
         steps = {}
         for name in STRATEGIES:
-            made = strategy(name, case.constraints())
+            made = strategy(name, case.polyhedron())
             steps[name] = step(lambda y, made=made, scale=scale: made.apply(y, scale), case.raw)
         if m == 1 and importlib.util.find_spec("pishield"):
             layer = pishield_layer(case)

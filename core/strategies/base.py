@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import require_finite, require_last
-from lawful.core.strategies.constraints import Constraints
+from lawful.core.linear.arrays import at_sample, require_finite, require_last
+from lawful.core.linear.exact import matvec, with_gradient_of
+from lawful.core.polyhedra import Polyhedron
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Guarantee:
 
 
 class Strategy(ABC):
-    """One way to hold constraints.
+    """One way to hold the laws, bounds and inequalities of a polyhedron; what its system does not leave free is given.
 
     A network puts out raw values y (..., n), or a location and a scale of which `rsample` draws them. `apply` makes of
     y what a loss in training sees; `finish` makes the sample that is kept. Variables that are given have their values
@@ -43,13 +44,14 @@ class Strategy(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, constraints: Constraints):
-        self.constraints, self.system = constraints, constraints.system
+    def __init__(self, polyhedron: Polyhedron):
+        self.polyhedron, self.system, self.bounds = polyhedron, polyhedron.system, polyhedron.bounds
+        _require_given_inside(polyhedron)
 
     @property
     @abstractmethod
     def guarantee(self) -> Guarantee:
-        """What this strategy guarantees for these constraints."""
+        """What this strategy guarantees for its polyhedron."""
 
     @abstractmethod
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -94,6 +96,28 @@ class Strategy(ABC):
         require_last(y, self.system.n, "raw values", "variable")
         require_finite(y, "The raw value", self.system.columns)
         return self.system.with_fixed(y)
+
+    def _stored(self, z: Tensor, dtype: torch.dtype) -> Tensor:
+        """z (..., n) in `dtype`, with values that rounding put beyond a bound at the nearest number within."""
+        cast = z.to(dtype)
+        return with_gradient_of(cast, torch.where(self.system.free, self.bounds.clip(cast.detach()), cast.detach()))
+
+    @property
+    def _limits(self) -> Tensor:
+        """The limits d (..., k) of inequalities for the free variables, with what is given moved over."""
+        given = torch.where(self.system.free, 0.0, self.system.fixed)
+        return self.polyhedron.inequalities.d - matvec(self.polyhedron.inequalities.C, given)
+
+
+def _require_given_inside(polyhedron: Polyhedron) -> None:
+    system = polyhedron.system
+    bad = ~system.free & ~polyhedron.bounds.contains(system.fixed)
+    if bad.any():
+        where = tuple(bad.nonzero()[0].tolist())
+        raise InvalidValueError(
+            f"The given {system.columns[where[-1]]!r} is {system.fixed.expand(bad.shape)[where].item():g}"
+            f"{at_sample(where[:-1])}, not within its bounds."
+        )
 
 
 def _normal(loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.polyhedra import Link
+from lawful.core.polyhedra import Link, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.constraints import Constraints
 from lawful.core.strategies.elimination import solve_last
-from lawful.core.strategies.order import as_tensor, independent_laws, ordered, require_one_pattern
+from lawful.core.strategies.order import as_tensor, independent_laws, ordered
 from lawful.core.strategies.subspace import normal_log_prob
 
 
@@ -23,20 +22,19 @@ class Completion(Strategy):
     """Generated variables are raw values, put within their bounds by a `Link`; the laws give the solved ones.
 
     Args:
-        constraints: coefficients and given variables shared by all samples.
+        polyhedron: right-hand sides and given values may differ per sample.
         order: all variables, by name or number, the last of which are solved for; None puts those without bounds last.
         unit: (n,) positive, what a variable with one bound is measured in; one where None.
     """
 
     name = "completion"
 
-    def __init__(self, constraints: Constraints, order: Sequence[str | int] | None = None, unit: Tensor | None = None):
-        super().__init__(constraints)
-        require_one_pattern(constraints, self.name)
-        system, bounded = self.system, constraints.bounded
-        numbers = ordered(system, order)
+    def __init__(self, polyhedron: Polyhedron, order: Sequence[str | int] | None = None, unit: Tensor | None = None):
+        super().__init__(polyhedron)
+        system, numbers = self.system, ordered(self.system, order)
+        self._bounded = self.bounds.lower.isfinite() | self.bounds.upper.isfinite()
         if order is None:
-            numbers.sort(key=lambda i: not bool(bounded[i]))
+            numbers.sort(key=lambda i: not bool(self._bounded[i]))
         self._laws, A = independent_laws(system)
         solution = solve_last(A, [i for i in numbers if system.free[i]])
         self.solved = torch.tensor(solution.solved, dtype=torch.long, device=system.device)
@@ -45,16 +43,16 @@ class Completion(Strategy):
         self._generated = system.free & ~self._is_solved
         one = torch.ones(system.n, dtype=torch.float64, device=system.device)
         infinite = torch.where(self._generated, 0.0, torch.inf)
-        self._link = Link(constraints.lower - infinite, constraints.upper + infinite, one if unit is None else unit)
+        self._link = Link(self.bounds.lower - infinite, self.bounds.upper + infinite, one if unit is None else unit)
 
     @property
     def guarantee(self) -> Guarantee:
-        open_ended = not bool((self.constraints.bounded & self._is_solved).any())
+        open_ended = not bool((self._bounded & self._is_solved).any())
         return Guarantee(equalities=True, bounds=open_ended, density=True)
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
         z = self._completed(self._prepared(y.double()))
-        return self.constraints.stored(z, y.dtype) if self.guarantee.bounds else z.to(y.dtype)
+        return self._stored(z, y.dtype) if self.guarantee.bounds else z.to(y.dtype)
 
     def _completed(self, y: Tensor) -> Tensor:
         drawn = torch.where(self._generated, self._link.forward(y), y)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
-from lawful.core.strategies.constraints import Constraints
 
 
 def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int]:
@@ -27,15 +26,6 @@ def independent_laws(system: LinearSystem) -> tuple[Tensor, np.ndarray]:
     """Numbers (r,) of the laws that do not follow from others, and their coefficients (r, n) at free variables."""
     rows = (~system.redundant_mask).nonzero()[:, 0]
     return rows, system.A[rows].cpu().numpy()
-
-
-def require_one_pattern(constraints: Constraints, name: str) -> None:
-    """Raise when coefficients or sets of free variables differ between samples."""
-    if constraints.system.A.dim() > 2:
-        raise InvalidValueError(
-            f"The strategy {name!r} needs coefficients and given variables that all samples share (right-hand sides "
-            "and given values may differ): take samples of one pattern together."
-        )
 
 
 def as_tensor(matrix: np.ndarray, device: torch.device) -> Tensor:

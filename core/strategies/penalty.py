@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.strategies.constraints import Constraints
+from lawful.core.polyhedra import Polyhedron
 from lawful.core.strategies.unconstrained import Unconstrained
 
 
@@ -17,8 +17,8 @@ class Penalty(Unconstrained):
 
     name = "penalty"
 
-    def __init__(self, constraints: Constraints, weight: float = 1.0, unit: Tensor | None = None):
-        super().__init__(constraints)
+    def __init__(self, polyhedron: Polyhedron, weight: float = 1.0, unit: Tensor | None = None):
+        super().__init__(polyhedron)
         if not weight >= 0:
             raise InvalidValueError(f"Expected a weight of zero or more, got {weight}.")
         self.weight = weight
@@ -26,10 +26,10 @@ class Penalty(Unconstrained):
 
     def penalty(self, z: Tensor) -> Tensor:
         """(...), differentiable in z (..., n)."""
-        constraints, exact = self.constraints, z.double()
+        limits, exact = self.polyhedron.inequalities, z.double()
         laws = self.system.residual(exact) / _length(self.system.A * self.unit)
-        over = (exact @ constraints.C.mT - constraints.d).relu() / _length(constraints.C * self.unit)
-        outside = ((exact - constraints.upper).relu() + (constraints.lower - exact).relu()) / self.unit
+        over = (exact @ limits.C.mT - limits.d).relu() / _length(limits.C * self.unit)
+        outside = ((exact - self.bounds.upper).relu() + (self.bounds.lower - exact).relu()) / self.unit
         total = laws.square().sum(-1) + over.square().sum(-1) + outside.square().sum(-1)
         return (self.weight * total).to(z.dtype)
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.polyhedra import require_feasible
+from lawful.core.polyhedra import Polyhedron, require_feasible
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.constraints import Constraints
 from lawful.core.strategies.elimination import Inequalities, Stage, eliminate, solve_last, substituted
-from lawful.core.strategies.order import as_tensor, independent_laws, ordered, require_one_pattern
+from lawful.core.strategies.finishing import Finishing
+from lawful.core.strategies.order import as_tensor, independent_laws, ordered
 
 _TIGHT = 16 * torch.finfo(torch.float64).eps
 _INFEASIBLE = 1e-9
@@ -34,7 +34,7 @@ class Sequential(Strategy):
     """Clamps each variable, in order, to what the laws, bounds and inequalities still allow.
 
     Args:
-        constraints: coefficients and given variables shared by all samples.
+        polyhedron: right-hand sides and given values may differ per sample.
         order: all variables, by name or number; None is the order of the system. The last ones are solved for.
 
     Raises:
@@ -44,9 +44,8 @@ class Sequential(Strategy):
 
     name = "sequential"
 
-    def __init__(self, constraints: Constraints, order: Sequence[str | int] | None = None):
-        super().__init__(constraints)
-        require_one_pattern(constraints, self.name)
+    def __init__(self, polyhedron: Polyhedron, order: Sequence[str | int] | None = None):
+        super().__init__(polyhedron)
         free = self.system.free.tolist()
         self.order = [i for i in ordered(self.system, order) if free[i]]
         self._laws, A = independent_laws(self.system)
@@ -55,8 +54,9 @@ class Sequential(Strategy):
         self._R, self._T = (as_tensor(x, self.system.device) for x in (solution.R, solution.T))
         repaired = [i for i in self.order if i not in solution.solved]
         stages, rest = eliminate(substituted(self._first, solution), repaired, self.system.columns)
-        self._stages = [_Clamp(stage, constraints.lower.device) for stage in stages]
+        self._stages = [_Clamp(stage, self.system.device) for stage in stages]
         self._require_feasible(rest)
+        self._finishing = Finishing(polyhedron, self._limits)
 
     @property
     def guarantee(self) -> Guarantee:
@@ -64,33 +64,33 @@ class Sequential(Strategy):
 
     @cached_property
     def _low(self) -> Tensor:
-        return (self.constraints.lower.isfinite() & self.system.free).nonzero()[:, 0]
+        return (self.bounds.lower.isfinite() & self.system.free).nonzero()[:, 0]
 
     @cached_property
     def _high(self) -> Tensor:
-        return (self.constraints.upper.isfinite() & self.system.free).nonzero()[:, 0]
+        return (self.bounds.upper.isfinite() & self.system.free).nonzero()[:, 0]
 
     @property
     def _first(self) -> Inequalities:
         """Inequalities, lower bounds and upper bounds, in this order."""
         eye, free = np.eye(self.system.n), self.system.free.cpu().numpy()
-        C = self.constraints.C.cpu().numpy() * free
+        C = self.polyhedron.inequalities.C.cpu().numpy() * free
         G = np.vstack([C, -eye[self._low.cpu()], eye[self._high.cpu()]])
         return Inequalities(G, np.eye(len(G)), np.eye(len(G), dtype=bool))
 
     @cached_property
-    def _limits(self) -> tuple[Tensor, Tensor]:
+    def _right_hand_sides(self) -> tuple[Tensor, Tensor]:
         """Right-hand sides (..., Q) of equations and of the first inequalities, and their rounding."""
         b, rounding = self.system.b[..., self._laws], self.system.b_rounding[..., self._laws]
-        bounds = torch.cat([-self.constraints.lower[self._low], self.constraints.upper[self._high]])
-        parts = [b, self.constraints.free_limits, bounds]
+        bounds = torch.cat([-self.bounds.lower[self._low], self.bounds.upper[self._high]])
+        parts = [b, self._limits, bounds]
         batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
         q = torch.cat([part.expand(*batch, -1) for part in parts], -1)
         known = torch.cat([rounding.expand(*batch, -1), half_spacing(q[..., len(self._laws) :], torch.float64)], -1)
         return q, 8 * known
 
     def _require_feasible(self, rest: Inequalities) -> None:
-        q, rounding = (x.detach() for x in self._limits)
+        q, rounding = (x.detach() for x in self._right_hand_sides)
         M = as_tensor(rest.M, q.device)
         allowed = (_INFEASIBLE * q.abs() + rounding) @ M.abs().mT
         bad = (q @ M.mT < -allowed).any(-1)
@@ -98,29 +98,29 @@ class Sequential(Strategy):
             self._raise_clash(tuple(bad.nonzero()[0].tolist()), bad.shape)
 
     def _raise_clash(self, where: tuple[int, ...], batch: Sequence[int]) -> None:
-        system, given = self.system, self.constraints
-        b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, given.free_limits))
+        system, inequalities = self.system, self.polyhedron.inequalities
+        b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, self._limits))
         free = system.free.cpu().numpy()
         require_feasible(
             system.A.cpu().numpy(),
             b,
-            given.C.cpu().numpy() * free,
+            inequalities.C.cpu().numpy() * free,
             d,
-            np.where(free, given.lower.cpu().numpy(), -np.inf),
-            np.where(free, given.upper.cpu().numpy(), np.inf),
+            np.where(free, self.bounds.lower.cpu().numpy(), -np.inf),
+            np.where(free, self.bounds.upper.cpu().numpy(), np.inf),
             law_names=system.names,
-            inequality_names=given.names,
+            inequality_names=tuple(inequalities.names or ()),
             names=system.columns,
             where=at_sample(where),
         )
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
-        q, prepared = self._limits[0], self._prepared(y.double())
+        q, prepared = self._right_hand_sides[0], self._prepared(y.double())
         prepared = prepared.expand(*torch.broadcast_shapes(prepared.shape[:-1], q.shape[:-1]), -1)
         z, tight = self._repaired(prepared, q)
-        finished = self.constraints.stored(self._finished(z.detach(), tight), y.dtype)
+        finished = self._stored(self._finished(z.detach(), tight), y.dtype)
         came = prepared.detach().to(y.dtype)
-        stays = self.constraints.holds(came).unsqueeze(-1)
+        stays = self.polyhedron.contains(came).unsqueeze(-1)
         return with_gradient_of(z.to(y.dtype), torch.where(stays, came, finished))
 
     def _repaired(self, y: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,11 +141,11 @@ class Sequential(Strategy):
     def _finished(self, z: Tensor, tight: Tensor) -> Tensor:
         """Tight bounds met exactly, and laws to rounding by moves of the variables between their bounds."""
         z, at_bound = self._on_bounds(z, tight)
-        return self.constraints.settled(z, at_bound, tight[..., : len(self.constraints.C)])
+        return self._finishing(z, at_bound, tight[..., : self._finishing.k])
 
     def _on_bounds(self, z: Tensor, tight: Tensor) -> tuple[Tensor, Tensor]:
-        k, low = len(self.constraints.C), len(self._low)
-        lower, upper = self.constraints.lower, self.constraints.upper
+        k, low = self._finishing.k, len(self._low)
+        lower, upper = self.bounds.lower, self.bounds.upper
         at_low = torch.zeros_like(z, dtype=torch.bool).index_copy(-1, self._low, tight[..., k : k + low])
         at_high = torch.zeros_like(z, dtype=torch.bool).index_copy(-1, self._high, tight[..., k + low :])
         at_low, at_high = at_low | (self.system.free & (z <= lower)), at_high | (self.system.free & (z >= upper))

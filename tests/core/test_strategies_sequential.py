@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
-from strategy_cases import CASES, double
+from strategy_cases import CASES, double, polyhedron
 
 from lawful.core import InvalidValueError, LinearSystem
 from lawful.core.polyhedra import InfeasibleError
-from lawful.core.strategies import Constraints, Sequential, elimination
+from lawful.core.strategies import Sequential, elimination
 
 
 def by_linear_programmes(A, b, C, d, lower, upper, y, order):
@@ -39,25 +39,25 @@ def random_constraints(seed):
     lower = np.where(rng.random(n) < 0.7, 0.0, -np.inf)
     upper = np.where(rng.random(n) < 0.3, inner + 1, np.inf)
     system = LinearSystem(A, A @ inner)
-    constraints = Constraints(system, lower, upper, C, C @ inner + rng.uniform(0, 1, len(C)))
-    return constraints, inner + 2 * rng.normal(size=(3, n)), rng.permutation(n).tolist()
+    bounded = polyhedron(system, lower, upper, C, C @ inner + rng.uniform(0, 1, len(C)))
+    return bounded, inner + 2 * rng.normal(size=(3, n)), rng.permutation(n).tolist()
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6))
 def test_each_variable_keeps_what_can_be_completed(seed):
-    constraints, y, order = random_constraints(seed)
-    z = Sequential(constraints, order).apply(double(y))
-    assert constraints.holds(z).all()
-    system = constraints.system
+    bounded, y, order = random_constraints(seed)
+    z = Sequential(bounded, order).apply(double(y))
+    assert bounded.contains(z).all()
+    system = bounded.system
     for got, raw in zip(z.numpy(), y, strict=True):
         want = by_linear_programmes(
             system.A.numpy(),
             system.b.numpy(),
-            constraints.C.numpy(),
-            constraints.d.numpy(),
-            constraints.lower.numpy(),
-            constraints.upper.numpy(),
+            bounded.inequalities.C.numpy(),
+            bounded.inequalities.d.numpy(),
+            bounded.bounds.lower.numpy(),
+            bounded.bounds.upper.numpy(),
             raw,
             order,
         )
@@ -69,15 +69,17 @@ def test_each_variable_keeps_what_can_be_completed(seed):
 def test_lawful_in_both_precisions_at_any_scale(seed, dtype, size):
     plain, y, order = random_constraints(seed)
     system = LinearSystem(plain.system.A, (plain.system.b * size).to(dtype))
-    constraints = Constraints(system, plain.lower * size, plain.upper * size, plain.C, plain.d * size)
-    z = Sequential(constraints, order).finish((double(y) * size).to(dtype))
-    assert z.dtype == dtype and constraints.holds(z).all()
-    assert torch.equal(Sequential(constraints, order).finish(z), z)
+    bounded = polyhedron(
+        system, plain.bounds.lower * size, plain.bounds.upper * size, plain.inequalities.C, plain.inequalities.d * size
+    )
+    z = Sequential(bounded, order).finish((double(y) * size).to(dtype))
+    assert z.dtype == dtype and bounded.contains(z).all()
+    assert torch.equal(Sequential(bounded, order).finish(z), z)
 
 
 def test_two_equalities_with_right_hand_sides():
     # y0 stays, y1 = 4 - 2 y0 and y2 = (5 - y0) / 3 follow.
-    made = Sequential(CASES["two_equalities"]().constraints)
+    made = Sequential(CASES["two_equalities"]().polyhedron)
     z = made.apply(double([1.0, 7.0, 7.0]))
     torch.testing.assert_close(z, double([1.0, 2.0, 4 / 3]), rtol=1e-15, atol=0)
 
@@ -90,27 +92,27 @@ def test_coupled_equalities_with_positivity(laws, dtype):
     )
     rng = np.random.default_rng(laws)
     b = A[:laws] @ rng.uniform(0, 1, 8)
-    constraints = Constraints(LinearSystem(A[:laws], torch.tensor(b, dtype=dtype)), lower=0)
-    z = Sequential(constraints).finish(torch.tensor(rng.normal(size=(200, 8)), dtype=dtype))
-    assert constraints.system.ulps(z).max() <= 8 and constraints.inside(z).all()
+    bounded = polyhedron(LinearSystem(A[:laws], torch.tensor(b, dtype=dtype)), lower=0)
+    z = Sequential(bounded).finish(torch.tensor(rng.normal(size=(200, 8)), dtype=dtype))
+    assert bounded.system.ulps(z).max() <= 8 and bounded.bounds.contains(z).all()
     assert (z == 0).any(-1).double().mean() > 0.5
 
 
 def test_zeros_are_exact():
     # One more than the total is left for y0, nothing for the others.
-    constraints = Constraints(LinearSystem(np.ones((1, 4)), [0.7]), lower=0)
-    made = Sequential(constraints)
+    bounded = polyhedron(LinearSystem(np.ones((1, 4)), [0.7]), lower=0)
+    made = Sequential(bounded)
     assert made.apply(double([0.9, 0.3, 0.3, 0.0])).tolist() == [0.7, 0.0, 0.0, 0.0]
     y = double(np.random.default_rng(0).normal(0.1, 0.3, (2000, 4)))
     z = made.apply(y)
     assert ((z == 0) | (z > 1e-6)).all()
-    assert constraints.system.ulps(z).max() <= 8
+    assert bounded.system.ulps(z).max() <= 8
 
 
 def test_what_is_left_gets_the_gradient():
-    constraints = Constraints(LinearSystem(np.ones((1, 3)), [1.0]), lower=0)
+    bounded = polyhedron(LinearSystem(np.ones((1, 3)), [1.0]), lower=0)
     y = double([0.2, 0.3, 9.0]).requires_grad_()
-    z = Sequential(constraints).apply(y)
+    z = Sequential(bounded).apply(y)
     torch.testing.assert_close(z, double([0.2, 0.3, 0.5]))
     # The solved variable is 1 - y0 - y1: its own raw value has no say, and the others hear of it.
     (gradient,) = torch.autograd.grad(z[2], y, retain_graph=True)
@@ -121,9 +123,9 @@ def test_what_is_left_gets_the_gradient():
 
 def test_a_clamped_variable_gets_no_gradient_and_its_limit_does():
     # z1 is clamped to 1 - z0, then nothing is left for z2.
-    constraints = Constraints(LinearSystem(np.ones((1, 3)), [1.0]), lower=0)
+    bounded = polyhedron(LinearSystem(np.ones((1, 3)), [1.0]), lower=0)
     y = double([0.2, 3.0, 0.0]).requires_grad_()
-    z = Sequential(constraints).apply(y)
+    z = Sequential(bounded).apply(y)
     assert z.tolist() == [0.2, 0.8, 0.0]
     (gradient,) = torch.autograd.grad(z[1], y)
     assert gradient.tolist() == [-1.0, 0.0, 0.0]
@@ -132,53 +134,53 @@ def test_a_clamped_variable_gets_no_gradient_and_its_limit_does():
 def test_order_by_name_decides_what_is_solved_for():
     system = LinearSystem(np.ones((1, 3)), [1.0], columns=["a", "b", "c"])
     y = double([0.5, 0.9, 0.2])
-    torch.testing.assert_close(Sequential(Constraints(system)).apply(y), double([0.5, 0.9, -0.4]))
-    torch.testing.assert_close(Sequential(Constraints(system), ["c", "b", "a"]).apply(y), double([-0.1, 0.9, 0.2]))
+    torch.testing.assert_close(Sequential(polyhedron(system)).apply(y), double([0.5, 0.9, -0.4]))
+    torch.testing.assert_close(Sequential(polyhedron(system), ["c", "b", "a"]).apply(y), double([-0.1, 0.9, 0.2]))
     with pytest.raises(InvalidValueError, match="order of all variables a, b, c"):
-        Sequential(Constraints(system), ["a", "b", "b"])
+        Sequential(polyhedron(system), ["a", "b", "b"])
 
 
 def test_inequalities_between_variables():
     # Kup <= Kdown, both positive, no law: Kup is clamped to the value that Kdown has got.
     system = LinearSystem(np.zeros((0, 2)), columns=["Kdown", "Kup"])
-    constraints = Constraints(system, lower=0, C=[[-1, 1]], d=[0])
-    z = Sequential(constraints).apply(double([[1.0, 3.0], [-1.0, 3.0], [2.0, 1.0]]))
+    bounded = polyhedron(system, lower=0, C=[[-1, 1]], d=[0])
+    z = Sequential(bounded).apply(double([[1.0, 3.0], [-1.0, 3.0], [2.0, 1.0]]))
     assert z.tolist() == [[1.0, 1.0], [0.0, 0.0], [2.0, 1.0]]
-    z = Sequential(constraints, ["Kup", "Kdown"]).apply(double([[1.0, 3.0], [1.0, -3.0]]))
+    z = Sequential(bounded, ["Kup", "Kdown"]).apply(double([[1.0, 3.0], [1.0, -3.0]]))
     assert z.tolist() == [[3.0, 3.0], [1.0, 0.0]]
 
 
 def test_infeasible_constraints_are_named():
     system = LinearSystem(np.ones((1, 3)), [[1.0], [-1.0], [-2.0]], names=["total"], columns=["a", "b", "c"])
     with pytest.raises(InfeasibleError, match=r"law 'total', a >= 0, b >= 0, c >= 0 together in sample 1"):
-        Sequential(Constraints(system, lower=0))
+        Sequential(polyhedron(system, lower=0))
     system = LinearSystem(np.ones((1, 2)), [1.0], names=["total"], columns=["a", "b"])
     with pytest.raises(InfeasibleError, match="inequality 'most'"):
-        Sequential(Constraints(system, C=[[1, 1]], d=[0.5], names=["most"]))
+        Sequential(polyhedron(system, C=[[1, 1]], d=[0.5], names=["most"]))
 
 
 def test_a_given_value_may_leave_one_point():
     system = LinearSystem(np.ones((1, 3)), [1.0])
-    constraints = Constraints(system.restrict(torch.tensor([False, True, True]), [1.0, 0, 0]), lower=0)
-    assert Sequential(constraints).apply(double([5.0, 3.0, 2.0])).tolist() == [1.0, 0.0, 0.0]
+    bounded = polyhedron(system.restrict(torch.tensor([False, True, True]), [1.0, 0, 0]), lower=0)
+    assert Sequential(bounded).apply(double([5.0, 3.0, 2.0])).tolist() == [1.0, 0.0, 0.0]
     with pytest.raises(InfeasibleError, match="law 'law 0'"):
-        Sequential(Constraints(system.restrict(torch.tensor([False, True, True]), [1.5, 0, 0]), lower=0))
+        Sequential(polyhedron(system.restrict(torch.tensor([False, True, True]), [1.5, 0, 0]), lower=0))
 
 
 def test_growth_is_refused(monkeypatch):
     monkeypatch.setattr(elimination, "LIMIT", 3)
     rng = np.random.default_rng(0)
-    constraints = Constraints(LinearSystem(rng.normal(size=(3, 9)), rng.normal(size=3)), lower=-9, upper=9)
+    bounded = polyhedron(LinearSystem(rng.normal(size=(3, 9)), rng.normal(size=3)), lower=-9, upper=9)
     with pytest.raises(
         InvalidValueError, match=r"Eliminating 'variable \d' would leave up to \d+ inequalities \(3 all"
     ):
-        Sequential(constraints)
+        Sequential(bounded)
 
 
 def test_many_parts_do_not_grow():
-    constraints = Constraints(LinearSystem(np.ones((1, 60)), [100.0]), lower=0, upper=100)
-    z = Sequential(constraints).finish(torch.randn(50, 60).abs() * 5)
-    assert constraints.holds(z).all()
+    bounded = polyhedron(LinearSystem(np.ones((1, 60)), [100.0]), lower=0, upper=100)
+    z = Sequential(bounded).finish(torch.randn(50, 60).abs() * 5)
+    assert bounded.contains(z).all()
 
 
 @settings(deadline=None, max_examples=40)
