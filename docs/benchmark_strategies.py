@@ -10,6 +10,7 @@ import importlib.util
 import io
 import multiprocessing
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -145,6 +146,25 @@ def comparison() -> str:
     return table(["largest residual", "`sequential`", "PiShield 1.0.0"], rows)
 
 
+def growth() -> str:
+    from timing import table
+
+    rng = np.random.default_rng(2)
+    rows = []
+    for m, n, upper in ((1, 23, None), (3, 8, None), (5, 53, None), (3, 8, 2.0), (4, 10, 2.0), (6, 16, 2.0)):
+        A = rng.integers(0, 4, (m, n))
+        low = torch.zeros(n, dtype=torch.float64)
+        bounds = Bounds(low, torch.full_like(low, np.inf if upper is None else upper))
+        start = time.process_time()
+        try:
+            left = str(Sequential(Polyhedron(LinearSystem(A, A @ rng.uniform(0.2, 1.8, n)), bounds)).size)
+        except LawfulError:
+            left = "refused"
+        taken = f"{1e3 * (time.process_time() - start):.0f}"
+        rows.append([f"{m} laws, {n} variables, {'positive' if upper is None else 'two-sided'}", left, taken])
+    return table(["`sequential`", "most inequalities of a variable", "ms to build"], rows)
+
+
 def step(apply: Callable[[Tensor], Tensor], y: Tensor) -> Callable[[], object]:
     """One forward and backward pass."""
 
@@ -184,6 +204,10 @@ its units and in ulps of the dtype; samples beyond a bound; values exactly on a 
 two inequalities, and {PATIENCE} s.
 """
 
+GROWTH = """
+Fourier-Motzkin elimination can grow without limit; up to 2048 inequalities a step are allowed.
+"""
+
 BETWEEN = f"""
 Forward and backward of {BATCH} samples, float64 (PiShield: float32), milliseconds; a total, and a second law where
 m = 2, of positive variables. `projection-after` does nothing in training.
@@ -194,7 +218,7 @@ def main() -> None:
     from timing import write_section
 
     torch.set_num_threads(1)
-    write_section("strategies", f"{HEAD}\n{comparison()}\n{BETWEEN}\n{times()}")
+    write_section("strategies", f"{HEAD}\n{comparison()}\n{GROWTH}\n{growth()}\n{BETWEEN}\n{times()}")
 
 
 if __name__ == "__main__":

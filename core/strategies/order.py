@@ -16,10 +16,11 @@ def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int
     """Numbers of all variables in `order`, which names or numbers each of them once; None is the system's order."""
     if order is None:
         return list(range(system.n))
-    numbers = [system.columns.index(i) if i in system.columns else i for i in order]
-    if sorted(map(str, numbers)) != sorted(map(str, range(system.n))):
+    number = {name: i for i, name in enumerate(system.columns)} | {i: i for i in range(system.n)}
+    numbers = [number.get(key, -1) for key in order]
+    if sorted(numbers) != list(range(system.n)):
         raise InvalidValueError(f"Expected an order of all variables {', '.join(system.columns)}, each once.")
-    return [int(i) for i in numbers]
+    return numbers
 
 
 def independent_laws(system: LinearSystem) -> tuple[Tensor, np.ndarray]:

@@ -62,6 +62,11 @@ class Sequential(Strategy):
     def guarantee(self) -> Guarantee:
         return Guarantee(equalities=True, bounds=True, inequalities=True, zeros=True)
 
+    @property
+    def size(self) -> int:
+        """How many inequalities bound a variable, at the one with most: what elimination has grown them to."""
+        return max((len(stage.lower[0]) + len(stage.upper[0]) for stage in self._stages), default=0)
+
     @cached_property
     def _low(self) -> Tensor:
         return (self.bounds.lower.isfinite() & self.system.free).nonzero()[:, 0]
@@ -78,7 +83,7 @@ class Sequential(Strategy):
         G = np.vstack([C, -eye[self._low.cpu()], eye[self._high.cpu()]])
         return Inequalities(G, np.eye(len(G)), np.eye(len(G), dtype=bool))
 
-    @cached_property
+    @property
     def _right_hand_sides(self) -> tuple[Tensor, Tensor]:
         """Right-hand sides (..., Q) of equations and of the first inequalities, and their rounding."""
         b, rounding = self.system.b[..., self._laws], self.system.b_rounding[..., self._laws]
