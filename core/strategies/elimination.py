@@ -42,10 +42,10 @@ def solve_last(A: np.ndarray, order: list[int]) -> Solved:
     """Gauss-Jordan elimination of independent equations `A` (r, n), from the last variable of `order` to the first."""
     r, n = A.shape
     work, left, solved, rows = np.hstack([A, np.eye(r)]), list(range(r)), [], []
-    for column in reversed(order):
-        size = np.abs(work[left]).max(axis=1, where=np.arange(n + r) < n, initial=0.0)
+    for column in reversed(order if r else []):
+        size = np.abs(work[left, :n]).max(axis=1)
         share = np.abs(work[left, column]) / np.where(size > 0, size, 1.0)
-        if not left or share.max() == 0.0:
+        if share.max() == 0.0:
             continue
         pivot = left.pop(int(share.argmax()))
         work[pivot] /= work[pivot, column]
@@ -54,35 +54,39 @@ def solve_last(A: np.ndarray, order: list[int]) -> Solved:
         work[others] = cleaned(work[others] - taken, np.abs(work[others]) + np.abs(taken))
         solved.append(column)
         rows.append(pivot)
+        if not left:
+            break
     R = work[rows, :n]
     R[:, solved] = 0.0
     return Solved(solved, R, work[rows, n:])
 
 
 @dataclass(frozen=True)
-class Inequalities:
-    """`G z <= M q` for limits q that may differ per sample: G (k, n), M (k, Q); `made_of` (k, K) says of which of the
-    first inequalities each was made."""
+class Rows:
+    """Inequalities `G z <= M q` for limits q that may differ per sample: G (k, n), M (k, Q).
+
+    `made_of` (k, K) says of which of the first inequalities each was made.
+    """
 
     G: np.ndarray
     M: np.ndarray
     made_of: np.ndarray
 
-    def __getitem__(self, rows: np.ndarray) -> Inequalities:
-        return Inequalities(self.G[rows], self.M[rows], self.made_of[rows])
+    def __getitem__(self, rows: np.ndarray) -> Rows:
+        return Rows(self.G[rows], self.M[rows], self.made_of[rows])
 
     def __len__(self) -> int:
         return len(self.G)
 
 
-def substituted(given: Inequalities, equations: Solved) -> Inequalities:
+def substituted(given: Rows, equations: Solved) -> Rows:
     """The inequalities with solved variables replaced; `M` has the columns of the equations' b before its own."""
     by = given.G[:, equations.solved]
     taken = by @ equations.R
     G = given.G - taken
     G[:, equations.solved] = 0.0
     G = cleaned(G, np.abs(given.G) + np.abs(by) @ np.abs(equations.R))
-    return Inequalities(G, np.hstack([-by @ equations.T, given.M]), given.made_of)
+    return Rows(G, np.hstack([-by @ equations.T, given.M]), given.made_of)
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,11 @@ class Stage:
     """What bounds a variable once those before it have values; it has coefficients -1 in `lower` and 1 in `upper`."""
 
     variable: int
-    lower: Inequalities
-    upper: Inequalities
+    lower: Rows
+    upper: Rows
 
 
-def eliminate(rows: Inequalities, order: list[int], names: tuple[str, ...]) -> tuple[list[Stage], Inequalities]:
+def eliminate(rows: Rows, order: list[int], names: tuple[str, ...]) -> tuple[list[Stage], Rows]:
     """Stages for the variables of `order`, first to last, and the inequalities without variables that are left.
 
     Raises:
@@ -111,12 +115,12 @@ def eliminate(rows: Inequalities, order: list[int], names: tuple[str, ...]) -> t
     return stages[::-1], rows
 
 
-def _scaled(rows: Inequalities, variable: int) -> Inequalities:
+def _scaled(rows: Rows, variable: int) -> Rows:
     size = np.abs(rows.G[:, variable])[:, None]
-    return Inequalities(rows.G / size, rows.M / size, rows.made_of)
+    return Rows(rows.G / size, rows.M / size, rows.made_of)
 
 
-def _joined(rest: Inequalities, lower: Inequalities, upper: Inequalities, step: int, name: str) -> Inequalities:
+def _joined(rest: Rows, lower: Rows, upper: Rows, step: int, name: str) -> Rows:
     if len(lower) * len(upper) > 512 * LIMIT:
         raise InvalidValueError(_too_many(name, len(lower) * len(upper)))
     i, j = (index.ravel() for index in np.indices((len(lower), len(upper))))
@@ -125,10 +129,10 @@ def _joined(rest: Inequalities, lower: Inequalities, upper: Inequalities, step: 
     i, j, made_of = i[few], j[few], made_of[few]
     G = cleaned(lower.G[i] + upper.G[j], np.abs(lower.G[i]) + np.abs(upper.G[j]))
     parts = zip((rest.G, rest.M, rest.made_of), (G, lower.M[i] + upper.M[j], made_of), strict=True)
-    return Inequalities(*(np.concatenate(pair) for pair in parts))
+    return Rows(*(np.concatenate(pair) for pair in parts))
 
 
-def _minimal(rows: Inequalities) -> Inequalities:
+def _minimal(rows: Rows) -> Rows:
     """Without those that are made of all that another is made of; of equals, the first stays."""
     if len(rows) > 8 * LIMIT:
         return rows

@@ -22,11 +22,11 @@ from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Polyhedron, require_feasible
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.elimination import Inequalities, Stage, eliminate, solve_last, substituted
+from lawful.core.strategies.clamp import Clamp
+from lawful.core.strategies.elimination import Rows, eliminate, solve_last, substituted
 from lawful.core.strategies.finishing import Finishing
 from lawful.core.strategies.order import as_tensor, independent_laws, ordered
 
-_TIGHT = 16 * torch.finfo(torch.float64).eps
 _INFEASIBLE = 1e-9
 
 
@@ -54,7 +54,7 @@ class Sequential(Strategy):
         self._R, self._T = (as_tensor(x, self.system.device) for x in (solution.R, solution.T))
         repaired = [i for i in self.order if i not in solution.solved]
         stages, rest = eliminate(substituted(self._first, solution), repaired, self.system.columns)
-        self._stages = [_Clamp(stage, self.system.device) for stage in stages]
+        self._stages = [Clamp(stage, self.system.device) for stage in stages]
         self._require_feasible(rest)
         self._finishing = Finishing(polyhedron, self._limits)
 
@@ -65,7 +65,7 @@ class Sequential(Strategy):
     @property
     def size(self) -> int:
         """How many inequalities bound a variable, at the one with most: what elimination has grown them to."""
-        return max((len(stage.lower[0]) + len(stage.upper[0]) for stage in self._stages), default=0)
+        return max((len(stage) for stage in self._stages), default=0)
 
     @cached_property
     def _low(self) -> Tensor:
@@ -76,12 +76,12 @@ class Sequential(Strategy):
         return (self.bounds.upper.isfinite() & self.system.free).nonzero()[:, 0]
 
     @property
-    def _first(self) -> Inequalities:
-        """Inequalities, lower bounds and upper bounds, in this order."""
+    def _first(self) -> Rows:
+        """Rows, lower bounds and upper bounds, in this order."""
         eye, free = np.eye(self.system.n), self.system.free.cpu().numpy()
         C = self.polyhedron.inequalities.C.cpu().numpy() * free
         G = np.vstack([C, -eye[self._low.cpu()], eye[self._high.cpu()]])
-        return Inequalities(G, np.eye(len(G)), np.eye(len(G), dtype=bool))
+        return Rows(G, np.eye(len(G)), np.eye(len(G), dtype=bool))
 
     @property
     def _right_hand_sides(self) -> tuple[Tensor, Tensor]:
@@ -94,7 +94,7 @@ class Sequential(Strategy):
         known = torch.cat([rounding.expand(*batch, -1), half_spacing(q[..., len(self._laws) :], torch.float64)], -1)
         return q, 8 * known
 
-    def _require_feasible(self, rest: Inequalities) -> None:
+    def _require_feasible(self, rest: Rows) -> None:
         q, rounding = (x.detach() for x in self._right_hand_sides)
         M = as_tensor(rest.M, q.device)
         allowed = (_INFEASIBLE * q.abs() + rounding) @ M.abs().mT
@@ -103,6 +103,7 @@ class Sequential(Strategy):
             self._raise_clash(tuple(bad.nonzero()[0].tolist()), bad.shape)
 
     def _raise_clash(self, where: tuple[int, ...], batch: Sequence[int]) -> None:
+        """InfeasibleError for one sample, unless the linear programme finds it feasible within its own tolerance."""
         system, inequalities = self.system, self.polyhedron.inequalities
         b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, self._limits))
         free = system.free.cpu().numpy()
@@ -133,7 +134,7 @@ class Sequential(Strategy):
         z = torch.where(self.system.free, torch.zeros_like(y), y)
         tight = torch.zeros(*z.shape[:-1], q.shape[-1] - len(self._laws), dtype=torch.bool, device=y.device)
         for stage in self._stages:
-            value, made_tight = stage(y.index_select(-1, stage.variable).squeeze(-1), z, q)
+            value, made_tight = stage(y, z, q)
             z = z.index_copy(-1, stage.variable, value.unsqueeze(-1))
             tight = tight | made_tight
         return self._with_solved(z, q), tight
@@ -156,40 +157,3 @@ class Sequential(Strategy):
         at_low, at_high = at_low | (self.system.free & (z <= lower)), at_high | (self.system.free & (z >= upper))
         z = torch.where(at_low, lower, torch.where(at_high, upper, z))
         return z, at_low | at_high
-
-
-class _Clamp:
-    """One stage of the repair, on tensors."""
-
-    def __init__(self, stage: Stage, device: torch.device):
-        self.variable = torch.tensor([stage.variable], device=device)
-        self.lower, self.upper = (_on_device(rows, stage.variable, device) for rows in (stage.lower, stage.upper))
-
-    def __call__(self, y: Tensor, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        """The raw value y (...) between its bounds, given the values z (..., n) of earlier variables."""
-        (low, near_low), (high, near_high) = self._bounds(self.lower, z, q), self._bounds(self.upper, z, q)
-        least, most = _largest(-low), -_largest(-high)
-        value = torch.where(y < least, least, y)
-        value = torch.where(value > most, most, value)
-        at = value.detach().unsqueeze(-1)
-        met_low, met_high = (at + low).abs() <= near_low, (at - high).abs() <= near_high
-        return value, (met_low.double() @ self.lower[2] + met_high.double() @ self.upper[2]) > 0
-
-    def _bounds(self, rows: tuple[Tensor, Tensor, Tensor], z: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        """`M q - G z` (..., R), and how near to it counts as equal."""
-        G, M, _ = rows
-        size = q.detach().abs() @ M.abs().mT + z.detach().abs() @ G.abs().mT
-        return q @ M.mT - z @ G.mT, _TIGHT * size
-
-
-def _on_device(rows: Inequalities, variable: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    G = rows.G.copy()
-    G[:, variable] = 0.0
-    return as_tensor(G, device), as_tensor(rows.M, device), as_tensor(rows.made_of.astype(float), device)
-
-
-def _largest(values: Tensor) -> Tensor:
-    """The largest of (..., R), minus infinity of none."""
-    if values.shape[-1] == 0:
-        return values.new_full(values.shape[:-1], -torch.inf)
-    return values.amax(-1)

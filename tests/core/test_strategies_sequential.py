@@ -191,7 +191,7 @@ def test_elimination_keeps_the_shadow(seed):
     rng = np.random.default_rng(seed)
     n, k = 4, int(rng.integers(2, 9))
     G, h = rng.integers(-2, 3, (k, n)).astype(float), rng.uniform(0, 2, k)
-    rows = elimination.Inequalities(G, np.eye(k), np.eye(k, dtype=bool))
+    rows = elimination.Rows(G, np.eye(k), np.eye(k, dtype=bool))
     stages, _ = elimination.eliminate(rows, list(range(n)), tuple("abcd"))
     # The stage of variable 1 speaks of 0 and 1, with 2 and 3 eliminated.
     left = [stages[1].lower, stages[1].upper]
