@@ -60,20 +60,21 @@ class Mirror(Strategy):
         batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
         b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
         prepared = self._prepared(y.double()).expand(*batch, -1)
-        inner = self._solved(prepared[..., self._columns].reshape(-1, len(self._columns)), b.reshape(-1, b.shape[-1]))
+        raw = prepared[..., self._columns].reshape(-1, len(self._columns))
+        inner, converged = self._solved(raw, b.reshape(-1, b.shape[-1]))
         z = prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1))
-        self._require_lawful(z.detach())
+        self._require_solved(converged.reshape(batch) & self.polyhedron.contains(z.detach()))
         return self._stored(z, y.dtype)
 
-    def _solved(self, y: Tensor, b: Tensor) -> Tensor:
-        """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding."""
+    def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which converged (B,)."""
         n = y.shape[-1]
-        z = self._map.solve(torch.nn.functional.pad(y, (0, len(self._C))), b).z
-        finished = self._map.finish(z.detach(), b.detach())
-        return with_gradient_of(z[:, :n], finished[:, :n])
+        solution = self._map.solve(torch.nn.functional.pad(y, (0, len(self._C))), b)
+        finished = self._map.finish(solution.z.detach(), b.detach())
+        return with_gradient_of(solution.z[:, :n], finished[:, :n]), solution.converged
 
-    def _require_lawful(self, z: Tensor) -> None:
-        failed = ~self.polyhedron.contains(z)
+    def _require_solved(self, solved: Tensor) -> None:
+        failed = ~solved
         if failed.any():
             raise InvalidValueError(
                 f"The mirror map does not converge{at_sample(tuple(failed.nonzero()[0].tolist()))} "

@@ -129,15 +129,21 @@ def line():
     """Three variables on a line, z0 (1, -1, 1/2) + (0, 2, 1/2): z0 + z1 = 2, z1 + 2 z2 = 3, positive, z1 <= 1.5."""
     system = LinearSystem([[1, 1, 0], [0, 1, 2]], [2, 3])
     bounded = polyhedron(system, lower=0, C=[[0, 1, 0]], d=[1.5])
-    t = torch.linspace(-12, 14, 8_001, dtype=torch.float64)
-    return bounded, torch.stack([t, 2 - t, 0.5 + t / 2], -1), (t[1] - t[0]) * 1.5
+    # Close together at the ends, where a density may rise without limit.
+    ends = 0.5 + 1.5 * torch.linspace(-20, 20, 4_001, dtype=torch.float64).sigmoid()
+    t = torch.cat([torch.linspace(-12, 14, 6_001, dtype=torch.float64), ends, double([0.5, 2.0])]).unique()
+    steps = torch.nn.functional.pad(t.diff(), (1, 1))
+    return bounded, torch.stack([t, 2 - t, 0.5 + t / 2], -1), 1.5 * (steps[1:] + steps[:-1]) / 2
 
 
+@pytest.mark.parametrize("unit", [None, double([0.3, 2.0, 1.0])])
 @pytest.mark.parametrize("name", ["projection", "conditional", "completion", "mirror"])
-def test_density_is_that_of_the_draws(name):
+def test_density_is_that_of_the_draws(name, unit):
     torch.manual_seed(0)
     bounded, z, length = line()
     made, loc, scale = strategy(name, bounded), double([0.9, 0.5, 0.7]), double([0.8, 0.5, 1.0])
+    if unit is not None and name in ("completion", "mirror"):
+        made = STRATEGIES[name](bounded, unit=unit)
     density = made.log_prob(bounded.system.project(z), loc, scale).exp() * length
     assert density.sum().item() == pytest.approx(1, abs=1e-3)
     draws = made.sample(loc, scale, (6_000,))
@@ -238,6 +244,20 @@ def test_given_values_and_names_are_checked(name):
         strategy(name, polyhedron(given, lower=0))
     with pytest.raises(InvalidValueError, match="strategy of unconstrained, penalty"):
         strategy("clipping", polyhedron(system))
+
+
+def test_mirror_fills_what_a_given_value_leaves():
+    case = CASES["radiation"]()
+    z = strategy("mirror", case.polyhedron).finish(double(np.random.default_rng(0).normal(0, 200, (50, 6, 5))))
+    share = z[..., 1] / z[..., 0]
+    assert (share > 0.3).any() and (share <= 1).all()
+
+
+def test_mirror_is_finished():
+    A = np.random.default_rng(0).uniform(0.1, 2, (10, 50))
+    law = LinearSystem(A, A.sum(1))
+    z = strategy("mirror", polyhedron(law, lower=0)).finish(double(np.random.default_rng(1).normal(0, 6, (200, 50))))
+    assert law.ulps(z).max() <= 1
 
 
 def test_nothing_between_the_bounds():

@@ -109,6 +109,26 @@ def test_zeros_are_exact():
     assert bounded.system.ulps(z).max() <= 8
 
 
+def test_upper_bounds_are_met_exactly():
+    # z0 cannot be less than what the others cannot take, and then they take all that they can.
+    third = 0.1 + 0.2
+    bounded = polyhedron(LinearSystem(np.ones((1, 4)), [1.0]), upper=third)
+    z = Sequential(bounded).apply(double([-1.0, 0.2, 0.0, 0.0]))
+    assert z[1:].tolist() == [third] * 3
+    y = double(np.random.default_rng(0).normal(0, 0.3, (2000, 4)))
+    z = Sequential(bounded).apply(y)
+    assert ((z == third) | (z < third - 1e-9)).all()
+    assert bounded.contains(z).all()
+
+
+def test_a_given_value_limits_others():
+    case = CASES["radiation"]()
+    given = case.points[:, 0]
+    z = Sequential(case.polyhedron).apply(case.points * double([1, 9, 1, 1, 1]))
+    assert torch.equal(z[:, 1], torch.minimum(9 * case.points[:, 1], given))
+    assert (z[:, 1] == given).any()
+
+
 def test_what_is_left_gets_the_gradient():
     bounded = polyhedron(LinearSystem(np.ones((1, 3)), [1.0]), lower=0)
     y = double([0.2, 0.3, 9.0]).requires_grad_()
@@ -157,6 +177,14 @@ def test_infeasible_constraints_are_named():
     system = LinearSystem(np.ones((1, 2)), [1.0], names=["total"], columns=["a", "b"])
     with pytest.raises(InfeasibleError, match="inequality 'most'"):
         Sequential(polyhedron(system, C=[[1, 1]], d=[0.5], names=["most"]))
+
+
+def test_rounding_of_a_right_hand_side_is_no_clash():
+    # float32(0.3) is 1e-8 more than three times 0.1.
+    bounded = polyhedron(LinearSystem(np.ones((1, 3)), torch.tensor([0.3])), upper=0.1)
+    z = Sequential(bounded).apply(torch.tensor([0.0, 0.5, 0.1]))
+    torch.testing.assert_close(z, torch.full((3,), 0.1))
+    assert bounded.contains(z)
 
 
 def test_a_given_value_may_leave_one_point():
@@ -209,3 +237,16 @@ def test_equations_are_solved_for_their_last_variables():
     np.testing.assert_allclose(solution.R, [[1 / 3, 0, 0], [2, 0, 0]])
     np.testing.assert_allclose(solution.T, [[0, 1 / 3], [1, 0]])
     assert elimination.solve_last(np.array([[2.0, 1, 0], [1, 0, 3]]), [2, 1, 0]).solved == [0, 1]
+
+
+def test_equations_with_decimals_cancel():
+    # The second row is 1.1 times the end of the first, but 0.7 * (0.33 / 0.3) is not 0.77 in floating point.
+    found = elimination.solve_last(np.array([[1.0, 0.7, 0.3], [0.0, 0.77, 0.33]]), [0, 1, 2])
+    assert found.solved == [2, 0]
+
+
+def test_small_pivots_lose_nothing():
+    A = np.array([[1.0, 1.0, 1e-12], [1.0, 2.0, 1.0]])
+    found = elimination.solve_last(A, [0, 1, 2])
+    np.testing.assert_allclose(found.T, np.linalg.inv(A[:, found.solved]), rtol=1e-14)
+    np.testing.assert_allclose(found.R[:, :1], np.linalg.solve(A[:, found.solved], A[:, :1]), rtol=1e-14)
