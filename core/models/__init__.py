@@ -3,12 +3,16 @@
 from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.bagged import BaggedModel
 from lawful.core.models.base import Batch, GenerativeModel, Settings
+from lawful.core.models.face import FaceModel
+from lawful.core.models.families import FAMILIES
 from lawful.core.models.sampling import InfeasibleEventsError, Sampled, sample_events
 
 __all__ = [
+    "FAMILIES",
     "AutoregressiveModel",
     "BaggedModel",
     "Batch",
+    "FaceModel",
     "GenerativeModel",
     "InfeasibleEventsError",
     "Sampled",

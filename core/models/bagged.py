@@ -6,23 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from lawful.core.coordinates import Chart
-from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.base import Batch, Settings
+from lawful.core.models.face import FaceModel
+from lawful.core.models.families import FAMILIES
 
 
 class BaggedModel(nn.Module):
-    """A mixture of `settings.networks` autoregressive models on one chart (bagging, Breiman 1996).
+    """A mixture of `settings.networks` models of one family on one chart (bagging, Breiman 1996).
 
     Events are drawn each from a member picked at random. Little data leave a single network sure of itself where it has
     seen few blocks; members that stopped on other blocks disagree there.
     """
 
-    def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
+    def __init__(self, family: str, chart: Chart, context_size: int, settings: Settings | None = None):
         super().__init__()
         self.settings = settings or Settings()
         self.chart, self.context_size = chart, context_size
         count = self.settings.networks
-        self.members = nn.ModuleList(AutoregressiveModel(chart, context_size, self.settings) for _ in range(count))
+        self.members = nn.ModuleList(FAMILIES[family](chart, context_size, self.settings) for _ in range(count))
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean of the members' negative log-likelihoods `()`, which the mixture's own does not exceed."""
@@ -40,5 +41,5 @@ class BaggedModel(nn.Module):
                 ids[rows], w[rows] = member.sample(context[rows], z[rows], generator)
         return ids, w
 
-    def _each(self) -> list[AutoregressiveModel]:
-        return [member for member in self.members if isinstance(member, AutoregressiveModel)]
+    def _each(self) -> list[FaceModel]:
+        return [member for member in self.members if isinstance(member, FaceModel)]

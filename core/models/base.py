@@ -28,13 +28,26 @@ class Batch:
 
 @dataclass(frozen=True)
 class Settings:
-    """Number, size and regularisation of the networks; `floor` is the least standard deviation, in standard units."""
+    """Number, size and regularisation of the networks; `floor` is the least standard deviation, in standard units.
+
+    `width`, `experts` and `dropout` are those of the networks of single coordinates and of the state; `joint_*`,
+    `depth` and what follows those of families that generate all coordinates at once.
+    """
 
     networks: int = 3
     width: int = 64
     experts: int = 6
     dropout: float = 0.3
     floor: float = 3e-3
+    joint_width: int = 128
+    joint_dropout: float = 0.1
+    joint_floor: float = 0.02
+    depth: int = 3
+    steps: int = 20
+    churn: float = 0.0
+    latent: int = 4
+    transforms: int = 2
+    bins: int = 8
 
 
 class GenerativeModel(Protocol):

@@ -25,7 +25,8 @@ class Standard(nn.Module):
 
     def __init__(self, chart: Chart, order: list[int]):
         super().__init__()
-        self.order, self.link = order, chart.link[torch.tensor(order, dtype=torch.long)]
+        self.order, self.columns = order, chart.problem.columns
+        self.link = chart.link[torch.tensor(order, dtype=torch.long)]
         step = torch.zeros(chart.problem.columns, dtype=torch.float64)
         step[: chart.problem.n] = chart.problem.resolution
         self.step = step[order]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.base import Batch
+from lawful.core.models.face import FaceModel
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fitted:
 
 
 def fit(
-    model: AutoregressiveModel,
+    model: FaceModel,
     views: Sequence[Batch],
     validation: Tensor,
     schedule: Schedule,
@@ -80,24 +80,16 @@ def fit(
 
 
 def _optimizer(
-    model: AutoregressiveModel, schedule: Schedule
+    model: FaceModel, schedule: Schedule
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Decay on matrices of networks only; the linear parts start from exact regressions and move ten times slower."""
-    linear = model.coordinates.linear
-    decayed = [*model.coordinates.weights, *(p for p in model.state_logits.parameters() if p.dim() > 1)]
-    plain = [*model.coordinates.biases, *(p for p in model.state_logits.parameters() if p.dim() == 1)]
-    groups = [
-        {"params": decayed, "weight_decay": schedule.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-        {"params": [linear], "weight_decay": 0.0},
-    ]
+    groups = model.parameter_groups(schedule.weight_decay)
+    rates = [schedule.rate * group.pop("pace") for group in groups]
     optimizer = torch.optim.AdamW(groups, lr=schedule.rate)
-    rates = [schedule.rate, schedule.rate, 0.1 * schedule.rate]
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=schedule.steps + 1, pct_start=0.05)
     return optimizer, cycle
 
 
-def _step(model: AutoregressiveModel, batch: Batch, optimizer: torch.optim.Optimizer, clip: float) -> float:
+def _step(model: FaceModel, batch: Batch, optimizer: torch.optim.Optimizer, clip: float) -> float:
     model.train()
     loss = model.loss(batch)
     optimizer.zero_grad()
@@ -108,7 +100,7 @@ def _step(model: AutoregressiveModel, batch: Batch, optimizer: torch.optim.Optim
 
 
 @torch.no_grad()
-def _evaluate(model: AutoregressiveModel, batch: Batch) -> float:
+def _evaluate(model: FaceModel, batch: Batch) -> float:
     return model.loss(batch).item()
 
 

@@ -12,7 +12,8 @@ from lawful.domains.context import context_features
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 from lawful.reports.arrays import events, plain, realizations
-from lawful.reports.fidelity.conditional import Conditions, conditional_figures
+from lawful.reports.fidelity.analogs import Conditions
+from lawful.reports.fidelity.conditional import conditional_figures
 from lawful.reports.fidelity.joint import joint_figures
 from lawful.reports.fidelity.marginals import MarginalMeasures, marginal_figures
 from lawful.reports.fidelity.memorisation import memorisation_figures
@@ -42,7 +43,8 @@ def fidelity(
     """Compare an ensemble with held-out data; every measure beside the same measure of training data.
 
     Each realization is as large as the test set and is judged by itself; figures are means over up to five of them.
-    The floor is the mean over block-bootstrap copies of the training set of that size. Intervals are those of the
+    The floor is the mean over block-bootstrap copies of the training set of that size (for the two-sample test, over
+    training events like the held-out ones in what is known of them). Intervals are those of the
     excess, model minus floor, from a bootstrap over test blocks. Events with a value that is not finite are left out.
 
     Args:
@@ -83,13 +85,13 @@ def _compared(
     fast: bool,
 ) -> dict[str, Any]:
     trial = make_trial(data.made, data.test, data.train, Effort.of(fast), seed)
-    measures = MarginalMeasures(trial, domain)
+    measures, conditions = MarginalMeasures(trial, domain), _conditions(domain, data, given, context)
     figures = {
         "marginals": marginal_figures(trial, domain, measures, data.made, given),
-        "two_sample": two_sample_figures(trial, domain),
+        "two_sample": two_sample_figures(trial, domain, conditions),
         "joint": joint_figures(trial, domain),
         "memorisation": memorisation_figures(trial, domain, given),
-        "conditional": _conditional(trial, domain, data, given, context),
+        "conditional": _conditional(trial, domain, data, given, conditions),
     }
     overview = summary_rows(trial, domain, measures, figures, given)
     return plain({"protocol": _protocol(trial, data, given, fast), "summary": overview, **figures})
@@ -115,24 +117,26 @@ class _Data:
 
 
 def _conditional(
-    trial: Trial,
-    domain: Domain,
-    data: _Data,
-    given: tuple[str, ...],
-    context: tuple[np.ndarray | None, np.ndarray | None],
+    trial: Trial, domain: Domain, data: _Data, given: tuple[str, ...], conditions: Conditions
 ) -> dict[str, Any] | None:
     if not given or len(data.made) < 2 or len(given) == len(domain.names):
         return None
+    return conditional_figures(trial, domain, data.made, given, conditions)
+
+
+def _conditions(
+    domain: Domain, data: _Data, given: tuple[str, ...], context: tuple[np.ndarray | None, np.ndarray | None]
+) -> Conditions:
+    """Given variables and context of the events that are compared."""
     columns = [domain.names.index(name) for name in given]
     train, test = (
         known if known is not None else context_features(dataset, domain)[0]
         for known, dataset in zip(context, data.datasets, strict=True)
     )
-    conditions = Conditions(
+    return Conditions(
         train=np.concatenate([data.train.values[:, columns], np.asarray(train)[data.kept_train]], axis=1),
         test=np.concatenate([data.test.values[:, columns], np.asarray(test)[data.kept_test]], axis=1),
     )
-    return conditional_figures(trial, domain, data.made, given, conditions)
 
 
 def _protocol(trial: Trial, data: _Data, given: Sequence[str], fast: bool) -> dict[str, Any]:
@@ -145,7 +149,7 @@ def _protocol(trial: Trial, data: _Data, given: Sequence[str], fast: bool) -> di
         "realizations": len(data.made),
         "realizations_used": len(trial.synthetic),
         "copies": len(trial.copies),
-        "classifier_copies": trial.effort.classifier_copies,
+        "analog_sets": trial.effort.analog_sets,
         "replicates": trial.effort.replicates,
         "level": LEVEL,
         "given": list(given),

@@ -1,28 +1,18 @@
 """Given some variables: how good, how sharp and how honest is the ensemble of the others?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scoringrules
-from scipy.spatial import cKDTree
 
 from lawful.domains.domain import Domain
+from lawful.reports.fidelity.analogs import Conditions, nearest
 from lawful.reports.fidelity.protocol import LEVEL, Trial
 from lawful.reports.fidelity.ranks import rank_figures
 
-ANALOGS = 30
 _CLIMATOLOGY_MEMBERS = 30
 _NUMBERS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What is known of each event, given variables and context: (event, known) of training and of test events."""
-
-    train: np.ndarray
-    test: np.ndarray
 
 
 def conditional_figures(
@@ -31,8 +21,7 @@ def conditional_figures(
     """Scores of the generated variables, with climatology and analogs as rivals.
 
     Climatology is the training set as one ensemble for every event. Analogs are the 30 training rows nearest in what
-    is known (Delle Monache et al. 2013, Mon. Weather Rev. 141, 3498-3516, doi:10.1175/MWR-D-12-00281.1). Ratios below 1
-    beat the rival; intervals are at level 0.95 from a bootstrap of test blocks.
+    is known. Ratios below 1 beat the rival; intervals are at level 0.95 from a bootstrap of test blocks.
 
     Args:
         trial: test and training rows, blocks and bootstrap counts.
@@ -42,7 +31,7 @@ def conditional_figures(
         conditions: given variables and context.
     """
     columns = [k for k, name in enumerate(domain.names) if name not in given]
-    analogs = trial.train.values[nearest(conditions, ANALOGS)]
+    analogs = trial.train.values[nearest(conditions)]
     rivals = [Rivals(trial, _scores(trial, ensemble[..., k].T, analogs[..., k], k)) for k in columns]
     variables = [
         {
@@ -146,15 +135,6 @@ def spread_skill_ratio(ensemble: np.ndarray, observed: np.ndarray, weights: np.n
     spread = weights @ ensemble.var(axis=1, ddof=1) * (members + 1) / members
     error = weights @ (ensemble.mean(axis=1) - observed) ** 2
     return np.sqrt(spread / np.where(error > 0, error, np.nan))
-
-
-def nearest(conditions: Conditions, count: int) -> np.ndarray:
-    """The training events (event, count) nearest to each test event in what is known, standardised."""
-    spread = conditions.train.std(axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
-    count = min(count, len(conditions.train))
-    found = cKDTree(conditions.train / scale).query(conditions.test / scale, k=count)[1]
-    return found.reshape(len(conditions.test), count)
 
 
 def _parts(ensemble: np.ndarray) -> Iterator[slice]:

@@ -29,17 +29,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Effort:
-    """How many realizations, copies and bootstrap replicates a run spends."""
+    """How many realizations, copies of the training data, sets of analogs and bootstrap replicates a run spends."""
 
     realizations: int = 5
     copies: int = 10
-    classifier_copies: int = 5
+    analog_sets: int = 5
     replicates: int = 200
 
     @classmethod
     def of(cls, fast: bool) -> "Effort":
         """The full effort, or that of a smoke run."""
-        return cls(realizations=2, copies=3, classifier_copies=2, replicates=50) if fast else cls()
+        return cls(realizations=2, copies=3, analog_sets=2, replicates=50) if fast else cls()
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ def block_counts(blocks: int, replicates: int, rng: np.random.Generator) -> np.n
     return np.concatenate([np.ones((1, blocks)), drawn])
 
 
-def beside_floor(
-    model: Sequence[np.ndarray], floor: Sequence[np.ndarray], rng: np.random.Generator, chance: float = -np.inf
-) -> dict[str, Any]:
+def beside_floor(model: Sequence[np.ndarray], floor: Sequence[np.ndarray], rng: np.random.Generator) -> dict[str, Any]:
     """A measure beside its floor: {model, floor, excess, interval}, each a float or an array.
 
     The interval is that of excess = model - floor at level 0.95, from a bootstrap of test blocks, realizations and
@@ -144,11 +142,10 @@ def beside_floor(
         model: one array (1 + replicates, ...) a realization; its first entry is the measure itself.
         floor: the same, one a copy of the training data.
         rng: chooses realizations and copies in each replicate.
-        chance: what a measure gives that sees no difference; the excess is over the floor or this, whichever is larger.
     """
     above, below = np.stack(model), np.stack(floor)
-    excess = above[:, 0].mean(axis=0) - np.maximum(below[:, 0].mean(axis=0), chance)
-    replicates = _resampled(above, rng) - np.maximum(_resampled(below, rng), chance)
+    excess = above[:, 0].mean(axis=0) - below[:, 0].mean(axis=0)
+    replicates = _resampled(above, rng) - _resampled(below, rng)
     interval = excess + np.quantile(replicates - replicates.mean(axis=0), _tails(), axis=0)
     return {
         "model": above[:, 0].mean(axis=0),
@@ -177,9 +174,9 @@ class Measured:
         """One entry of the last axis."""
         return Measured(tuple(a[..., index] for a in self.model), tuple(a[..., index] for a in self.floor))
 
-    def figures(self, rng: np.random.Generator, chance: float = -np.inf) -> dict[str, Any]:
+    def figures(self, rng: np.random.Generator) -> dict[str, Any]:
         """The measure beside its floor; see `beside_floor`."""
-        return beside_floor(self.model, self.floor, rng, chance)
+        return beside_floor(self.model, self.floor, rng)
 
 
 def measured(trial: Trial, measure: Measure) -> Measured:

@@ -1,5 +1,6 @@
 """Can a classifier tell synthetic rows from held-out ones, when rows that belong together stay together?"""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,28 +9,29 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import ratios
+from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
 from lawful.reports.fidelity.protocol import Rows, Trial, beside_floor, entry
 
 FOLDS = 5
-CHANCE = 0.5
-_HUGE = 1e150
 
 
-def two_sample_figures(trial: Trial, domain: Domain) -> dict[str, Any]:
+def two_sample_figures(trial: Trial, domain: Domain, conditions: Conditions) -> dict[str, Any]:
     """Grouped two-sample AUC on the variables, and on the variables and ratios together, beside the floor.
 
-    The excess is over the floor or over 0.5, whichever is larger. Copies of training rows come in blocks of their own,
-    all of one class, so that every fold leaves out what would have balanced the classes in its season: a classifier
-    then errs more often than chance, and a floor below 0.5 would be no bar.
+    The floor is the AUC of training rows in the place of generated ones: for each test event one of its analogs, in
+    the block of that event, as generated rows are. Training rows in blocks of their own would not do: every fold would
+    leave out test blocks whose neighbours in the season stay in the other class, so that the classifier errs more
+    often than chance, and the floor of real data would lie far below 0.5.
 
     "with_ratios" is None for a domain without ratios; both are None where fewer than two test blocks leave nothing to
     hold out.
     """
     if trial.test_blocks < 2:
         return {"variables": None, "with_ratios": None}
+    analogs = analog_ensemble(trial.train, trial.test, conditions, trial.effort.analog_sets, trial.rng(17))
     return {
-        "variables": _judged(trial, 4),
-        "with_ratios": _judged(_with_ratios(trial, domain), 5) if domain.ratios else None,
+        "variables": _judged(trial, analogs, 4),
+        "with_ratios": _judged(*_with_ratios(trial, analogs, domain), 5) if domain.ratios else None,
     }
 
 
@@ -54,7 +56,7 @@ def out_of_fold_scores(rows: Rows, trial: Trial) -> np.ndarray:
 
     All are zero, which is chance, where either side has one block only: nothing can be learned without it.
     """
-    values = np.concatenate([rows.values, trial.test.values])
+    values = _shown(np.concatenate([rows.values, trial.test.values]))
     groups = np.concatenate([rows.blocks, trial.test.blocks])
     target = np.arange(len(values)) < len(rows)
     folds = min(FOLDS, trial.test_blocks, len(np.unique(rows.blocks)))
@@ -91,25 +93,26 @@ def _histogram(position: np.ndarray, weights: np.ndarray, bins: int) -> np.ndarr
     return counted
 
 
-def _judged(trial: Trial, purpose: int) -> dict[str, Any]:
+def _judged(trial: Trial, analogs: tuple[Rows, ...], purpose: int) -> dict[str, Any]:
     model = [grouped_auc(rows, trial) for rows in trial.synthetic]
-    floor = [grouped_auc(rows, trial) for rows in trial.copies[: trial.effort.classifier_copies]]
-    figures = entry(beside_floor(model, floor, trial.rng(purpose), CHANCE))
+    floor = [grouped_auc(rows, trial) for rows in analogs]
+    figures = entry(beside_floor(model, floor, trial.rng(purpose)))
     return {**figures, "model_each": [float(auc[0]) for auc in model], "floor_each": [float(auc[0]) for auc in floor]}
 
 
-def _with_ratios(trial: Trial, domain: Domain) -> Trial:
+def _with_ratios(trial: Trial, analogs: tuple[Rows, ...], domain: Domain) -> tuple[Trial, tuple[Rows, ...]]:
     def widened(rows: Rows) -> Rows:
-        # The classifier takes NaN (0/0) but no infinity (x/0).
-        quotients = np.clip(ratios(rows.values, domain), -_HUGE, _HUGE)
-        return rows.with_values(np.concatenate([rows.values, quotients], axis=1))
+        return rows.with_values(np.concatenate([rows.values, ratios(rows.values, domain)], axis=1))
 
-    return Trial(
-        test=widened(trial.test),
-        train=widened(trial.train),
-        synthetic=tuple(map(widened, trial.synthetic)),
-        copies=tuple(map(widened, trial.copies)),
-        counts=trial.counts,
-        effort=trial.effort,
-        seed=trial.seed,
-    )
+    wide = replace(trial, test=widened(trial.test), synthetic=tuple(map(widened, trial.synthetic)))
+    return wide, tuple(map(widened, analogs))
+
+
+def _shown(values: np.ndarray) -> np.ndarray:
+    """What a classifier sees: single precision, since the last bits of a double are arithmetic and not physics.
+
+    A quotient of two sums that were rounded differs from one that was not in its 16th digit, and trees find that. The
+    classifier takes NaN (0/0) but no infinity (x/0).
+    """
+    limit = np.finfo(np.float32).max
+    return np.clip(values, -limit, limit).astype(np.float32)

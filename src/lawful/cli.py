@@ -52,7 +52,14 @@ Given = Annotated[
         help="Variables fixed at the file's values; the others are generated.",
     ),
 ]  # fmt: skip
-Model = Annotated[str, typer.Option("--model", metavar="NAME", help="Kind of generative model.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Family of generative model: autoregressive, flow-matching, vae or normalizing-flow.",
+    ),
+]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="S", help="The same seed gives the same ensemble on one machine, bit for bit.")
 ]

@@ -19,7 +19,7 @@ def two_parts():
 
 def test_events_come_from_every_member_in_equal_shares():
     chart, batch = two_parts()
-    model = BaggedModel(chart, 0, Settings(networks=3, width=8, experts=2))
+    model = BaggedModel("autoregressive", chart, 0, Settings(networks=3, width=8, experts=2))
     for k, member in enumerate(model.members):
         member.initialise(batch, torch.arange(len(batch)))
         # Members that always say one thing, each its own.
@@ -34,7 +34,7 @@ def test_events_come_from_every_member_in_equal_shares():
 
 def test_members_start_apart():
     chart, _ = two_parts()
-    first, second = BaggedModel(chart, 0, Settings(networks=2, width=8)).members
+    first, second = BaggedModel("autoregressive", chart, 0, Settings(networks=2, width=8)).members
     assert not torch.equal(first.coordinates.weights[0], second.coordinates.weights[0])
 
 

@@ -11,9 +11,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from lawful.domains import Variable
+from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
 from lawful.reports.fidelity.compositions import ilr_gaussian, without_zeros
 from lawful.reports.fidelity.conditional import (
-    Conditions,
     climatology_crps,
     crps,
     energy_score,
@@ -27,7 +27,7 @@ from lawful.reports.fidelity.protocol import Effort, Rows, Trial, beside_floor, 
 from lawful.reports.fidelity.ranks import rank_figures, ranks
 from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
 
-SMALL = Effort(realizations=2, copies=2, classifier_copies=2, replicates=20)
+SMALL = Effort(realizations=2, copies=2, analog_sets=2, replicates=20)
 numbers = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=25)
 
 
@@ -166,6 +166,35 @@ def test_auc_of_a_shifted_sample_is_that_of_the_shift():
     assert grouped_auc(trial.synthetic[0], trial)[0] == pytest.approx(stats.norm.cdf(0.5**0.5), abs=0.03)
 
 
+def test_classifier_does_not_see_rounding():
+    """Made rows differ from test rows in their 15th digit alone."""
+    rng = np.random.default_rng(6)
+    blocks = np.repeat(np.arange(30), 50)
+    values = rng.choice([0.1125, 0.1104, 0.25], size=(1500, 1))
+    made = values * (1 + 4 * np.finfo(float).eps * rng.choice([-1, 1], size=(1, 1500, 1)))
+    trial = make_trial(made, Rows(values, blocks), Rows(values, blocks), SMALL, 0)
+    assert grouped_auc(trial.synthetic[0], trial)[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_analogs_stand_in_the_blocks_of_the_test_events_and_are_like_them():
+    rng = np.random.default_rng(8)
+    known = np.arange(200.0)[:, np.newaxis]
+    train, test = Rows(known, np.repeat(np.arange(20), 10)), Rows(known[::2] + 0.3, np.repeat(np.arange(10), 10))
+    conditions = Conditions(known, known[::2])
+    for rows in analog_ensemble(train, test, conditions, 3, rng):
+        np.testing.assert_array_equal(rows.blocks, test.blocks)
+        assert 5 < np.abs(rows.values - test.values).max() <= 30
+        assert len(np.unique(rows.values)) == len(rows)
+
+
+def test_every_training_event_is_an_analog_where_nothing_is_known():
+    rows = Rows(np.arange(50.0)[:, np.newaxis], np.repeat(np.arange(5), 10))
+    nothing = Conditions(np.zeros((50, 0)), np.zeros((50, 0)))
+    for drawn in analog_ensemble(rows, rows, nothing, 3, np.random.default_rng(9)):
+        assert sorted(drawn.values[:, 0]) == list(range(50))
+        np.testing.assert_array_equal(drawn.blocks, rows.blocks)
+
+
 def test_crps_by_hand():
     """Members 1 and 3: observing 2 costs 1 - 1, observing 4 costs 2 - 1."""
     np.testing.assert_allclose(crps(np.array([[1.0, 3.0], [1.0, 3.0]]), np.array([2.0, 4.0])), [0.0, 1.0])
@@ -271,12 +300,6 @@ def test_training_blocks_are_never_taken_for_test_blocks():
     assert trial.train.blocks.min() == trial.test_blocks == 2
     assert (trial.weights(trial.train) == 1).all()
     assert len(trial.synthetic) == 2
-
-
-def test_excess_is_over_chance_where_the_floor_is_below_it():
-    model, floor = [np.full(6, 0.6)], [np.full(6, 0.4)]
-    assert beside_floor(model, floor, np.random.default_rng(0), 0.5)["excess"] == pytest.approx(0.1)
-    assert beside_floor(model, floor, np.random.default_rng(0))["excess"] == pytest.approx(0.2)
 
 
 def test_interval_covers_the_excess_of_a_noisy_measure():

@@ -15,7 +15,7 @@ from lawful.core.models import BaggedModel, Settings
 from lawful.domains import InputError
 from lawful.reports.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 _WEIGHTS, _DESCRIPTION, _MARKER = "model.safetensors", "model.json", "training.json"
 
 
@@ -82,7 +82,7 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> BaggedM
     try:
         tensors = load((folder / _WEIGHTS).read_bytes())
         chart = _chart(problem, _under("chart.", tensors))
-        model = BaggedModel(chart, facts["context_size"], Settings(**facts["network"]))
+        model = BaggedModel(facts["model"], chart, facts["context_size"], Settings(**facts["network"]))
         model.load_state_dict(_under("network.", tensors))
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error

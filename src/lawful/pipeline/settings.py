@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lawful.core.models import Settings
+from lawful.core.models import FAMILIES, Settings
 from lawful.core.training import Schedule
 from lawful.domains import Domain, InputError, get_domain
 
-MODELS = ("autoregressive",)
+MODELS = tuple(FAMILIES)
 FOLDS = 5
 """Into how many parts data are split; a run judges the first, or as many as asked for."""
 

@@ -56,7 +56,7 @@ def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console
     contexts = prepared_data.shifted_contexts(ds, domain, rng)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z) for context in contexts]
     torch.manual_seed(int(rng.integers(2**31)))
-    model = BaggedModel(chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
+    model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
     fitted = [
         _fit_member(number, member, views, prepared, settings, rng, generator, console)
         for number, member in enumerate(model.members, 1)

@@ -1,0 +1,121 @@
+"""What all families share: a categorical state given what is known, and standard units for coordinates on its face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from lawful.core.coordinates import Chart
+from lawful.core.models.base import Batch, Settings
+from lawful.core.models.standard import Standard
+
+
+class FaceModel(nn.Module):
+    """`p(state | context, given) p(coordinates | state, context, given)` on a `Chart`; a family is the second factor.
+
+    A family overrides `coordinate_loss` and `draw`, and `start` where it starts from more than random weights.
+    Everything that the networks see is dimensionless (`Standard`); physical units are the chart's affair.
+    """
+
+    active: Tensor
+
+    def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
+        super().__init__()
+        self.chart, self.settings, self.context_size = chart, settings or Settings(), context_size
+        self.order = _order(chart)
+        self.standard = Standard(chart, self.order)
+        self.informed = context_size + self.standard.given_size > 0
+        known, states = max(1, context_size + self.standard.given_size), len(chart.states.table)
+        self.static_size = states + known
+        self.state_logits = nn.Sequential(
+            nn.Linear(known, self.settings.width),
+            nn.SiLU(),
+            nn.Dropout(self.settings.dropout),
+            nn.Linear(self.settings.width, states),
+        )
+        self.register_buffer("active", chart.coordinate[:, self.order], persistent=False)
+
+    def coordinate_loss(self, static: Tensor, w: Tensor, on: Tensor) -> Tensor:
+        """Scalar: what a family minimises for coordinates `w` (B, columns) of which `on` (B, d) are active."""
+        raise NotImplementedError
+
+    def draw(self, static: Tensor, on: Tensor, generator: torch.Generator) -> Tensor:
+        """Coordinates `(B, columns)` float64 on the CPU, zero where not active."""
+        raise NotImplementedError
+
+    def start(self, static: Tensor, w: Tensor, on: Tensor) -> None:
+        """Set weights from the training events where that is better than chance."""
+
+    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
+        """Parameters with their weight decay and their `pace`, by which the schedule's rate is multiplied."""
+        matrices = [p for p in self.parameters() if p.dim() > 1 and p.shape[-2] > 1]
+        rest = [p for p in self.parameters() if p.dim() <= 1 or p.shape[-2] == 1]
+        return [
+            {"params": matrices, "weight_decay": decay, "pace": 1.0},
+            {"params": rest, "weight_decay": 0.0, "pace": 1.0},
+        ]
+
+    @torch.no_grad()
+    def initialise(self, events: Batch, train: Tensor) -> None:
+        """Scaling, shares of states, and where the family starts, from the rows `train` of `events`.
+
+        Only a coordinate that no training row has takes its scale from the others.
+        """
+        batch, on = events[train], self.active.cpu()[events.ids]
+        learned = torch.zeros_like(on)
+        learned[train] = on[train]
+        self.standard.fit(events.w, torch.where(learned.any(0), learned, on))
+        self.standard.fit_given(batch.z)
+        known = self._known(batch.context, batch.z)
+        self.start(self._static(batch.ids, known), batch.w, self._on(batch.ids))
+        last = self.state_logits[-1]
+        counts = torch.bincount(batch.ids, minlength=len(self.active))
+        last.weight.zero_()  # type: ignore[operator]
+        last.bias.copy_((counts + 0.1).log())  # type: ignore[operator]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Negative log-likelihood of states plus `coordinate_loss`, mean over events, `()`."""
+        known, on = self._known(batch.context, batch.z), self._on(batch.ids)
+        # Without context or given values there is nothing to learn of states beyond their shares.
+        logits = self.state_logits(known) if self.informed else self.state_logits(known).detach()
+        states = nn.functional.cross_entropy(logits, batch.ids)
+        return states + self.coordinate_loss(self._static(batch.ids, known), batch.w, on)
+
+    @torch.no_grad()
+    def sample(self, context: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """States `(B,)` and coordinates `(B, columns)` float64 on the CPU; see `GenerativeModel`."""
+        known = self._known(context, z)
+        ids = self._sample_state(known, z, generator)
+        return ids.cpu(), self.draw(self._static(ids, known), self._on(ids), generator)
+
+    def _sample_state(self, known: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
+        """States that agree with which given variables are on a bound; the nearest where none does."""
+        logits = self.state_logits(known).cpu().double()
+        if self.chart.problem.given.any():
+            logits = logits - 1e6 * self.chart.states.mismatch(self.chart.problem, z.cpu())
+        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0].to(known.device)
+
+    def _known(self, context: Tensor, z: Tensor) -> Tensor:
+        given = self.standard.given(z.cpu()).to(self.active.device)
+        known = torch.cat([context.to(self.active.device, torch.float32), given], -1)
+        # Where nothing is known, one constant keeps every layer of a size that is not zero.
+        return known if self.informed else known.new_zeros(len(known), 1)
+
+    def _static(self, ids: Tensor, known: Tensor) -> Tensor:
+        return torch.cat([one_hot(ids.to(known.device), len(self.active)).to(known.dtype), known], -1)
+
+    def _on(self, ids: Tensor) -> Tensor:
+        return self.active[ids.to(self.active.device)]
+
+
+def _order(chart: Chart) -> list[int]:
+    """Columns that are a coordinate of some state, in the order declared; a ratio after the later of its members."""
+    problem = chart.problem
+    place = {i: float(i) for i in range(problem.lifted)}
+    for j, ratio in enumerate(problem.ratios):
+        place[problem.lifted + j] = max(ratio.numerator, ratio.denominator) + 0.5
+    used = chart.coordinate.any(0)
+    return sorted((i for i in place if used[i]), key=place.__getitem__)

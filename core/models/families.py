@@ -1,0 +1,14 @@
+"""The families of models by name; the first is the default."""
+
+from lawful.core.models.autoregressive import AutoregressiveModel
+from lawful.core.models.face import FaceModel
+from lawful.core.models.flow_matching import FlowMatchingModel
+from lawful.core.models.normalizing_flow import NormalizingFlowModel
+from lawful.core.models.vae import VAEModel
+
+FAMILIES: dict[str, type[FaceModel]] = {
+    "autoregressive": AutoregressiveModel,
+    "flow-matching": FlowMatchingModel,
+    "vae": VAEModel,
+    "normalizing-flow": NormalizingFlowModel,
+}
