@@ -173,7 +173,7 @@ def test_float32_follows_float64():
 
 
 def test_values_off_the_count_are_refused():
-    law = ConstrainedBernoulli(torch.zeros(4), 2)
+    law = ConstrainedBernoulli(torch.zeros(4), 2, validate_args=True)
     with pytest.raises(OffSupportError, match="add up to 3 in sample 1, not to 2"):
         law.log_prob(torch.tensor([[1.0, 1, 0, 0], [1.0, 1, 1, 0]]))
     with pytest.raises(OffSupportError, match="add up to 1, not to 2"):

@@ -155,7 +155,7 @@ def test_float32_follows_float64():
 
 
 def test_values_off_the_totals_are_refused():
-    law = ConstrainedPoisson(torch.ones(4), torch.tensor([2, 3]), [0, 0, 1, 1])
+    law = ConstrainedPoisson(torch.ones(4), torch.tensor([2, 3]), [0, 0, 1, 1], validate_args=True)
     with pytest.raises(OffSupportError, match="add up to 4 in group 1 in sample 1, not to 3"):
         law.log_prob(torch.tensor([[1.0, 1, 1, 2], [1.0, 1, 2, 2]]))
     with pytest.raises(OffSupportError, match="whole numbers of zero or more"):
