@@ -7,7 +7,7 @@ COMMANDS = {
     "train": "--out --data --map --given --model --seed --device --fast",
     "generate": "--data --map --members --seed --dtype",
     "report": "",
-    "check": "--domain --map --json",
+    "check": "--domain --map --tol --step --json --html",
     "domains": "",
     "data": "--output",
 }
