@@ -26,7 +26,7 @@ class Storage:
         smallest_normal: smallest normal number of the float; 0 where subnormal numbers do not matter.
         step: in the file's units, zero for floats.
         offset: of packed integers.
-        packed: whether values are integers times `step` plus `offset`.
+        scale: of packed integers: values are integers times `scale` plus `offset`; zero where they are not packed.
         digits: significant decimal digits, None where there are none declared.
     """
 
@@ -35,8 +35,13 @@ class Storage:
     smallest_normal: float = 0.0
     step: float = 0.0
     offset: float = 0.0
-    packed: bool = False
+    scale: float = 0.0
     digits: int | None = None
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file holds integers that stand for other numbers."""
+        return self.scale != 0
 
     def half_spacing(self, values: np.ndarray) -> np.ndarray | float:
         """Half the distance from |x| to the next larger number; float64 in and out, 0 where it underflows."""
@@ -71,8 +76,8 @@ def storage_of(array: xr.DataArray, step: float | None = None) -> Storage:
         return Storage(f"{kind.name} printed in steps of {step:g}", step=step)
     declared = {**array.encoding, **array.attrs}
     if kind.kind in "iu" and declared.get("scale_factor") is not None:
-        size, offset = abs(float(declared["scale_factor"])), float(declared.get("add_offset") or 0.0)
-        return Storage(f"{kind.name} in steps of {size:g}", step=size, offset=offset, packed=True)
+        scale, offset = float(declared["scale_factor"]), float(declared.get("add_offset") or 0.0)
+        return Storage(f"{kind.name} in steps of {abs(scale):g}", step=abs(scale), offset=offset, scale=scale)
     return _rounded(name, declared)
 
 

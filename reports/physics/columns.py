@@ -44,12 +44,26 @@ class Column:
         numbers = stored.astype(np.float64, copy=False)
         if self.storage.packed and stored.dtype != np.float64:
             # Numbers unpacked in single precision lie beside the steps.
-            steps = np.rint((numbers - self.storage.offset) / self.storage.step)
-            numbers = steps * self.storage.step + self.storage.offset
+            steps = np.rint((numbers - self.storage.offset) / self.storage.scale)
+            numbers = steps * self.storage.scale + self.storage.offset
         spacing = self.storage.half_spacing(numbers)
         if not self.converted:
             return numbers, spacing
         return numbers * self.factor + self.shift, spacing * abs(self.factor)
+
+    def stored(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """The numbers of type `dtype` that stand for float64 values in the domain's units, in the file."""
+        numbers = (values - self.shift) / self.factor if self.converted else values
+        if dtype.kind not in "iu":
+            return numbers.astype(dtype)
+        steps = np.rint((numbers - self.storage.offset) / self.storage.scale if self.storage.packed else numbers)
+        limits = np.iinfo(dtype)
+        return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+    def unpacked(self, stored: np.ndarray) -> np.ndarray:
+        """Float64 numbers in the file's units, of numbers as they lie in the file."""
+        numbers = stored.astype(np.float64)
+        return numbers * self.storage.scale + self.storage.offset if self.storage.packed else numbers
 
 
 @dataclass(frozen=True)

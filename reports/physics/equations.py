@@ -63,6 +63,12 @@ class Equation:
         self._worst.offer(block, piece, found.ulps, residual=found.residual, ulps=found.ulps)
         self._look_closer(block, piece, found, size)
 
+    def broken(self, piece: Piece) -> np.ndarray:
+        """Mask (samples,) of the samples of a finite piece that are beyond the tolerance, or overflow."""
+        found = misfit(self._row, self._law.parsed.constant, piece.values, piece.spacing)
+        size = np.abs(found.residual)
+        return self._tolerance.exceeded(size, found.gross, found.ulps) | ~np.isfinite(size)
+
     def _skip(self, piece: Piece) -> None:
         """Take every sample of a piece for not judged."""
         if self._all:

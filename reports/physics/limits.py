@@ -9,7 +9,7 @@ from lawful.domains.domain import Domain, Law
 from lawful.reports.arrays import quotient
 from lawful.reports.physics.columns import Block, Column, Piece
 from lawful.reports.physics.place import Where, Worst
-from lawful.reports.physics.residuals import misfit
+from lawful.reports.physics.residuals import Misfit, misfit
 from lawful.reports.physics.tolerance import Tolerance
 
 
@@ -40,11 +40,19 @@ class Inequality:
         if close.size:
             self._judge(block, piece.only(close))
 
-    def _judge(self, block: Block, piece: Piece) -> None:
+    def broken(self, piece: Piece) -> np.ndarray:
+        """Mask (samples,) of the samples of a finite piece that violate it."""
+        return self._violated(piece)[1]
+
+    def _violated(self, piece: Piece) -> tuple[Misfit, np.ndarray]:
         found = misfit(self._row, self._law.parsed.constant, piece.values, piece.spacing)
         excess = np.maximum(found.residual, 0.0)
-        violated = (found.residual > 0) & self._tolerance.exceeded(excess, found.gross, found.ulps)
+        return found, (found.residual > 0) & self._tolerance.exceeded(excess, found.gross, found.ulps)
+
+    def _judge(self, block: Block, piece: Piece) -> None:
+        found, violated = self._violated(piece)
         if violated.any():
+            excess = np.maximum(found.residual, 0.0)
             self._violations += int(np.count_nonzero(violated))
             self._lost += float(excess[violated].sum())
             scores = np.where(violated, excess, -np.inf)
@@ -82,13 +90,21 @@ class Bound:
         extreme = values.min() if self._sign < 0 else values.max()
         if self._sign * (extreme - self._bound) < 0:
             return
-        distance = self._sign * (values - self._bound)
+        distance = self._beyond(values)
         self._on += int(np.count_nonzero(np.abs(distance) <= self._slack))
         outside = np.isfinite(values) & (distance > self._slack)
         if outside.any():
             self._violations += int(np.count_nonzero(outside))
             self._lost += float(distance[outside].sum())
             self._worst.offer(block, piece, np.where(outside, distance, -np.inf), value=values)
+
+    def _beyond(self, values: np.ndarray) -> np.ndarray:
+        distance: np.ndarray = self._sign * (values - self._bound)
+        return distance
+
+    def broken(self, piece: Piece) -> np.ndarray:
+        """Mask (samples,) of the samples of a finite piece that are beyond it."""
+        return self._beyond(piece.values[self._position]) > self._slack
 
     def result(self) -> dict[str, Any]:
         """Everything that is known of the bound, ready for JSON; "lost" is the sum of all distances beyond it."""
