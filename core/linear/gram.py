@@ -1,0 +1,72 @@
+"""Gram matrices `A diag(v) A'` of many weights at once, by matrix products of full size.
+
+For laws that a batch shares, entry (i, j) of every Gram matrix is the dot product of `v` with `a_i * a_j`: products of
+pairs of rows make all of them one matrix product, of which only the lower triangle is needed.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK = 2**20
+_ROWS = 8
+"""Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
+
+
+class _Gram(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, A: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(A, v)
+        return mirrored(lower_gram(A, v)) if A.dim() == 2 else _by_sample(A, v)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        A, v = ctx.saved_tensors
+        needs_A, needs_v = ctx.needs_input_grad
+        pairs = list(_chunks(A, v, gradients[0]))
+        grad_v = torch.cat([((G @ a) * a).sum(-2) for a, _, G in pairs]) if needs_v else None
+        if not needs_A:
+            return None, grad_v
+        grad_A = [(G + G.mT) @ a * w.unsqueeze(-2) for a, w, G in pairs]
+        return torch.stack([g.sum(0) for g in grad_A]).sum(0) if A.dim() == 2 else torch.cat(grad_A), grad_v
+
+
+def gram(A: Tensor, v: Tensor) -> Tensor:
+    """`A diag(v_k) A'` (B, m, m) for every sample k; differentiable in both, any order.
+
+    Args:
+        A: (m, n), the same for all samples, or (B, m, n).
+        v: (B, n), of the dtype of A.
+    """
+    return _Gram.apply(A, v)
+
+
+def lower_gram(A: Tensor, v: Tensor) -> Tensor:
+    """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
+    (m, n), step = A.shape, max(1, min(_ROWS, _CHUNK // max(A.numel(), 1)))
+    K = v.new_zeros(len(v), m, m)
+    for start in range(0, m, step):
+        stop = min(start + step, m)
+        products = (A[start:stop, None] * A[None, :stop]).reshape(-1, n)
+        K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
+    return K
+
+
+def mirrored(K: Tensor) -> Tensor:
+    """Copies the lower triangles of `K` (B, m, m) above the diagonal, in place."""
+    for i in range(1, K.shape[-1]):
+        K[:, :i, i] = K[:, i, :i]
+    return K
+
+
+def _by_sample(A: Tensor, v: Tensor) -> Tensor:
+    return torch.cat([(a * w.unsqueeze(-2)) @ a.mT for a, w, _ in _chunks(A, v, v)])
+
+
+def _chunks(A: Tensor, v: Tensor, G: Tensor) -> Any:
+    """Samples of `A`, `v` and `G` in parts whose products with `A` stay small."""
+    parts = max(1, len(v) * A.shape[-2] * A.shape[-1] // _CHUNK)
+    split = [x.tensor_split(parts) for x in (v, G)]
+    laws = [A] * parts if A.dim() == 2 else A.tensor_split(parts)
+    return zip(laws, *split, strict=True)
