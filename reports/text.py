@@ -57,7 +57,7 @@ def _laws(validity: dict[str, Any]) -> Table:
     kinds = {(law["tolerance"]["kind"], law["tolerance"]["value"]) for law in validity["laws"]}
     beyond = f"> {allowed(validity['laws'][0])}" if len(kinds) == 1 else "beyond"
     columns = ("law", "equation", "units", "max", "max / terms", "max ulps", "99 % ulps", beyond, "worst at", "")
-    table = _table("Laws", columns, right=range(3, 8))
+    table = table_of("Laws", columns, right=range(3, 8))
     for law in validity["laws"]:
         ulps = law["ulps"]
         table.add_row(
@@ -70,7 +70,7 @@ def _laws(validity: dict[str, Any]) -> Table:
 
 def _sums(validity: dict[str, Any]) -> Table:
     columns = ("law", "units", "sum > 0", "sum < 0", "sum / terms", "drift", "largest running sum", "until")
-    table = _table("Residuals added up", columns, right=range(2, 7))
+    table = table_of("Residuals added up", columns, right=range(2, 7))
     for law in validity["laws"]:
         residual, largest = law["residual"], law["cumulative"]["largest"]
         table.add_row(
@@ -82,7 +82,7 @@ def _sums(validity: dict[str, Any]) -> Table:
 
 
 def _inequalities(validity: dict[str, Any]) -> Table:
-    table = _table("Inequalities", ("inequality", "units", "violations", "lost", "worst at", ""), right=(2, 3))
+    table = table_of("Inequalities", ("inequality", "units", "violations", "lost", "worst at", ""), right=(2, 3))
     for row in validity["inequalities"]:
         lost = number(row["lost"]) if row["violations"] else ""
         found = (row["equation"], row["units"], f"{row['violations']:,}", lost, place(row["worst"]))
@@ -92,7 +92,7 @@ def _inequalities(validity: dict[str, Any]) -> Table:
 
 def _bounds(validity: dict[str, Any]) -> Table:
     columns = ("bound", "units", "on it", "violations", "lost", "worst", "worst at", "")
-    table = _table("Bounds", columns, right=range(2, 6))
+    table = table_of("Bounds", columns, right=range(2, 6))
     bounds = validity["bounds"]
     shown = bounds if len(bounds) <= _MOST_BOUNDS else [bound for bound in bounds if not bound["holds"]]
     for bound in shown:
@@ -106,14 +106,15 @@ def _bounds(validity: dict[str, Any]) -> Table:
 
 
 def _ratios(validity: dict[str, Any]) -> Table:
-    table = _table("Ratios (looked at, not judged)", ("ratio", "units", "min", "max", "outside"), right=(2, 3, 4))
+    table = table_of("Ratios (looked at, not judged)", ("ratio", "units", "min", "max", "outside"), right=(2, 3, 4))
     for ratio in validity["ratios"]:
         name = f"{ratio['name']} = {ratio['quotient']}"
         table.add_row(name, ratio["units"], number(ratio["min"], 4), number(ratio["max"], 4), f"{ratio['outside']:,}")
     return table
 
 
-def _table(title: str, columns: tuple[str, ...], right: range | tuple[int, ...]) -> Table:
+def table_of(title: str, columns: tuple[str, ...], right: range | tuple[int, ...]) -> Table:
+    """An empty table without colours; columns at the positions `right` hold numbers."""
     table = Table(title=title, title_justify="left", title_style="", header_style="", box=box.SIMPLE_HEAD)
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position in right else "left")

@@ -1,5 +1,6 @@
 """The variables of a domain, read block by block from a file as they are stored."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,10 +35,11 @@ class Column:
         """Whether the units of the file are not those of the domain."""
         return (self.factor, self.shift) != (1.0, 0.0)
 
-    @property
-    def slack(self) -> float:
-        """What unpacking and converting may add to a value that is on a bound, relative to the numbers involved."""
-        return 2.0**-51 if self.storage.packed or self.converted else 0.0
+    def slack_at(self, bound: float) -> float:
+        """How far unpacking and converting may take a number that stands for `bound` away from it."""
+        if not (self.storage.packed or self.converted) or not math.isfinite(bound):
+            return 0.0
+        return 2.0**-51 * (abs(bound) + abs(self.storage.offset * self.factor) + abs(self.shift))
 
     def values(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         """Float64 values in the domain's units and their half spacings, of numbers as they come from the file."""
@@ -139,6 +141,7 @@ class Columns:
         self.dims = tuple(str(dim) for dim in ds[domain.names[0]].dims)
         self.sizes = {dim: ds.sizes[dim] for dim in self.dims}
         self.columns = [self._column(ds[v.name], v.units, (steps or {}).get(v.name)) for v in domain.variables]
+        self._by_name = dict(zip(domain.names, self.columns, strict=True))
 
     def _column(self, array: xr.DataArray, units: str, step: float | None) -> Column:
         stated = array.attrs.get("units")
@@ -149,6 +152,10 @@ class Columns:
         factor = float(convert(1.0, str(stated), units)) if shift == 0 else one - shift
         self.notes.append(f"{array.name} converted from {str(stated)!r} to {units!r}")
         return Column(array, storage_of(array, None if step is None else step / abs(factor)), factor, shift)
+
+    def of(self, name: str) -> Column:
+        """The column of a variable."""
+        return self._by_name[name]
 
     @property
     def samples(self) -> int:

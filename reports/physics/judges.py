@@ -64,7 +64,7 @@ class Judges:
 
     def broken(self, piece: Piece) -> np.ndarray:
         """Mask (samples,) of the samples of a finite piece that break a law, an inequality or a bound."""
-        judged = (*self.laws, *self.inequalities, *self.bounds)
+        judged: tuple[Equation | Inequality | Bound, ...] = (*self.laws, *self.inequalities, *self.bounds)
         return np.logical_or.reduce([np.zeros(piece.size, dtype=bool), *(judge.broken(piece) for judge in judged)])
 
     def _count(self, piece: Piece) -> None:

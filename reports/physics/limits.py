@@ -22,7 +22,7 @@ class Inequality:
     def __init__(self, law: Law, domain: Domain, tolerance: Tolerance, where: Where):
         self._law = law
         self._row = np.array([law.parsed.coefficients.get(name, 0.0) for name in domain.names])
-        exact = tolerance.kind == "ulps" and _is_comparison(self._row, law.parsed.constant)
+        exact = tolerance.kind == "ulps" and is_comparison(self._row, law.parsed.constant)
         self._tolerance = Tolerance("ulps", 0.0) if exact else tolerance
         self._judged, self._violations, self._lost = 0, 0, 0.0
         self._worst = Worst(where)
@@ -80,7 +80,7 @@ class Bound:
     def __init__(self, variable: Variable, position: int, side: str, bound: float, column: Column, where: Where):
         self._variable, self._position, self._side, self._bound = variable, position, side, bound
         self._sign = -1.0 if side == "lower" else 1.0
-        self._slack = column.slack * (abs(bound) + abs(column.storage.offset * column.factor))
+        self._slack = column.slack_at(bound)
         self._on, self._violations, self._lost = 0, 0, 0.0
         self._worst = Worst(where)
 
@@ -165,7 +165,7 @@ class Quotient:
         }
 
 
-def _is_comparison(row: np.ndarray, constant: float) -> bool:
+def is_comparison(row: np.ndarray, constant: float) -> bool:
     """Whether an inequality compares two stored values, which takes no arithmetic and so no rounding."""
     coefficients = row[row != 0]
     return constant == 0 and len(coefficients) <= 2 and sorted(coefficients) in ([-1.0], [1.0], [-1.0, 1.0])

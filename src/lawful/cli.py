@@ -292,6 +292,47 @@ def _show(judged: dict[str, Any], named: bool, as_json: bool) -> None:
         typer.echo(f"{title}{validity_table(judged, width=width).rstrip()}")
 
 
+@app.command(
+    short_help="Move unlawful samples of a file onto the laws.",
+    epilog=f"""\b
+Examples:
+  lawful repair made.nc --domain surface-balance -o lawful.nc
+  lawful repair made.nc --domain surface-balance -o lawful.nc --sigma Kdown=0
+
+{_EXIT_CODES}""",
+)
+def repair(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NetCDF or HDF5 file, from any source.")],
+    domain: Annotated[str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to move it onto.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File to write.")],
+    map_: Map = None,
+    sigmas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sigma", metavar="VAR=SD", show_default=False,
+            help="How readily a variable moves, in its units: a change counts by its square over SD squared. 0 holds "
+            "the variable where it is.  [default: its standard deviation in the file]",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:  # fmt: skip
+    """Write a copy of a file in which every law, bound and inequality holds as stored, changed as little as can be.
+
+    Samples that are lawful stay as they are, bit for bit, and so does everything else in the file: other variables,
+    attributes, compression. Values that are zero or on a bound stay there where the laws allow it. What cannot be
+    repaired is named and left. Files of any size are read and written block by block.
+    """
+    from lawful.pipeline.repair import repair as mend
+    from lawful.reports.repair_text import repair_table
+
+    found = mend(file, get_domain(domain), output, mapping=_mapping(map_), sigmas=_numbers(sigmas, "--sigma"))
+    for note in found["notes"]:
+        typer.echo(f"note: {note}", err=True)
+    width = max(get_terminal_size((120, 0)).columns, 80)
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else repair_table(found, width=width))
+    raise typer.Exit(0 if found["validity"]["holds"] else 1)
+
+
 @app.command(short_help="List the installed domains with their laws.")
 def domains() -> None:
     """List the installed domains with their laws."""
@@ -363,16 +404,22 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
 
 
 def _steps(pairs: list[str] | None) -> dict[str, float]:
-    steps = {}
+    steps = _numbers(pairs, "--step")
+    for name, step in steps.items():
+        if not 0 < step < float("inf"):
+            raise InputError(f"--step {name}={step:g}: expected a number of more than zero")
+    return steps
+
+
+def _numbers(pairs: list[str] | None, option: str) -> dict[str, float]:
+    numbers = {}
     for pair in pairs or []:
         name, _, text = pair.partition("=")
         try:
-            steps[name] = float(text)
+            numbers[name] = float(text)
         except ValueError:
-            steps[name] = 0.0
-        if not 0 < steps[name] < float("inf"):
-            raise InputError(f"--step {pair}: expected VAR=STEP, as in --step SiO2=0.01")
-    return steps
+            raise InputError(f"{option} {pair}: expected VAR=NUMBER, as in {option} Rain=0.1") from None
+    return numbers
 
 
 # The base of what Typer raises for a wrong command line; it moved from one module to another between releases.

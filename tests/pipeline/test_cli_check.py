@@ -42,7 +42,7 @@ def test_tolerances(lawful, broken, tolerance, code):
     [
         (("--tol", "a bit"), "--tol a bit: expected data, or a number such as 8ulps"),
         (("--tol", "mass=1"), "has no law 'mass'; it has water, runoff"),
-        (("--step", "Rain=0"), "--step Rain=0: expected VAR=STEP"),
+        (("--step", "Rain=0"), "--step Rain=0: expected a number of more than zero"),
         (("--step", "Snow=0.1"), "has no variable 'Snow'"),
         (("--map", "Snow=x"), "mapping names 'Snow'"),
     ],
