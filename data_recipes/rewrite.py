@@ -20,8 +20,8 @@ from lawful.domains import Domain, InputError
 class Copy:
     """An open copy of a file: the numbers of a domain's variables, as they lie in it."""
 
-    def __init__(self, variables: Mapping[str, Any]):
-        self._variables = variables
+    def __init__(self, variables: Mapping[str, Any], target: Path):
+        self._variables, self._target = variables, target
 
     def read(self, name: str, index: tuple[slice, ...]) -> np.ndarray:
         """A part of a variable, neither unpacked nor masked."""
@@ -29,7 +29,8 @@ class Copy:
 
     def write(self, name: str, index: tuple[slice, ...], numbers: np.ndarray) -> None:
         """Put numbers of the variable's own type in place of a part of it."""
-        self._variables[name][index] = numbers
+        with _writing(self._target):
+            self._variables[name][index] = numbers
 
 
 @contextmanager
@@ -46,17 +47,27 @@ def changed_copy(
     """
     kind = file_format(source)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    opening = _open_hdf5(temporary, domain, mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
     try:
-        shutil.copyfile(source, temporary)
-        with _open_hdf5(temporary, domain, mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping) as opened:
-            yield Copy(opened[0])
-            _carry_on_history(opened[1], command)
-        temporary.replace(target)
+        with _writing(target):
+            shutil.copyfile(source, temporary)
+        with opening as (variables, attributes):
+            yield Copy(variables, target)
+            with _writing(target):
+                _carry_on_history(attributes, command)
+        with _writing(target):
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError) as error:
         # The HDF5 library reports a full disk as a RuntimeError.
         raise InputError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Attributes:

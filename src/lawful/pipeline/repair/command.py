@@ -46,8 +46,8 @@ def repair(
             the file.
 
     Returns:
-        A JSON-ready dict: counts of "samples", those "lawful" before, "repaired", with "missing" values, and "left" (the
-        first of them and why in "unrepaired"), "variables" and "correlation" (what changed), "validity" of `out`.
+        A JSON-ready dict: counts of "samples", those "lawful" before, "repaired", with "missing" values, and "left"
+        (the first of them and why in "unrepaired"), "variables" and "correlation" (what changed), "validity" of `out`.
 
     Raises:
         InputError: the file cannot be read or written, or a sigma names no variable or is none.
