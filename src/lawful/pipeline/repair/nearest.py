@@ -1,6 +1,8 @@
 """The nearest lawful state of each sample: on the laws, within bounds and inequalities, its zeros kept if possible."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -34,6 +36,8 @@ class Nearest:
         self._variances = torch.from_numpy(np.where(variances > 0, variances, 1.0))
         self._slack = slack
         self._limits = np.stack([np.zeros(len(slack)), domain.lower, domain.upper, np.zeros(len(slack))])
+        # The work is done in compiled code, which lets other threads run.
+        self._workers = ThreadPoolExecutor(os.cpu_count())
         self._known: dict[tuple[int, ...], Polyhedron | None] = {}
 
     def __call__(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +45,10 @@ class Nearest:
         moved, found = z.copy(), np.zeros(len(z), dtype=bool)
         for kinds in _STAGES:
             todo = np.flatnonzero(~found)
-            for codes, part in self._groups(z[todo], kinds):
-                samples = todo[part]
-                moved[samples], found[samples] = self._projected(z[samples], codes)
+            groups = [(codes, todo[part]) for codes, part in self._groups(z[todo], kinds)]
+            projected = self._workers.map(lambda group: self._projected(z[group[1]], group[0]), groups)
+            for (_, samples), (states, there) in zip(groups, projected, strict=True):
+                moved[samples], found[samples] = states, there
         moved[~found] = z[~found]
         return moved, found
 
@@ -66,7 +71,13 @@ class Nearest:
             inside = self._polyhedron(codes, values)
             if inside is None:
                 return z, np.zeros(len(z), dtype=bool)
-            return inside.project(values, self._variances).numpy(), np.ones(len(z), dtype=bool)
+            # What the laws alone move to a place within all limits is nearest already, and that takes far less time.
+            moved = inside.system.with_fixed(inside.system.project(values, self._variances))
+            beyond = ~inside.contains(moved)
+            if beyond.any():
+                rest = self._polyhedron(codes, values[beyond]) or inside
+                moved[beyond] = rest.project(values[beyond], self._variances)
+            return moved.numpy(), np.ones(len(z), dtype=bool)
         except LawfulError:
             if len(z) == 1:
                 return z, np.zeros(1, dtype=bool)
