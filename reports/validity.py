@@ -52,7 +52,7 @@ def validity(
     judges = Judges(columns, domain, Where(ds, domain, columns.dims), Tolerance("ulps", tolerance_ulps), tolerances)
     # What overflows is not judged, and so does not hold.
     with np.errstate(over="ignore", invalid="ignore"):
-        for block in columns.blocks():
+        for block in columns.blocks_ahead():
             judges.add(block, columns)
     return plain({**_heading(columns, domain, tolerance_ulps), **judges.results(columns.samples)})
 

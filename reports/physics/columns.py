@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,6 +161,15 @@ class Columns:
     @property
     def samples(self) -> int:
         return int(np.prod([*self.sizes.values()], dtype=np.int64))
+
+    def blocks_ahead(self) -> Iterator[Block]:
+        """`blocks`, each read by another thread while the one before is worked on; no file may be written meanwhile."""
+        pending = self.blocks()
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(next, pending, None)
+            while (block := coming.result()) is not None:
+                coming = reader.submit(next, pending, None)
+                yield block
 
     def blocks(self) -> Iterator[Block]:
         """The whole file, one block after another."""
