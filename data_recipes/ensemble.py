@@ -1,11 +1,13 @@
 """Reads an ensemble as it is stored, to be judged: nothing is left out and no dtype changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.chunk_cache import bounded_chunk_cache
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import open_file, sha256
 from lawful.data_recipes.read import Reading, in_units
@@ -27,13 +29,27 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
             the domain.
     """
     file = Path(path)
-    check_mapping(mapping or {}, domain)
-    with open_file(file, domain, mapping or {}) as (ds, notes):
-        _check_present(ds, domain, file)
-        chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]].load()
-    chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
+    with open_ensemble(file, domain, mapping) as (ds, notes):
+        chosen = _ordered(ds.load(), domain, file)
     values = {v.name: _stored(chosen[v.name], v, notes) for v in domain.variables}
     return Reading(chosen.assign(values), notes, sha256(file))
+
+
+@contextmanager
+def open_ensemble(
+    path: str | Path, domain: Domain, mapping: Mapping[str, str] | None = None
+) -> Iterator[tuple[xr.Dataset, list[str]]]:
+    """The variables of a domain in a file, not loaded, in its own units and dimensions, and notes, while it is open.
+
+    Raises:
+        InputError: the file cannot be read, or a variable is missing or holds no numbers.
+    """
+    file = Path(path)
+    check_mapping(mapping or {}, domain)
+    with bounded_chunk_cache(len(domain.names)), open_file(file, domain, mapping or {}) as (ds, notes):
+        _check_present(ds, domain, file)
+        chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]]
+        yield _name_dimensions(chosen, domain, notes), notes
 
 
 def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:

@@ -55,7 +55,7 @@ class Projector:
 
 
 def _take(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:
-    return x if x.dim() == 1 else x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1])[samples]
+    return x if x.dim() == 1 else x.expand(*batch, x.shape[-1]).flatten(0, -2)[samples]
 
 
 @dataclass(frozen=True)
