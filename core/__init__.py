@@ -3,7 +3,7 @@
 if __name__ != "lawful.core":
     raise ImportError(f"this folder is the package 'lawful.core', not '{__name__}': import lawful.core")
 
-from lawful.core.distributions import ConstrainedNormal
+from lawful.core.distributions import ConstrainedBernoulli, ConstrainedNormal, ConstrainedPoisson, Full, LowRank
 from lawful.core.errors import (
     InconsistentSystemError,
     InvalidValueError,
@@ -15,11 +15,15 @@ from lawful.core.errors import (
 from lawful.core.linear import LinearSystem
 
 __all__ = [
+    "ConstrainedBernoulli",
     "ConstrainedNormal",
+    "ConstrainedPoisson",
+    "Full",
     "InconsistentSystemError",
     "InvalidValueError",
     "LawfulError",
     "LinearSystem",
+    "LowRank",
     "OffSupportError",
     "RankError",
     "ShapeError",

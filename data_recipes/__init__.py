@@ -1,6 +1,6 @@
 """Makes and fetches data, reads NetCDF and HDF5, writes ensembles."""
 
-from lawful.data_recipes.ensemble import read_ensemble
+from lawful.data_recipes.ensemble import open_ensemble, read_ensemble
 from lawful.data_recipes.read import Reading, read
 from lawful.data_recipes.recipes import RECIPES, make, sample_path
 from lawful.data_recipes.write import ensure_writable, write_dataset, write_ensemble
@@ -10,6 +10,7 @@ __all__ = [
     "Reading",
     "ensure_writable",
     "make",
+    "open_ensemble",
     "read",
     "read_ensemble",
     "sample_path",

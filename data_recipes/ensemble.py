@@ -1,11 +1,13 @@
 """Reads an ensemble as it is stored, to be judged: nothing is left out and no dtype changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.chunk_cache import bounded_chunk_cache
 from lawful.data_recipes.layout import stacked
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import open_file, sha256
@@ -29,16 +31,33 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
             the domain.
     """
     file = Path(path)
+    with open_ensemble(file, domain, mapping) as (ds, bound, notes):
+        chosen = _ordered(ds.load(), bound, file)
+    values = {v.name: _stored(chosen[v.name], v, bound, notes) for v in bound.variables}
+    return Reading(chosen.assign(values), bound, notes, sha256(file))
+
+
+@contextmanager
+def open_ensemble(
+    path: str | Path, domain: Domain, mapping: Mapping[str, str] | None = None
+) -> Iterator[tuple[xr.Dataset, Domain, list[str]]]:
+    """The variables of a domain in a file while it is open, not loaded, in its own units and dimensions.
+
+    With them the domain as it is bound to the labels and parameters of the file, and notes. Only points that are to be
+    stacked into events are loaded.
+
+    Raises:
+        InputError: the file cannot be read, or a variable is missing or holds no numbers.
+    """
+    file = Path(path)
     check_mapping(mapping or {}, domain)
-    with open_file(file, domain, mapping or {}) as (ds, notes):
+    with bounded_chunk_cache(len(domain.names)), open_file(file, domain, mapping or {}) as (ds, notes):
         domain = bind(domain, ds)
         _check_present(ds, domain, file)
-        chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]].load()
-    if set(domain.stack) & set(chosen.dims):
-        chosen = stacked(chosen, domain, notes)
-    chosen = _ordered(_name_dimensions(chosen, domain, notes), domain, file)
-    values = {v.name: _stored(chosen[v.name], v, domain, notes) for v in domain.variables}
-    return Reading(chosen.assign(values), domain, notes, sha256(file))
+        chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]]
+        if set(domain.stack) & set(chosen.dims):
+            chosen = stacked(chosen.load(), domain, notes)
+        yield _name_dimensions(chosen, domain, notes), domain, notes
 
 
 def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:

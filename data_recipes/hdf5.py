@@ -22,16 +22,26 @@ def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Data
     Raises:
         InputError: a dataset is missing, ambiguous, not an array of numbers or text, or of another length.
     """
+    found = places_of(path, domain, mapping)
     with h5py.File(path, "r") as file:
-        places = _datasets(file)
-        sources = {**_sources(domain, places), **mapping}
-        found = {name: _locate(name, places, sources, path) for name in _wanted(domain, places, mapping)}
         variables = {name: _variable(name, file[place], place, domain, path) for name, place in found.items()}
     along = {name: variable for name, variable in variables.items() if domain.event_dim in variable.dims}
     lengths = {name: variable.shape[0] for name, variable in along.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: datasets differ in length: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
     return xr.Dataset(variables)
+
+
+def places_of(path: Path, domain: Domain, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Where in the file each variable, coordinate, label and context of a domain is.
+
+    Raises:
+        InputError: a dataset is missing or ambiguous.
+    """
+    with h5py.File(path, "r") as file:
+        places = _datasets(file)
+    sources = {**_sources(domain, places), **mapping}
+    return {name: _locate(name, places, sources, path) for name in _wanted(domain, places, mapping)}
 
 
 def _datasets(file: h5py.File) -> dict[str, str]:

@@ -65,7 +65,9 @@ def checked(run: Path) -> str:
     domain = get_domain(yaml.safe_load((run / "run.yaml").read_text())["settings"]["domain"])
     printed = validity_table(validity(read_ensemble(run / "ensemble.nc", domain).dataset, domain))
     lines = [line.rstrip() for line in printed.splitlines()]
-    laws = lines[: next((i for i, line in enumerate(lines) if line.startswith(("Inequalities", "Bounds"))), 0)]
+    laws = lines[
+        : next((i for i, line in enumerate(lines) if line.startswith(("Residuals", "Inequalities", "Bounds"))), 0)
+    ]
     verdict = [line for line in lines if line][-2:]
     shown = "\n".join(["$ lawful check ensemble.nc --domain " + domain.name, *laws, "...", "", *verdict])
     return f"```text\n{shown}\n```"

@@ -81,7 +81,7 @@ class Domain(Declaration):
         return self._rows(self.inequalities)
 
     def _rows(self, laws: tuple[Law, ...]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-        self._require_constant(laws)
+        self.require_constant(laws)
         rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in laws]
         matrix = np.array(rows, dtype=np.float64).reshape(len(laws), len(self.names))
         return (
@@ -90,7 +90,8 @@ class Domain(Declaration):
             tuple(law.name for law in laws),
         )
 
-    def _require_constant(self, laws: tuple[Law, ...]) -> None:
+    def require_constant(self, laws: tuple[Law, ...]) -> None:
+        """Raise InputError where coefficients of a law are not known numbers, the same for every event."""
         for law in laws:
             if law.expanded is None and self.waiting:
                 raise InputError(f"law {law.name!r} takes parameters of a data file; read one first (Domain.bind)")

@@ -35,21 +35,30 @@ def events(ds: xr.Dataset, domain: Domain) -> np.ndarray:
     return realizations(ds, domain)[0]
 
 
-def event_labels(ds: xr.Dataset, domain: Domain) -> list[str]:
-    """What each event is called: its time in ISO form, its label, or else its position."""
-    if domain.event_dim not in ds.coords:
-        return [str(position) for position in range(ds.sizes[domain.event_dim])]
-    labels = ds[domain.event_dim].values
-    if np.issubdtype(labels.dtype, np.datetime64):
-        return [str(label)[:19] for label in labels]
-    return [str(label) for label in labels]
+def label_of(value: Any) -> str:
+    """What a coordinate says, as text; a time in ISO form, to the second."""
+    return str(value)[:19] if isinstance(value, np.datetime64) else str(value)
+
+
+def check_variables(ds: xr.Dataset, domain: Domain) -> None:
+    """See that a dataset has the domain's variables, all with the same dimensions, that of events among them.
+
+    Raises:
+        InputError: it has not; what is missing or differs is named.
+    """
+    _check_names(ds, domain)
+    dims = ds[domain.names[0]].dims
+    for name in domain.names:
+        if set(ds[name].dims) != set(dims) or domain.event_dim not in ds[name].dims:
+            expected = dims if domain.event_dim in dims else (domain.event_dim,)
+            raise InputError(f"{name}: expected dimensions {_listed(expected)}, got {_listed(ds[name].dims)}")
 
 
 def ratios(values: np.ndarray, domain: Domain) -> np.ndarray:
     """The domain's ratios, (..., ratio), of values (..., variable); 0/0 is NaN and x/0 is infinite."""
     position = {name: column for column, name in enumerate(domain.names)}
     pairs = [(position[ratio.numerator], position[ratio.denominator]) for ratio in domain.ratios]
-    columns = [_quotient(values[..., above], values[..., below]) for above, below in pairs]
+    columns = [quotient(values[..., above], values[..., below]) for above, below in pairs]
     return np.stack(columns, axis=-1) if columns else np.empty((*values.shape[:-1], 0))
 
 
@@ -66,7 +75,8 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def _quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Element by element; 0/0 is NaN and x/0 is infinite."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return above / below
 

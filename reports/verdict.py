@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lawful.reports.physics.tolerance import Tolerance
+
 _NAMED = 4
 _SHORT = {
     "w1": "Wasserstein distance / sd",
@@ -40,9 +42,13 @@ def physics(validity: dict[str, Any]) -> str:
     laws = _broken_laws(validity)
     limits = [*_broken_rows(validity), *_broken_bounds(validity), *_not_finite(validity)]
     if validity["closes"] and not limits:
-        allowed = f"{validity['tolerance_ulps']:g} ulps"
-        return f"The laws hold only to the closure tolerance declared for data, not to {allowed}: {', '.join(laws)}"
+        return f"The laws hold only to the closure tolerance declared for data: {', '.join(laws)}"
     return f"The physics does not hold: {', '.join([*laws, *limits])}"
+
+
+def allowed(law: dict[str, Any]) -> str:
+    """The tolerance that a law was held to, as in "8 ulps" or "1e-06 W m-2"."""
+    return Tolerance(**law["tolerance"]).words(law["units"])
 
 
 def _held(validity: dict[str, Any]) -> str:
@@ -51,8 +57,8 @@ def _held(validity: dict[str, Any]) -> str:
     if laws:
         worst = max((law["ulps"]["max"] or 0.0 for law in laws), default=0.0)
         named = "The law holds" if len(laws) == 1 else f"All {len(laws)} laws hold"
-        allowed = f"{validity['tolerance_ulps']:g} allowed"
-        clauses.append(f"{named} in each of {validity['samples']:,} samples, to {worst:.2g} ulps ({allowed})")
+        limit = " and ".join(dict.fromkeys(allowed(law) for law in laws)).removesuffix(" ulps")
+        clauses.append(f"{named} in each of {validity['samples']:,} samples, to {worst:.2g} ulps ({limit} allowed)")
     if limits:
         clauses.append("no bound or inequality is violated" if clauses else "No bound or inequality is violated")
     return " and ".join(clauses) or "There is no law to hold"
@@ -60,7 +66,7 @@ def _held(validity: dict[str, Any]) -> str:
 
 def _broken_laws(validity: dict[str, Any]) -> list[str]:
     return [
-        f"{law['name']} is off by more than {validity['tolerance_ulps']:g} ulps in {_samples(law['beyond_tolerance'])} "
+        f"{law['name']} is off by more than {allowed(law)} in {_samples(law['beyond_tolerance'])} "
         f"(worst {law['ulps']['max']:.3g} ulps)"
         for law in validity["laws"]
         if not law["holds"]

@@ -15,7 +15,14 @@ import yaml
 from lawful.domains import get_domain
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/method.md", "docs/benchmarks.md", "docs/domains.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/method.md",
+    "docs/benchmarks.md",
+    "docs/check-and-repair.md",
+    "docs/domains.md",
+)
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _FILE = re.compile(r"`((?:core|domains|data_recipes|reports|docs|src|tests)/[\w./-]+)`")

@@ -13,7 +13,7 @@ from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
 from lawful.core.errors import InvalidValueError
-from lawful.core.polyhedra import Link, mirror_map
+from lawful.core.polyhedra import Link, MirrorMap
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Chart:
         y = self.link.inverse(self._spread(extended, generator))
         w = torch.zeros_like(extended)
         for plan, rows in self._members(ids):
-            A = self._rows(plan, extended[rows, self.problem.lifted :])
+            A = self._rows(plan, extended[rows, self.problem.lifted :]) * self.link.unit[: self.problem.lifted]
             at_rest = y[rows].clone()
             if len(plan.solved):
                 multipliers = torch.linalg.solve(A[:, :, plan.solved].mT, y[rows][:, plan.solved][..., None])
@@ -138,7 +138,7 @@ class Chart:
         b = self.problem.coefficients(known[:1, self.problem.lifted :])[1][plan.rows]
         b = b - (A @ z[..., None]).squeeze(-1)
         y = torch.where(plan.coordinate, w, 0.0)[:, plan.moved]
-        solution = mirror_map(A[:, :, plan.moved], y, b, self.link[plan.moved])
+        solution = MirrorMap(A[:, :, plan.moved], self.link[plan.moved]).solve(y, b)
         z[:, plan.moved] = solution.z
         return z, solution.converged
 

@@ -11,49 +11,29 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
+from torch.distributions.kl import register_kl
 from torch.distributions.utils import _standard_normal
 
-from lawful.core.errors import OffSupportError
+from lawful.core.distributions.covariance import Covariance, Diagonal
+from lawful.core.distributions.support import OnLaws
+from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import as_float64, at_sample, batch_of, float_dtype, require_last
-from lawful.core.linear.exact import half_spacing
-from lawful.core.linear.system import LAWFUL_ULPS
+from lawful.core.linear.arrays import batch_of, float_dtype, require_last
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class OnLaws(constraints.Constraint):
-    """Points that obey every law to 8 ulps in their own precision, with fixed variables at their values.
-
-    Args:
-        system: laws with their free variables. fixed: (..., n), the values where not free.
-    """
-
-    event_dim = 1
-
-    def __init__(self, system: LinearSystem, fixed: Tensor):
-        self.system = system
-        self.fixed = fixed
-
-    def check(self, value: Tensor) -> Tensor:
-        return self.system.holds(value) & ~self.moved(value).any(-1)
-
-    def moved(self, value: Tensor) -> Tensor:
-        """(..., n), True where a fixed variable is off its value."""
-        allowed = LAWFUL_ULPS * half_spacing(self.fixed, value.dtype)
-        return ~self.system.free & ~((value.double() - self.fixed).abs() <= allowed)
-
-
 class ConstrainedNormal(Distribution):
-    """Independent normal variables conditioned on `A z = b`: correlated, and lawful in every draw.
+    """Normal variables conditioned on `A z = b`: correlated, and lawful in every draw.
 
-    Computed in float64 whatever the dtype of `loc`; samples are cast last. A variable is fixed where its scale is zero
-    (at `loc`) and where `system` came from `restrict` (at the value given there); the density is then that of the free
-    ones. With n_F = r no freedom is left and the log density is zero.
+    Moves onto the laws are computed in float64 whatever the dtype of `loc`; samples are cast last. A variable is fixed
+    where its scale is zero (at `loc`) and where `system` came from `restrict` (at the value given there, on which
+    correlated variables are conditioned); the density is then that of the free ones. With n_F = r no freedom is left
+    and the log density is zero.
 
     Args:
         loc: means (..., n) before conditioning, float32 or float64.
-        scale: standard deviations (..., n) before conditioning, zero or more.
+        scale: standard deviations (..., n) before conditioning, zero or more; or a `Covariance`: `LowRank`, `Full`.
         system: the laws; its batch shape broadcasts with those of `loc` and `scale`.
         validate_args: check arguments, and in `log_prob` that the value is on the laws.
 
@@ -67,36 +47,38 @@ class ConstrainedNormal(Distribution):
         "scale": constraints.independent(constraints.nonnegative, 1),
     }
 
-    def __init__(self, loc: Tensor, scale: Tensor, system: LinearSystem, validate_args: bool | None = None):
-        loc, scale = (require_last(torch.as_tensor(x), system.n, "loc and scale", "variable") for x in (loc, scale))
-        batch = batch_of(loc.shape[:-1], scale.shape[:-1], system.batch_shape)
-        dtype = float_dtype(torch.promote_types(loc.dtype, scale.dtype))
+    def __init__(
+        self, loc: Tensor, scale: Tensor | Covariance, system: LinearSystem, validate_args: bool | None = None
+    ):
+        loc = require_last(torch.as_tensor(loc), system.n, "loc and scale", "variable")
+        covariance = scale if isinstance(scale, Covariance) else Diagonal(torch.as_tensor(scale))
+        deviations = require_last(covariance.deviations, system.n, "loc and scale", "variable")
+        batch = batch_of(loc.shape[:-1], deviations.shape[:-1], system.batch_shape)
+        dtype = float_dtype(torch.promote_types(loc.dtype, deviations.dtype))
         self.loc = loc.to(dtype).expand(*batch, system.n)
-        self.scale = scale.to(dtype).expand(*batch, system.n)
+        self.scale = deviations.to(dtype).expand(*batch, system.n)
         super().__init__(batch, torch.Size([system.n]), validate_args)
-        # Unexpanded, so that one scale for many samples is factorised once.
-        self.system = system.restrict(scale > 0, loc) if (scale == 0).any() else system
-        self._metric = self.system.metric(self._root(scale))
+        varies = deviations > 0
+        self.system = system if varies.all() else system.restrict(varies, loc)
+        self._condition(loc, covariance)
 
-    def _root(self, scale: Tensor) -> Tensor:
-        return torch.where(self.system.free, as_float64(scale), 1.0)
-
-    @property
-    def _centre(self) -> Tensor:
-        return self.system.with_fixed(self.loc.double())
-
-    @property
-    def _spread(self) -> Tensor:
-        return torch.where(self.system.free, self.scale.double(), 0.0)
+    def _condition(self, loc: Tensor, covariance: Covariance) -> None:
+        """Centre, covariance and metric of the free variables: unexpanded, so that one scale is factorised once."""
+        self._centre, self._covariance = loc, covariance
+        if not self.system.free.all():
+            placed = self.system.with_fixed(loc.double())
+            shift, self._covariance = covariance.given(self.system.free, placed - loc)
+            self._centre = placed + shift
+        self._metric = self._covariance.metric(self.system)
 
     @property
     def _mean(self) -> Tensor:
-        return self.system.project_with(self._metric, self._centre)
+        return self.system.project_with(self._metric, self._centre.double())
 
     @property
     def mean(self) -> Tensor:
         """(..., n), on the laws."""
-        return self._mean.to(self.loc.dtype)
+        return self._mean.to(self.loc.dtype).expand(self.loc.shape)
 
     @property
     def mode(self) -> Tensor:
@@ -105,34 +87,45 @@ class ConstrainedNormal(Distribution):
     @property
     def variance(self) -> Tensor:
         """(..., n); to an absolute accuracy of about 1e-16 of the unconditional variance."""
-        variance = self._spread.square() - self._metric.explained
-        return variance.clamp(min=0.0).to(self.loc.dtype)
+        return self.precise_variance.to(self.loc.dtype).expand(self.loc.shape)
+
+    @property
+    def precise_variance(self) -> Tensor:
+        """`variance` in float64; shapes broadcast."""
+        return (self._covariance.deviations.double().square() - self._metric.explained).clamp(min=0.0)
 
     @property
     def covariance_matrix(self) -> Tensor:
         """(..., n, n), of rank n_F - r; for small n."""
-        basis = self._metric.basis
-        return (torch.diag_embed(self._spread.square()) - basis @ basis.mT).to(self.loc.dtype)
+        return self.precise_covariance_matrix.to(self.loc.dtype).expand(*self.loc.shape, self.loc.shape[-1])
+
+    @property
+    def precise_covariance_matrix(self) -> Tensor:
+        """`covariance_matrix` in float64; shapes broadcast."""
+        before = self._covariance.matrix
+        explained = self._metric.move((self.system.A @ before).movedim(-1, 0)).movedim(0, -1)
+        return before - (explained + explained.mT) / 2
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
     def support(self) -> OnLaws:
-        return OnLaws(self.system, self._centre.detach())
+        return OnLaws(self.system, self._centre.detach().double())
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> "ConstrainedNormal":
         new = self._get_checked_instance(ConstrainedNormal, _instance)
         shape = torch.Size(batch_shape) + self.event_shape
         new.loc, new.scale = self.loc.expand(shape), self.scale.expand(shape)
-        new.system, new._metric = self.system, self._metric
+        for name in ("system", "_centre", "_covariance", "_metric"):
+            setattr(new, name, getattr(self, name))
         Distribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:  # noqa: B008
         """Draws (*sample_shape, ..., n) on the laws, differentiable in `loc` and `scale`; fixed variables exact."""
-        shape = self._extended_shape(torch.Size(sample_shape))
+        shape = torch.Size(sample_shape) + self.batch_shape + (self._covariance.noise_size,)
         noise = _standard_normal(shape, dtype=self.loc.dtype, device=self.loc.device)
-        draw = self._centre + self._spread * noise.double()
-        return self.system.project_with(self._metric, draw).to(self.loc.dtype)
+        draw = self._centre + self._covariance.draw(noise)
+        return self.system.project_with(self._metric, draw.to(self.loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density (...) with respect to Lebesgue measure on the free variables that obey the laws.
@@ -143,9 +136,11 @@ class ConstrainedNormal(Distribution):
                 is evaluated as it stands.
         """
         if self._validate_args:
-            self._validate_sample(value)
-        gap = torch.where(self.system.free, value.double() - self._mean, 0.0) / self._root(self.scale)
-        return (self._log_normaliser() - gap.square().sum(-1) / 2).to(self.loc.dtype)
+            require_last(value, self.system.n, "value", "variable")
+            batch_of(value.shape[:-1], self.batch_shape)
+            self.support.require(value)
+        gap = torch.where(self.system.free, value.double() - self._mean, 0.0)
+        return (self._log_normaliser() - self._covariance.quadratic(gap) / 2).to(self.loc.dtype)
 
     def entropy(self) -> Tensor:
         """Differential entropy (...) on the same measure."""
@@ -155,29 +150,32 @@ class ConstrainedNormal(Distribution):
         return (self.system.free.sum(-1) - self.system.rank).double().expand(self.batch_shape)
 
     def _log_normaliser(self) -> Tensor:
-        volume = (self._metric.log_det - self.system.unweighted.log_det) / 2
-        return volume - self._root(self.scale).log().sum(-1) - self._freedom() * (_LOG_2PI / 2)
+        volume = self._metric.log_det - self.system.unweighted.log_det - self._covariance.log_det
+        return volume / 2 - self._freedom() * (_LOG_2PI / 2)
 
-    def _validate_sample(self, value: Tensor) -> None:
-        require_last(value, self.system.n, "value", "variable")
-        batch_of(value.shape[:-1], self.batch_shape)
-        moved = self.support.moved(value)
-        if moved.any():
-            first = moved.nonzero()[0].tolist()
-            raise OffSupportError(
-                f"Variable {self.system.columns[first[-1]]!r} is fixed, but the value differs from it"
-                f"{at_sample(tuple(first[:-1]))}: give it the fixed value, or a scale above zero."
-            )
-        self._require_lawful(value)
 
-    def _require_lawful(self, value: Tensor) -> None:
-        broken = ~self.system.holds(value)
-        if broken.any():
-            first = tuple(broken.nonzero()[0].tolist())
-            ulps = self.system.ulps(value)
-            row = int(ulps[first].argmax())
-            raise OffSupportError(
-                f"Law {self.system.names[row]!r} is broken by {float(ulps[first][row]):.3g} ulps{at_sample(first)} "
-                f"({LAWFUL_ULPS:g} are allowed; {int(broken.sum())} unlawful in all): project the value onto the laws "
-                "first, or pass validate_args=False."
-            )
+@register_kl(ConstrainedNormal, ConstrainedNormal)
+def _kl_constrained_normal(p: ConstrainedNormal, q: ConstrainedNormal) -> Tensor:
+    """`sum (log p - log q) p` (...) for distributions on the same laws with the same fixed variables.
+
+    With `E_p[(z - mu_q)^T S_q^-1 (z - mu_q)] = (mu_p - mu_q)^T S_q^-1 (mu_p - mu_q) + tr(S_q^-1 cov p)`.
+    """
+    _require_same_laws(p, q)
+    gap = torch.where(p.system.free, p._mean - q._mean, 0.0)
+    spread = q._covariance.expected_quadratic(p)
+    entropy = p._freedom() / 2 - p._log_normaliser()
+    cross = (q._covariance.quadratic(gap) + spread) / 2 - q._log_normaliser()
+    return (cross - entropy).to(p.loc.dtype)
+
+
+def _require_same_laws(p: ConstrainedNormal, q: ConstrainedNormal) -> None:
+    pairs = [(getattr(p.system, name), getattr(q.system, name)) for name in ("A", "b", "free", "fixed")]
+    if p.system is not q.system and not all(_equal(x, y) for x, y in pairs):
+        raise InvalidValueError(
+            "The KL divergence is infinite, or has no meaning, between distributions on different laws or with "
+            "different fixed variables: build both on one LinearSystem."
+        )
+
+
+def _equal(x: Tensor, y: Tensor) -> bool:
+    return x.shape[-1] == y.shape[-1] and bool((x == y).all())

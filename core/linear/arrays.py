@@ -30,6 +30,11 @@ def source_dtype(x: Any) -> torch.dtype:
     return float_dtype(dtype)
 
 
+def device_of(x: Any) -> torch.device:
+    """Where `x` lies; the CPU for what is no tensor."""
+    return x.device if isinstance(x, Tensor) else torch.device("cpu")
+
+
 def as_float64(x: Any, device: torch.device | None = None) -> Tensor:
     """`x` as a float64 tensor; tensors keep their device and their place in the autograd graph."""
     if isinstance(x, Tensor):
@@ -65,16 +70,33 @@ def require_finite(x: Tensor, what: str, labels: Sequence[str]) -> None:
 
 def batch_of(*shapes: Sequence[int]) -> torch.Size:
     """The common batch shape, else ShapeError."""
+    distinct = {tuple(shape) for shape in shapes} - {()}
+    if len(distinct) < 2:  # torch takes long over the usual case
+        return torch.Size(*distinct)
     try:
-        return torch.broadcast_shapes(*(tuple(shape) for shape in shapes))
+        return torch.broadcast_shapes(*distinct)
     except RuntimeError as error:
         raise ShapeError(f"Batch shapes {[tuple(s) for s in shapes]} do not broadcast together.") from error
 
 
-def labels(names: Sequence[str] | None, size: int, default: str, what: str) -> tuple[str, ...]:
+class Numbered(Sequence[str]):
+    """`size` names, "law 0", "law 1" and so on, made when they are asked for: there may be a million."""
+
+    def __init__(self, what: str, size: int):
+        self._what, self._range = what, range(size)
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self._range[index]
+        return [f"{self._what} {i}" for i in chosen] if isinstance(chosen, range) else f"{self._what} {chosen}"
+
+
+def labels(names: Sequence[str] | None, size: int, default: str, what: str) -> Sequence[str]:
     """`names` checked for number and repetition, or `default` with a running number."""
-    if names is None:
-        return tuple(f"{default} {i}" for i in range(size))
+    if names is None or (isinstance(names, Numbered) and len(names) == size):
+        return Numbered(default, size) if names is None else names
     if len(names) != size or len(set(names)) != size:
         raise ShapeError(f"Expected {size} different {what}, got {list(names)}.")
     return tuple(names)

@@ -56,8 +56,12 @@ def raise_clash(
     names: Sequence[str],
 ) -> NoReturn:
     """InconsistentSystemError for the first sample of `broken` (..., m); `A` (m, n), `Y` (m, m), `rhs` are its own."""
+    raise_dependency(*smallest_clash(A, Y, rhs, tolerance), rhs, broken, names)
+
+
+def raise_dependency(y: Tensor, clash: float, rhs: RightHandSide, broken: Tensor, names: Sequence[str]) -> NoReturn:
+    """InconsistentSystemError for the laws of the dependency `y` (m,), which misses by `clash`; see `raise_clash`."""
     samples = [tuple(index) for index in broken.any(-1).nonzero().tolist()]
-    y, clash = smallest_clash(A, Y, rhs, tolerance)
     involved = y.nonzero().flatten().tolist()
     last = next(i for i in reversed(involved) if y[i] == 1.0)
     rows = [names[i] for i in involved if i != last] + [names[last]]

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from lawful.core.linear.arrays import as_float64, batch_of, float_dtype
 
+UNIT = 2.0**-53
+"""Largest relative error of one float64 operation."""
+
 _SPLITTER = 2.0**27 + 1.0
 _CHUNK = 2**22
 
@@ -35,17 +38,23 @@ def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
 
 
-def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
-    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
-    terms, errors = two_product(a, x)
-    error = errors.sum(-1)
+def pairwise_sum(terms: Tensor) -> tuple[Tensor, Tensor]:
+    """`sum(terms)` over the last dimension, taken pairwise, and what rounding lost on the way."""
+    error = torch.zeros_like(terms[..., 0]) if terms.shape[-1] else terms.sum(-1)
     while terms.shape[-1] > 1:
         half = terms.shape[-1] // 2
         rest = terms[..., 2 * half :]
         terms, lost = two_sum(terms[..., :half], terms[..., half : 2 * half])
         error = error + lost.sum(-1)
         terms = torch.cat((terms, rest), -1)
-    return terms.sum(-1) + error
+    return terms.sum(-1), error
+
+
+def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
+    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
+    terms, errors = two_product(a, x)
+    total, lost = pairwise_sum(terms)
+    return total + (errors.sum(-1) + lost)
 
 
 class _ValueOf(torch.autograd.Function):
@@ -69,7 +78,14 @@ def with_gradient_of(smooth: Tensor, value: Tensor) -> Tensor:
 
 def matvec(A: Tensor, z: Tensor) -> Tensor:
     """`A z` for batches that broadcast: (..., m, n), (..., n) -> (..., m)."""
+    if A.dim() == 2:
+        return z @ A.mT
     return torch.einsum("...mn,...n->...m", A, z)
+
+
+def length_of(x: Tensor) -> Tensor:
+    """Euclidean lengths (..., 1) over the last dimension."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
 def _drop_zeros(A: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,57 +1,116 @@
-"""Least moves back onto the laws in a weighted metric.
+"""Least moves back onto the laws in a weighted metric, by orthogonal factors.
 
-By QR of the weighted laws rather than a Gram matrix, which would square their condition number.
+QR of the weighted laws rather than a Gram matrix, which would square their condition number.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from lawful.core.errors import RankError
+from lawful.core.linear.exact import UNIT, length_of
 from lawful.core.linear.factor import Factor
 
 
-@dataclass(frozen=True)
+class Root(Protocol):
+    """A square root `F` (n, k) of a covariance `F F^T`, known by its products."""
+
+    def times(self, X: Tensor) -> Tensor:
+        """`F X` (..., n, r) for X (..., k, r)."""
+
+    def transposed_times(self, X: Tensor) -> Tensor:
+        """`F^T X` (..., k, r) for X (..., n, r)."""
+
+
+@dataclass
 class Metric:
-    """The solution operator of `min sum(dz_i^2 / weights_i)` subject to `A dz = residual`.
+    """The solution operator of `min dz^T S^-1 dz` subject to `A dz = residual`.
 
     Attributes:
-        gain: (..., n, m), `dz = gain @ residual`; `W A^T (A W A^T)^-1` on the independent laws, zero columns elsewhere.
-        basis: (..., n, r), `W^(1/2) Q` with orthonormal Q, so that `gain A W = basis basis^T`.
-        log_det: (...), `log det(A W A^T)` over the independent laws, in the scaling of `Factor.rows`.
+        gain: (..., n, m), `dz = gain @ residual`; `S A^T (A S A^T)^-1` on the independent laws, zero columns elsewhere.
+        basis: (..., n, r), `S^(1/2) Q` with orthonormal Q, so that `gain A S = basis basis^T`.
+        log_det: (...), `log det(A S A^T)` over the independent laws, in the scaling of `Factor.rows`.
     """
 
     gain: Tensor
     basis: Tensor
     log_det: Tensor
 
-    def take(self, group: Tensor | None) -> "Metric":
-        index = 0 if group is None else group
-        return Metric(self.gain[index], self.basis[index], self.log_det[index])
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.gain.shape[:-2]
 
     @property
     def explained(self) -> Tensor:
-        """(..., n), the diagonal of `gain A W`: what the laws take of variances `W`."""
+        """(..., n), the diagonal of `gain A S`: what the laws take of the variances."""
         return self.basis.square().sum(-1)
 
     def move(self, residual: Tensor) -> Tensor:
-        """The least move (..., n) that changes `A z` by `residual` (..., m)."""
-        return torch.einsum("...nm,...m->...n", self.gain, residual)
+        """The least move (..., n) that changes `A z` by `residual` (..., m); differentiable in both."""
+        return _product(residual, self.gain.mT)
 
 
-def weighted_metric(factor: Factor, root_weights: Tensor) -> Metric:
-    """The `Metric` of square roots of weights (..., n), positive at free variables; differentiable in them."""
-    root = root_weights * factor.free
-    laws = (factor.rows * root.unsqueeze(-2)).mT
+@dataclass
+class WeightedMetric(Metric):
+    """The metric of a diagonal `S = W`, that is of `min sum(dz_i^2 / weights_i)`.
+
+    Attributes:
+        root: (..., n), square roots of the weights, one at variables that are not free.
+    """
+
+    root: Tensor
+    _left: Tensor | None = field(default=None, init=False, repr=False)
+
+    def take(self, group: Tensor | None) -> "WeightedMetric":
+        index = 0 if group is None else group
+        return WeightedMetric(self.gain[index], self.basis[index], self.log_det[index], self.root[index])
+
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
+        """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
+        basis = self.basis.to(gradient.dtype)
+        unweighted = basis / self.root.to(gradient.dtype).square().unsqueeze(-1)
+        across = _product(_product(gradient, basis), unweighted.mT)
+        by_b = _product(gradient.double(), self.gain) if wants_b else None
+        return torch.sub(gradient, across, out=across), by_b
+
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""
+        if self._left is None:
+            eye = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device)
+            defect = (A @ self.gain - eye).norm(dim=-1)
+            self._left = defect + (A.shape[-2] + 4) * UNIT * self.gain.norm() * A.norm(dim=-1)
+        return self.move(residual), self._left * length_of(residual)
+
+
+def _product(x: Tensor, M: Tensor) -> Tensor:
+    """`x M` for x (..., k) and M (..., k, l)."""
+    return x @ M if M.dim() == 2 else torch.einsum("...k,...kl->...l", x, M)
+
+
+def weighted_metric(factor: Factor, root_weights: Tensor) -> WeightedMetric:
+    """The metric of square roots of weights (..., n), positive at free variables; differentiable in them."""
+    root = (root_weights * factor.free).unsqueeze(-1)
+    gain, basis, log_det = _orthogonal(factor, root * factor.rows.mT, lambda Q: root * Q)
+    return WeightedMetric(gain, basis, log_det, root_weights.expand(basis.shape[:-1]))
+
+
+def covariance_metric(factor: Factor, root: Root) -> Metric:
+    """The metric of a covariance, zero at variables that are not free; differentiable in it."""
+    return Metric(*_orthogonal(factor, root.transposed_times(factor.rows.mT), root.times))
+
+
+def _orthogonal(factor: Factor, laws: Tensor, times: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Gain, basis and log det from `laws = F^T A^T` (..., k, r) and `times`, the product with F."""
     padding = torch.diag_embed((~factor.valid).double()).expand(*laws.shape[:-2], -1, -1)
     tall = torch.cat((laws, padding), -2) if not factor.valid.all() else laws
     Q, R = torch.linalg.qr(tall)
-    basis = root.unsqueeze(-1) * Q[..., : laws.shape[-2], :]
+    basis = times(Q[..., : laws.shape[-2], :])
     pick = factor.pick.expand(*laws.shape[:-2], -1, -1)
     gain = basis @ torch.linalg.solve_triangular(R.mT, pick, upper=False)
-    log_det = 2 * R.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
-    return Metric(gain, basis, log_det)
+    return gain, basis, 2 * R.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
 
 
 def null_space(factor: Factor, unweighted: Metric) -> Tensor:

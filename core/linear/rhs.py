@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
-from lawful.core.linear.arrays import as_float64
-from lawful.core.linear.exact import compensated_residual, half_spacing, matvec
+from lawful.core.linear.arrays import as_float64, batch_of
+from lawful.core.linear.exact import half_spacing, matvec
 
 CLASH_ULPS = 8.0
 """A dependent law clashes when it misses what the others imply by more than this many times their common rounding."""
@@ -49,11 +49,26 @@ class RightHandSide:
         parts = (x.expand(*batch, x.shape[-1])[index] for x in (self.values, self.rounding, self.slack))
         return RightHandSide(*parts)
 
-    def moved(self, A: Tensor, given: Tensor, spacing: Tensor, slack: Tensor) -> "RightHandSide":
-        """`b - A given`, with the half spacings of what was given added to the rounding."""
-        values = -compensated_residual(A, given, self.values)
-        rounding = self.rounding + matvec(A.abs(), spacing) + half_spacing(values, torch.float64)
+    def moved(self, residual: Tensor, rounding: Tensor, slack: Tensor) -> "RightHandSide":
+        """The right-hand side left by given values with `A given - b = residual`, known to `rounding` (..., m)."""
+        values = -residual
+        rounding = self.rounding + rounding + half_spacing(values, torch.float64)
         return RightHandSide(values, rounding, slack)
+
+    def repeated(self, copies: int) -> "RightHandSide":
+        """The same (..., m) for each of `copies`, one after the other."""
+        parts = (self.values, self.rounding, self.slack)
+        return RightHandSide(*(x.repeat(*[1] * (x.dim() - 1), copies) for x in parts))
+
+    @staticmethod
+    def joined(parts: Sequence["RightHandSide"]) -> "RightHandSide":
+        """Right-hand sides of several sets of laws, one after the other."""
+        batch = batch_of(*(p.values.shape[:-1] for p in parts))
+        values, rounding = (
+            torch.cat([x.expand(*batch, x.shape[-1]) for x in xs], -1)
+            for xs in ([p.values for p in parts], [p.rounding for p in parts])
+        )
+        return RightHandSide(values, rounding, torch.cat([p.slack for p in parts]))
 
     def to(self, device: torch.device | str) -> "RightHandSide":
         return RightHandSide(self.values.to(device), self.rounding.to(device), self.slack.to(device))

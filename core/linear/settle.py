@@ -6,17 +6,20 @@ of a small law, the contradiction is shared out in proportion to what rounding e
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import ulp_ratio
+from lawful.core.linear.exact import length_of, ulp_ratio
 from lawful.core.linear.factor import Factor
+from lawful.core.linear.judge import Judge
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
 _MAX_STEPS = 6
+_QUICK_STEPS = 2
 _SMALLEST_SHARE = 1e-15
 
 
@@ -65,8 +68,59 @@ def settle(
             break
         moved = z - move(residual, allowance, step > 0)
         after = moved, residual_of(moved), allowance_of(moved, torch.float64)
-        better = moving & (worst_ulps(*after[1:]) < worst_ulps(residual, allowance))
+        # Where the first step brings all terms of a law to nothing, so it does with the law's own allowance.
+        room = torch.maximum(after[2], allowance) if step == 0 else after[2]
+        better = moving & (worst_ulps(after[1], room) < worst_ulps(residual, allowance))
         pairs = zip(after, (z, residual, allowance), strict=True)
         z, residual, allowance = (torch.where(better.unsqueeze(-1), new, old) for new, old in pairs)
         moving = moving & (better | (step == 0)) & (worst_ulps(residual, allowance) > 1.0)
     return z
+
+
+def settle_quickly(
+    z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Points (..., n) after a few least moves of z, the moves, and which points are surely off before, lawful after.
+
+    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last; no moves where the
+    weights of the metric need no gradient.
+    """
+    start = z.double()
+    value, done = _quick_moves(start, judge, metric, A, stored)
+    step = (start - value).to(z.dtype) if _needs_step(metric) else None
+    return value.to(z.dtype), step, done
+
+
+def _needs_step(metric: Any) -> bool:
+    """Whether the gradient of a move by `metric` needs the move."""
+    return hasattr(metric, "root") and metric.root.requires_grad
+
+
+def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Where the metric bounds the error of its moves, the last residual need not be computed.
+
+    In float64 a second move leaves the rounding of the point, one ulp, and little else.
+    """
+    residual, length = judge.residual(z), length_of(z)
+    off = judge.surely_off(residual, length)
+    if not hasattr(metric, "bounded_move") or A.dim() > 2:
+        return _stepwise(z - metric.move(residual), judge, metric, off)
+    move, left = metric.bounded_move(residual, A)
+    z = torch.sub(z, move, out=move)
+    if stored == torch.float32:
+        sure = judge.foreseen(z, length, left)
+    else:
+        residual, error, room = judge.precise(z)
+        move, left = metric.bounded_move(residual, A)
+        z, sure = z.sub_(move), (left + error <= room / 4).all(-1)
+    return (z, off) if sure.all() else _stepwise(z, judge, metric, off)
+
+
+def _stepwise(z: Tensor, judge: Judge, metric: Any, off: Tensor) -> tuple[Tensor, Tensor]:
+    residual, sure = judge.judged(z)
+    for _ in range(_QUICK_STEPS):
+        if not (off & ~sure).any():
+            break
+        z = torch.where(sure.unsqueeze(-1), z, z - metric.move(residual))
+        residual, sure = judge.judged(z)
+    return z, off & sure

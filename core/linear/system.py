@@ -1,31 +1,33 @@
 """`LinearSystem`: the numeric form of a set of laws, `A z = b`."""
 
 import copy
-import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear import declared
 from lawful.core.linear.arrays import (
     as_bool,
     as_float64,
     batch_of,
+    device_of,
     labels,
     require_finite,
     require_last,
     source_dtype,
 )
-from lawful.core.linear.consistency import clashing, raise_clash
-from lawful.core.linear.exact import compensated_residual, half_spacing, matvec, ulp_ratio, with_gradient_of
-from lawful.core.linear.factor import RANK_TOLERANCE, factorise
-from lawful.core.linear.metric import Metric, null_space, weighted_metric
-from lawful.core.linear.restrict import refactorise
+from lawful.core.linear.exact import half_spacing, ulp_ratio
+from lawful.core.linear.factor import RANK_TOLERANCE
+from lawful.core.linear.laws import LeastMoves, as_matrix, build_laws
+from lawful.core.linear.metric import Root
+from lawful.core.linear.noise import pinned, without
+from lawful.core.linear.on_laws import with_gradient_of_move
 from lawful.core.linear.rhs import RightHandSide, law_slack
-from lawful.core.linear.settle import settle, shared_residual
+from lawful.core.linear.settle import SETTLED_ULPS, settle, worst_ulps
 
 LAWFUL_ULPS = 8.0
 """A law counts as obeyed up to this many ulps."""
@@ -38,7 +40,8 @@ class LinearSystem:
     Gradients flow to `b` and to the values given to `restrict`, not to `A`.
 
     Args:
-        A: coefficients (..., m, n); leading dimensions when they differ per sample.
+        A: coefficients (m, n), dense or sparse (`torch.sparse`, `scipy.sparse`), or dense (..., m, n) when they differ
+            per sample. See `totals`, `block_means`, `incidence`, `repeated` and `stacked` for laws of common kinds.
         b: right-hand sides (..., m), zero when None.
         names: one name per law, for messages.
         columns: one name per variable, for messages.
@@ -63,48 +66,146 @@ class LinearSystem:
         tolerance: Any = 0.0,
         check: bool = True,
     ):
-        self._A = as_float64(A).detach()
-        if self._A.dim() < 2 or self._A.shape[-1] == 0:
-            raise ShapeError(f"Expected A of shape (..., m, n) with n > 0, got {tuple(self._A.shape)}.")
-        self.m, self.n = self._A.shape[-2:]
+        matrix = as_matrix(A)
+        self.m, self.n = int(matrix.shape[-2]), int(matrix.shape[-1])
         self.names = labels(names, self.m, "law", "names of laws")
         self.columns = labels(columns, self.n, "variable", "names of variables")
-        require_finite(self._A, "The coefficient", self.columns)
         eps = torch.finfo(source_dtype(A)).eps
-        self._tolerance = RANK_TOLERANCE * max(self.m, self.n) * eps if rank_tolerance is None else rank_tolerance
+        share = RANK_TOLERANCE * max(self.m, self.n) * eps if rank_tolerance is None else rank_tolerance
+        self._laws = build_laws(matrix, share, self.columns, device_of(A))
         self._rhs = self._right_hand_side(b, tolerance)
-        self._free = torch.ones(self.n, dtype=torch.bool, device=self.device)
         self._fixed = torch.zeros(self.n, dtype=torch.float64, device=self.device)
-        self._group = None if self._A.dim() == 2 else self._sample_indices()
-        flat = self._A.unsqueeze(0).flatten(0, -3)
-        self._factor = factorise(flat, self._free.expand(len(flat), self.n), self._tolerance)
+        self._judges: dict[torch.dtype, Any] = {}
         if check:
             self._require_consistent()
+
+    @classmethod
+    def totals(
+        cls,
+        groups: Any,
+        b: Any = None,
+        *,
+        coefficients: Any = None,
+        grand_total: bool = False,
+        names: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "LinearSystem":
+        """Laws `sum over group k of coefficients * z = b_k`.
+
+        Args:
+            groups: (n,), the group 0, 1, ... of each variable; -1 for variables in none.
+            b: (..., m), one entry per group and a last one for the grand total.
+            coefficients: (n,); None for ones.
+            grand_total: add a law over all members, which follows from the others.
+        """
+        return cls(declared.totals(groups, coefficients, grand_total), b, names=names, columns=columns)
+
+    @classmethod
+    def block_means(
+        cls,
+        shape: Sequence[int],
+        block: Sequence[int],
+        b: Any = None,
+        *,
+        weights: Any = None,
+        grand_mean: bool = False,
+        names: Sequence[str] | None = None,
+    ) -> "LinearSystem":
+        """Laws `mean over a block of cells = b_k` for the cells of a grid, as when a coarse field is made fine.
+
+        Args:
+            shape: of the grid; variables are its cells in C order. block: of the blocks, which divides `shape`.
+            b: (..., m), the coarse field in C order, and a last entry for the grand mean.
+            weights: such as areas of cells, broadcast to `shape`; None for equal ones.
+            grand_mean: add a law over the whole grid, which follows from the others.
+        """
+        return cls(declared.block_means(shape, block, weights, grand_mean), b, names=names)
+
+    @classmethod
+    def incidence(
+        cls,
+        edges: Any,
+        nodes: int | None = None,
+        b: Any = None,
+        *,
+        names: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "LinearSystem":
+        """Balances of a network, `inflow - outflow = b_k` at each node; variables are the flows along edges.
+
+        Args:
+            edges: (E, 2), from and to; -1 stands for the world outside, which has no balance.
+            nodes: their number; None for as many as the edges name. b: (..., nodes).
+
+        In a network closed to the outside the balance of one node follows from the others.
+        """
+        return cls(declared.incidence(edges, nodes), b, names=names, columns=columns)
+
+    @classmethod
+    def repeated(
+        cls, system: "LinearSystem", copies: int, b: Any = None, *, copies_last: bool = False
+    ) -> "LinearSystem":
+        """The same laws for each cell of a grid or step of time.
+
+        Args:
+            system: with all variables free and one set of coefficients; m laws of n variables.
+            b: (..., copies * m), the laws of the first copy first; None for the system's own, in every copy.
+            copies_last: variables are ordered (n, copies), as fields are, rather than (copies, n).
+        """
+        A = declared.repeated(system._matrix(), copies, copies_last)
+        names = [f"{name} of copy {i}" for i in range(copies) for name in system.names]
+        if b is not None:
+            return cls(A, b, names=names)
+        return cls._with(A, system._rhs.repeated(copies), names, None)
+
+    @classmethod
+    def stacked(cls, systems: Sequence["LinearSystem"]) -> "LinearSystem":
+        """The laws of several systems over the same variables, all of them free; names must differ."""
+        A = sparse.vstack([system._matrix() for system in systems]).tocsc()
+        names = [name for system in systems for name in system.names]
+        rhs = RightHandSide.joined([system._rhs for system in systems])
+        return cls._with(A, rhs, names if len(set(names)) == len(names) else None, systems[0].columns)
+
+    @classmethod
+    def _with(
+        cls, A: Any, rhs: RightHandSide, names: Sequence[str] | None, columns: Sequence[str] | None
+    ) -> "LinearSystem":
+        system = cls(A, names=names, columns=columns, check=False)
+        system._rhs, system._judges = rhs, {}
+        system._require_consistent()
+        return system
+
+    def _matrix(self) -> sparse.csc_matrix:
+        if self.free.dim() > 1 or self._laws.batch_shape or not self.free.all():
+            raise ShapeError("Expected one set of coefficients and all variables free: restrict the system later.")
+        return self._laws.matrix
 
     def _right_hand_side(self, b: Any, tolerance: Any) -> RightHandSide:
         values = torch.zeros(self.m, dtype=torch.float64) if b is None else as_float64(b)
         values = require_last(values.to(self.device), self.m, "b", "law")
         require_finite(values, "The right-hand side", self.names)
-        batch_of(values.shape[:-1], self._A.shape[:-2])
+        batch_of(values.shape[:-1], self._laws.batch_shape)
         return RightHandSide(values, half_spacing(values, source_dtype(b)), law_slack(tolerance, self.m, self.device))
-
-    def _sample_indices(self) -> Tensor:
-        batch = self._A.shape[:-2]
-        return torch.arange(math.prod(batch), device=self.device).reshape(batch)
 
     @property
     def device(self) -> torch.device:
-        return self._A.device
+        return self._laws.device
 
     @property
     def batch_shape(self) -> torch.Size:
         """Common batch shape of coefficients, free sets and right-hand sides."""
-        return batch_of(self._A.shape[:-2], self._free.shape[:-1], self._rhs.values.shape[:-1], self._fixed.shape[:-1])
+        shapes = (x.shape[:-1] for x in (self.free, self._rhs.values, self._fixed))
+        return batch_of(self._laws.batch_shape, *shapes)
 
     @property
     def A(self) -> Tensor:
-        """Coefficients (..., m, n) in float64; columns that are not free are zero."""
-        return self._A * self._free.unsqueeze(-2)
+        """Coefficients (..., m, n) in float64; columns that are not free are zero. A sparse tensor unless dense."""
+        return self._laws.A
+
+    @property
+    def structure(self) -> str:
+        """How the laws are solved: "disjoint", "repeated", "components", "banded", "sparse" or "dense"."""
+        return self._laws.structure
 
     @property
     def b(self) -> Tensor:
@@ -119,7 +220,7 @@ class LinearSystem:
     @property
     def free(self) -> Tensor:
         """Mask (..., n) of the variables that may move."""
-        return self._free
+        return self._laws.free
 
     @property
     def fixed(self) -> Tensor:
@@ -129,13 +230,12 @@ class LinearSystem:
     @property
     def rank(self) -> int | Tensor:
         """Number of independent laws among the free variables; LongTensor (...) when it can differ per sample."""
-        rank = self._factor.rank
-        return int(rank[0]) if self._group is None else rank[self._group]
+        return self._laws.rank
 
     @property
     def redundant_mask(self) -> Tensor:
         """(..., m), True where a law follows from the others (or has no free variable)."""
-        return (self._factor.take(self._group).dependent != 0).any(-1)
+        return self._laws.redundant_mask
 
     @property
     def redundant(self) -> tuple[str, ...]:
@@ -145,18 +245,13 @@ class LinearSystem:
 
     def consistent(self) -> Tensor:
         """(...), True for samples whose laws can hold together."""
-        broken = clashing(self._factor, self._group, self._rhs, self._tolerance)
+        broken = self._laws.broken(self._rhs)
         return ~broken.any(-1).expand(self.batch_shape)
 
     def _require_consistent(self) -> None:
-        broken = clashing(self._factor, self._group, self._rhs, self._tolerance)
-        if not broken.any():
-            return
-        batch = broken.shape[:-1]
-        first = tuple(broken.any(-1).nonzero()[0].tolist())
-        A = self.A.expand(*batch, self.m, self.n)[first]
-        Y = self._factor.take(self._group).dependent.expand(*batch, self.m, self.m)[first]
-        raise_clash(A, Y, self._rhs.at(first, batch), broken, self._tolerance, self.names)
+        broken = self._laws.broken(self._rhs)
+        if broken.any():
+            self._laws.explain(broken, self._rhs, self.names)
 
     def restrict(self, free: Any, z: Any, *, tolerance: Any = None, check: bool = True) -> "LinearSystem":
         """The laws among the free variables, `A_F z_F = b - A_notF z_notF`; one factor per pattern of free columns.
@@ -175,15 +270,14 @@ class LinearSystem:
             InconsistentSystemError: the values given break a law, or leave it no free variable.
         """
         free = require_last(as_bool(free, self.device), self.n, "free", "variable")
-        newly = self._free & ~free
+        newly = self.free & ~free
         given, spacing = self._given(z, newly)
         system = copy.copy(self)
-        system.__dict__.pop("_unweighted", None)
-        system._free = self._free & free
+        system._laws, system._judges = self._laws.restricted(self.free & free), {}
         system._fixed = torch.where(newly, given, self._fixed)
         slack = self._rhs.slack if tolerance is None else law_slack(tolerance, self.m, self.device)
-        system._rhs = self._rhs.moved(self._A, given, spacing, slack)
-        system._group, system._factor = refactorise(self._A, system._free, self._group, self._tolerance)
+        residual, rounding = self._laws.residual(given, self._rhs.values), self._laws.absolute(spacing)
+        system._rhs = self._rhs.moved(residual, rounding, slack)
         if check:
             system._require_consistent()
         return system
@@ -199,7 +293,7 @@ class LinearSystem:
         """`A z - b` (..., m) in float64 with compensated sums, over the free variables of z (..., n)."""
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
         target = self._rhs.values if b is None else require_last(as_float64(b, self.device), self.m, "b", "law")
-        return compensated_residual(self._A, torch.where(self._free, values, 0.0), target)
+        return self._laws.residual(torch.where(self.free, values, 0.0), target)
 
     def ulps(self, z: Any, dtype: Any = None) -> Tensor:
         """Misfit of each law (..., m) in rounding units of `z`, stored as `dtype` (default its own), and of `b`."""
@@ -216,8 +310,8 @@ class LinearSystem:
 
     def allowance(self, z: Tensor, dtype: Any) -> Tensor:
         """The misfit (..., m) that rounding of z (..., n) to `dtype`, and of b, explains: one ulp of each law."""
-        spacing = torch.where(self._free, half_spacing(z, dtype), 0.0)
-        return matvec(self._A.abs(), spacing) + self._rhs.rounding
+        spacing = torch.where(self.free, half_spacing(z, dtype), 0.0)
+        return self._laws.absolute(spacing) + self._rhs.rounding
 
     def project(self, z: Any, weights: Any = None) -> Tensor:
         """The point on the laws with least `sum((z' - z)^2 / weights)`; differentiable in z, weights and b.
@@ -232,7 +326,7 @@ class LinearSystem:
             InconsistentSystemError: variables of weight zero break a law.
         """
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
-        require_finite(torch.where(self._free, values, 0.0), "The value", self.columns)
+        require_finite(torch.where(self.free, values, 0.0), "The value", self.columns)
         dtype = source_dtype(z)
         if weights is None:
             return self.project_with(self.unweighted, values, dtype).to(dtype)
@@ -244,40 +338,56 @@ class LinearSystem:
         return system.project_with(metric, values, dtype).to(dtype)
 
     @property
-    def unweighted(self) -> Metric:
-        """The `Metric` of equal weights, computed once per pattern."""
-        return self._unweighted.take(self._group)
+    def unweighted(self) -> LeastMoves:
+        """The metric of equal weights, computed once per pattern."""
+        return self._laws.unweighted
 
-    @cached_property
-    def _unweighted(self) -> Metric:
-        return weighted_metric(self._factor, torch.ones(self.n, dtype=torch.float64, device=self.device))
+    def metric(self, root_weights: Tensor) -> LeastMoves:
+        """The metric of square roots of weights (..., n), positive; differentiable.
 
-    def metric(self, root_weights: Tensor) -> Metric:
-        """The `Metric` of square roots of weights (..., n), float64 and positive; differentiable."""
-        return weighted_metric(self._factor.take(self._group), root_weights)
+        Moves of float32 roots are computed in float32 where their condition allows it, densities in float64.
+        """
+        return self._laws.metric(root_weights)
 
-    def project_with(self, metric: Metric, z: Tensor, stored: torch.dtype = torch.float64) -> Tensor:
-        """`project` in float64 with a metric at hand; z lawful to the rounding of dtype `stored` is left alone."""
-        value = self._settled(metric, z.detach(), stored)
-        differentiable = z.requires_grad or metric.gain.requires_grad or self._rhs.values.requires_grad
-        if not (differentiable and torch.is_grad_enabled()):
-            return value
-        return with_gradient_of(z - metric.move(self.residual(z)), value)
+    def covariance_metric(self, root: Root) -> LeastMoves:
+        """The metric of a covariance with square root `root`, zero at variables that are not free; differentiable."""
+        return self._laws.covariance_metric(root)
+
+    def project_with(self, metric: LeastMoves, z: Tensor, stored: torch.dtype | None = None) -> Tensor:
+        """`project` in the dtype of z with a metric at hand; computed in float64.
+
+        z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
+        """
+        value, step = self._settled(metric, z.detach(), z.dtype if stored is None else stored)
+        return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
 
     @torch.no_grad()
-    def _settled(self, metric: Metric, z: Tensor, stored: torch.dtype) -> Tensor:
-        factor = self._factor.take(self._group) if self._factor.has_dependent else None
+    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Lawful points and, where their gradient needs them, the moves that lead there, both in the dtype of z."""
+        z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
+        if stored not in self._judges:
+            self._judges[stored] = self._laws.judge(self._rhs, stored)
+        value, step, done = self._laws.settle_quickly(z, self._judges[stored], metric, stored)
+        if done.all():
+            return value, step
+        careful = self._carefully(metric, z.double(), stored)
+        moved = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), moved
 
+    def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
-            return metric.move(shared_residual(factor, residual, allowance) if share and factor else residual)
+            share = share and self._laws.has_redundant
+            return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
-        z = z.expand(*batch_of(z.shape[:-1], metric.gain.shape[:-2], self.batch_shape), self.n)
-        return settle(z, stored, self.residual, self.allowance, move)
+        settled = settle(z, stored, self.residual, self.allowance, move)
+        broken = worst_ulps(self.residual(settled), self.allowance(settled, torch.float64)) > SETTLED_ULPS
+        noise = pinned(z, settled, broken, self._laws.absolute, self._laws.members)
+        return without(noise, settled, self.residual, self.allowance, move) if noise.any() else settled
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
-        return torch.where(self._free, values, self._fixed).to(source_dtype(z))
+        return torch.where(self.free, values, self._fixed).to(source_dtype(z))
 
     def nullspace(self) -> Tensor:
         """Orthonormal basis (..., n, n_F - r) of the moves of free variables that keep the laws.
@@ -285,17 +395,13 @@ class LinearSystem:
         Raises:
             RankError: its dimension differs between samples.
         """
-        vectors = null_space(self._factor, self._unweighted)
-        return vectors[0] if self._group is None else vectors[self._group]
+        return self._laws.nullspace()
 
     def to(self, device: torch.device | str) -> "LinearSystem":
         """The same system on another device (one with float64)."""
         system = copy.copy(self)
-        system.__dict__.pop("_unweighted", None)
-        system._A, system._free, system._fixed = (x.to(device) for x in (self._A, self._free, self._fixed))
-        system._rhs = self._rhs.to(device)
-        system._group = None if self._group is None else self._group.to(device)
-        system._factor = self._factor.to(torch.device(device))
+        system._laws, system._rhs = self._laws.to(torch.device(device)), self._rhs.to(device)
+        system._fixed, system._judges = self._fixed.to(device), {}
         return system
 
     def __repr__(self) -> str:

@@ -41,8 +41,8 @@ class VAEModel(JointModel):
         loc, scale = self._decoded(h, static, there)
         log_prob = -0.5 * ((v - loc) / scale) ** 2 - scale.log() - _LOG_SQRT_2PI
         evidence = ((log_prob * on).sum(-1) + self.residuals.log_det(static, on)).mean()
-        # In training a latent pays nothing for its first twentieth of a nat, or none is ever used: Kingma et al. (2016),
-        # arXiv:1606.04934.
+        # In training a latent pays nothing for its first twentieth of a nat, or none is ever used (Kingma et al. 2016,
+        # arXiv:1606.04934).
         price = divergence.mean(0).clamp_min(_FREE_NATS).sum() if self.training else divergence.mean(0).sum()
         return price - evidence
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from lawful.core.errors import LawfulError
 
 _SWEEPS = 5
+_FEW = 200
 
 
 class InfeasibleError(LawfulError, ValueError):
@@ -36,25 +38,29 @@ class _Rows:
         keep = [name in names for name in self.names]
         return _Rows(self.G[keep], self.h[keep], tuple(name for name in self.names if name in names))
 
-    def least_violation(self) -> float:
+    def least_violation(self) -> tuple[float, list[str]]:
         """The smallest worst violation over all z, of each row in units of its own |h|: from 0 to 1.
 
-        Units of laws and variables do not count, nor do rows that have no part in a clash.
+        Units of laws and variables do not count, nor do rows that have no part in a clash. With it the names of rows
+        with a multiplier, which clash by themselves (Farkas' lemma); all names where there is no optimum.
         """
         if not len(self.h):
-            return 0.0
+            return 0.0, []
         G, h = self._scaled()
         cost = np.zeros(G.shape[1] + 1)
         cost[-1] = 1.0
         result = linprog(
             cost,
-            A_ub=np.hstack([G, -np.abs(h)[:, None]]),
+            A_ub=sp.csr_matrix(np.hstack([G, -np.abs(h)[:, None]])),
             b_ub=h,
             bounds=[(None, None)] * G.shape[1] + [(0, None)],
             method="highs",
             options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
-        return float(result.fun) if result.status == 0 else np.inf
+        if result.status != 0:
+            return np.inf, list(dict.fromkeys(self.names))
+        involved = np.abs(result.ineqlin.marginals) > 0
+        return float(result.fun), list(dict.fromkeys(np.array(self.names, dtype=object)[involved]))
 
     def _scaled(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows with |h| = 1, or a largest coefficient of 1 where h = 0, after scaling variables to match."""
@@ -90,12 +96,16 @@ def require_feasible(
     """
     given = np.full(len(lower), np.nan) if given is None else given
     rows = _rows(A, b, C, d, lower, upper, given, law_names, inequality_names, names)
-    if rows.least_violation() <= tolerance:
+    violation, clash = rows.least_violation()
+    if violation <= tolerance:
         return
-    clash = list(dict.fromkeys(rows.names))
+    everything = list(dict.fromkeys(rows.names))
+    # A filter over everything finds shorter clashes, one programme for each name.
+    if len(everything) <= _FEW or rows.only(clash).least_violation()[0] <= tolerance:
+        clash = everything
     for name in list(clash):
         rest = [other for other in clash if other != name]
-        if rows.only(rest).least_violation() > tolerance:
+        if rows.only(rest).least_violation()[0] > tolerance:
             clash = rest
     raise InfeasibleError(clash, where)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 
 @dataclass(frozen=True)
@@ -27,35 +28,129 @@ class Link:
         """The link of some of the variables."""
         return Link(self.lower[columns], self.upper[columns], self.scale[columns])
 
+    @cached_property
+    def unit(self) -> Tensor:
+        """What a variable is measured in, `(n,)`: its width where it has two bounds, else its scale."""
+        width = self.upper - self.lower
+        return torch.where(width.isfinite(), width, self.scale)
+
+    @cached_property
+    def origin(self) -> Tensor:
+        """The largest finite bound in size `(n,)`, whose rounding `forward` may carry; 0 without bounds."""
+        return torch.maximum(
+            torch.nan_to_num(self.lower.abs(), posinf=0.0), torch.nan_to_num(self.upper.abs(), posinf=0.0)
+        )
+
     def forward(self, y: Tensor) -> Tensor:
         """`g(y)`; `y` and the result have shape `(..., n)`."""
-        lower, upper = self._finite
-        # The nearer bound is the origin, so that values close to either keep their relative precision.
-        nearer_low = lower + (upper - lower) * torch.sigmoid(y)
-        two = torch.where(y < 0, nearer_low, upper - (upper - lower) * torch.sigmoid(-y))
-        low, high = lower + self.scale * softplus(y, threshold=50), upper - self.scale * softplus(-y, threshold=50)
-        return self._pick(two, low, high, self.scale * y)
+        return self._each(y, lambda kind, part, y: _VALUES[kind](part, y))
 
     def derivative(self, y: Tensor) -> Tensor:
         """`g'(y)`, positive, `(..., n)`."""
-        lower, upper = self._finite
-        rise, fall = torch.sigmoid(y), torch.sigmoid(-y)
-        return self._pick((upper - lower) * rise * fall, self.scale * rise, self.scale * fall, self.scale.expand_as(y))
+        return self.unit * self.slope(y)
+
+    def slope(self, y: Tensor) -> Tensor:
+        """`g'(y) / unit`, in (0, 1], `(..., n)`."""
+        return self._each(y, lambda kind, part, y: _SLOPES[kind](y))
+
+    @torch.no_grad()
+    def value_and_slope(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` and `slope` at little more than the price of one, without gradients."""
+        pairs = [_PAIRS[kind](part, y[..., columns]) for kind, columns, part in self._parts]
+        if len(pairs) == 1:
+            return pairs[0]
+        value, slope = (torch.cat(part, -1)[..., self._places] for part in zip(*pairs, strict=True))
+        return value, slope
+
+    def log_slope(self, y: Tensor) -> Tensor:
+        """`log(g'(y) / unit)`, `(..., n)`, also where the slope itself is too small for a float."""
+        return self._each(y, lambda kind, part, y: _LOG_SLOPES[kind](y))
 
     def inverse(self, z: Tensor) -> Tensor:
         """`g^-1(z)`, `(..., n)`; NaN or infinite where `z` is not strictly inside its bounds."""
-        lower, upper = self._finite
-        low, high = z - lower, upper - z
-        one_low, one_high = _inverse_softplus(low / self.scale), -_inverse_softplus(high / self.scale)
-        return self._pick(torch.log(low) - torch.log(high), one_low, one_high, z / self.scale)
+        return self._each(z, lambda kind, part, z: _INVERSES[kind](part, z))
 
     @cached_property
-    def _finite(self) -> tuple[Tensor, Tensor]:
-        return torch.nan_to_num(self.lower, neginf=0.0), torch.nan_to_num(self.upper, posinf=0.0)
-
-    def _pick(self, two: Tensor, low: Tensor, high: Tensor, none: Tensor) -> Tensor:
+    def _parts(self) -> list[tuple[str, slice | Tensor, Link]]:
+        """For each kind of link present: its columns, and the link of those columns."""
         below, above = self.lower.isfinite(), self.upper.isfinite()
-        return torch.where(below, torch.where(above, two, low), torch.where(above, high, none))
+        kinds = {"none": ~below & ~above, "low": below & ~above, "high": ~below & above, "two": below & above}
+        found: list[tuple[str, slice | Tensor, Link]] = []
+        for kind, mask in kinds.items():
+            if mask.all() and len(mask):
+                return [(kind, slice(None), self)]
+            if mask.any():
+                columns = mask.nonzero()[:, 0]
+                found.append((kind, columns, self[columns]))
+        return found
+
+    @cached_property
+    def _places(self) -> Tensor:
+        """Where each column is once the columns of each kind stand together."""
+        return torch.cat([torch.as_tensor(columns) for _, columns, _ in self._parts]).argsort()
+
+    def _each(self, x: Tensor, function: Callable[[str, Link, Tensor], Tensor]) -> Tensor:
+        if len(self._parts) == 1:
+            kind, _, part = self._parts[0]
+            return function(kind, part, x)
+        result = torch.empty_like(x)
+        for kind, columns, part in self._parts:
+            result[..., columns] = function(kind, part, x[..., columns])
+        return result
+
+
+# The nearer bound is the origin, so that values close to either keep their relative precision.
+_VALUES: dict[str, Callable[[Link, Tensor], Tensor]] = {
+    "none": lambda link, y: link.scale * y,
+    "low": lambda link, y: link.lower + link.scale * softplus(y, threshold=50),
+    "high": lambda link, y: link.upper - link.scale * softplus(-y, threshold=50),
+    "two": lambda link, y: torch.where(
+        y < 0, link.lower + link.unit * torch.sigmoid(y), link.upper - link.unit * torch.sigmoid(-y)
+    ),
+}
+
+_SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": torch.ones_like,
+    "low": torch.sigmoid,
+    "high": lambda y: torch.sigmoid(-y),
+    "two": lambda y: torch.sigmoid(y) * torch.sigmoid(-y),
+}
+
+
+def _low_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
+    return link.lower + link.scale * (y.clamp_min(0) + torch.log1p(torch.exp(-y.abs()))), torch.sigmoid(y)
+
+
+def _high_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
+    return link.upper - link.scale * ((-y).clamp_min(0) + torch.log1p(torch.exp(-y.abs()))), torch.sigmoid(-y)
+
+
+def _two_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
+    share = torch.sigmoid(-y.abs())
+    near = link.unit * share
+    return torch.where(y < 0, link.lower + near, link.upper - near), share - share.square()
+
+
+_PAIRS: dict[str, Callable[[Link, Tensor], tuple[Tensor, Tensor]]] = {
+    "none": lambda link, y: (link.scale * y, torch.ones_like(y)),
+    "low": _low_pair,
+    "high": _high_pair,
+    "two": _two_pair,
+}
+
+_LOG_SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": torch.zeros_like,
+    "low": logsigmoid,
+    "high": lambda y: logsigmoid(-y),
+    "two": lambda y: logsigmoid(y) + logsigmoid(-y),
+}
+
+_INVERSES: dict[str, Callable[[Link, Tensor], Tensor]] = {
+    "none": lambda link, z: z / link.scale,
+    "low": lambda link, z: _inverse_softplus((z - link.lower) / link.scale),
+    "high": lambda link, z: -_inverse_softplus((link.upper - z) / link.scale),
+    "two": lambda link, z: torch.log(z - link.lower) - torch.log(link.upper - z),
+}
 
 
 def _inverse_softplus(x: Tensor) -> Tensor:

@@ -5,15 +5,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from lawful.domains.domain import Domain
-from lawful.reports.arrays import realizations
 from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, rendered, style
-from lawful.reports.stored import stored_half_spacing
-from lawful.reports.validity import residual_and_ulps
+from lawful.reports.physics.residuals import law_ulps
 
 
 def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolerance: float) -> Plate:
     """Share of samples whose residual exceeds a number of ulps, for every equality."""
-    made, given = _ulps(ensemble, domain), _ulps(data, domain)
+    made, given = law_ulps(ensemble, domain), law_ulps(data, domain)
     with style():
         figure, axes = panels(len(made), height=2.6, columns=min(3, max(2, len(made))))
         for panel, law, ours, theirs in zip(axes, domain.equalities, made, given, strict=True):
@@ -34,13 +32,6 @@ def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolera
             f"Exceedance curves of law residuals in ulps. Largest in the ensemble: {worst}.",
             rendered(figure),
         )
-
-
-def _ulps(ds: xr.Dataset, domain: Domain) -> list[np.ndarray]:
-    values, spacing = realizations(ds, domain), stored_half_spacing(ds, domain)
-    matrix, constants, _ = domain.matrix()
-    found = [residual_and_ulps(row, values, b, spacing)[1] for row, b in zip(matrix, constants, strict=True)]
-    return [ulps[np.isfinite(ulps)] for ulps in found]
 
 
 def _exceedance(panel: Axes, ulps: np.ndarray, colour: str, label: str) -> None:

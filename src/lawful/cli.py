@@ -237,36 +237,116 @@ def report(folder: FolderArgument) -> None:
     epilog=f"""\b
 Examples:
   lawful check lawful-surface-balance/ensemble.nc --domain surface-balance
+  lawful check site1.nc site2.nc --domain surface-balance --tol data
   lawful check other.h5 --domain rock-oxides --map SiO2=/oxides/silica --json
 
 {_EXIT_CODES}""",
 )
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any NetCDF or HDF5 file, from any source.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="NetCDF or HDF5 files, from any source.")],
     domain: Annotated[
-        str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold it to: a name, or a YAML file.")
+        str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold them to: a name, or a YAML file.")
     ],
     map_: Map = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tol", metavar="[LAW=]TOL", show_default=False,
+            help="How far a law may be off: 8ulps, 1e-6 (in its units), 1e-6rel (of the sum of its terms' sizes), or "
+            "data (the tolerances that the domain declares for data). For one law, or all.  [default: 8ulps]",
+        ),
+    ] = None,
+    steps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step", metavar="VAR=STEP",
+            help="The last printed digit of a variable, where the file does not tell, as in SiO2=0.01.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
-    """Judge the laws, inequalities and bounds of a domain in any file, as it is stored.
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="OUT", help="Write a page too, with everything in it.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Judge the laws, inequalities and bounds of a domain in any files, as they are stored.
 
-    A law holds when it is off by no more than 8 ulps: 8 times what rounding every stored number once can do to it.
-    Bounds and inequalities hold without any allowance.
+    A law holds when it is off by no more than 8 ulps: 8 times what rounding every stored number once can do to it,
+    be it stored in single or double precision, packed, or printed with so many digits. Bounds and inequalities hold
+    without any allowance. Files of any size are read block by block.
     """
-    from lawful.data_recipes import read_ensemble
-    from lawful.reports.arrays import plain
-    from lawful.reports.text import validity_table
-    from lawful.reports.validity import validity
+    from lawful.pipeline.check import check as judge
+    from lawful.reports.check_page import check_page
+    from lawful.reports.files import write_atomically
 
-    reading = read_ensemble(file, find_domain(domain), _mapping(map_) or None)
-    judged = validity(reading.dataset, reading.domain)
-    for note in reading.notes:
+    chosen = find_domain(domain)
+    checked = judge(
+        files, chosen, mapping=_mapping(map_), tolerances=tolerance or (), steps=_steps(steps)
+    )  # fmt: skip
+    for judged in checked.files.values():
+        _show(judged, len(files) > 1, as_json)
+    if as_json:
+        found = {"holds": checked.holds, "files": list(checked.files.values()), "faults": checked.faults}
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    if html:
+        write_atomically(html, check_page(list(checked.files.values()), checked.faults, chosen).encode())
+    for fault in checked.faults.values():
+        _fail(fault)
+    raise typer.Exit(checked.exit_code)
+
+
+def _show(judged: dict[str, Any], named: bool, as_json: bool) -> None:
+    from lawful.reports.text import validity_table
+
+    where = f"{judged['file']}: " if named else ""
+    for note in judged["notes"]:
+        typer.echo(f"note: {where}{note}", err=True)
+    if not as_json:
+        width = max(get_terminal_size((120, 0)).columns, 80)
+        title = f"{judged['file']}\n\n" if named else ""
+        typer.echo(f"{title}{validity_table(judged, width=width).rstrip()}")
+
+
+@app.command(
+    short_help="Move unlawful samples of a file onto the laws.",
+    epilog=f"""\b
+Examples:
+  lawful repair made.nc --domain surface-balance -o lawful.nc
+  lawful repair made.nc --domain surface-balance -o lawful.nc --sigma Kdown=0
+
+{_EXIT_CODES}""",
+)
+def repair(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NetCDF or HDF5 file, from any source.")],
+    domain: Annotated[
+        str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to move it onto: a name, or a YAML file.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File to write.")],
+    map_: Map = None,
+    sigmas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sigma", metavar="VAR=SD", show_default=False,
+            help="How readily a variable moves, in its units: a change counts by its square over SD squared. 0 holds "
+            "the variable where it is.  [default: its standard deviation in the file]",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:  # fmt: skip
+    """Write a copy of a file in which every law, bound and inequality holds as stored, changed as little as can be.
+
+    Samples that are lawful stay as they are, bit for bit, and so does everything else in the file: other variables,
+    attributes, compression. Values that are zero or on a bound stay there where the laws allow it. What cannot be
+    repaired is named and left. Files of any size are read and written block by block.
+    """
+    from lawful.pipeline.repair import repair as mend
+    from lawful.reports.repair_text import repair_table
+
+    found = mend(file, find_domain(domain), output, mapping=_mapping(map_), sigmas=_numbers(sigmas, "--sigma"))
+    for note in found["notes"]:
         typer.echo(f"note: {note}", err=True)
     width = max(get_terminal_size((120, 0)).columns, 80)
-    text = json.dumps(plain(judged), indent=1, ensure_ascii=False) if as_json else validity_table(judged, width=width)
-    typer.echo(text.rstrip())
-    raise typer.Exit(0 if judged["holds"] else 1)
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else repair_table(found, width=width))
+    raise typer.Exit(0 if found["validity"]["holds"] else 1)
 
 
 @app.command(short_help="List the installed domains with their laws.")
@@ -367,6 +447,25 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
         if not (name and equals and path):
             raise InputError(f"--map {name}{equals}{path}: expected VAR=PATH, as in --map Kdown=/radiation/sw_in")
     return {name: path for name, _, path in split}
+
+
+def _steps(pairs: list[str] | None) -> dict[str, float]:
+    steps = _numbers(pairs, "--step")
+    for name, step in steps.items():
+        if not 0 < step < float("inf"):
+            raise InputError(f"--step {name}={step:g}: expected a number of more than zero")
+    return steps
+
+
+def _numbers(pairs: list[str] | None, option: str) -> dict[str, float]:
+    numbers = {}
+    for pair in pairs or []:
+        name, _, text = pair.partition("=")
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            raise InputError(f"{option} {pair}: expected VAR=NUMBER, as in {option} Rain=0.1") from None
+    return numbers
 
 
 # The base of what Typer raises for a wrong command line; it moved from one module to another between releases.

@@ -215,3 +215,17 @@ def test_float32_points_are_projected_in_float64():
     z.requires_grad_()
     system.project(z).sum().backward()
     assert z.grad is not None and z.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("copies", [1, 12])
+def test_flows_that_the_laws_pin_to_zero_are_exactly_zero(copies):
+    # A tree hangs on the ring 0 - 1 - 2 of a closed network: nothing can flow along its edges.
+    edges = np.array([(0, 1), (1, 2), (2, 0), (0, 2), (2, 3), (3, 4), (3, 5)])
+    system = LinearSystem.incidence(np.concatenate([edges + 6 * i for i in range(copies)]))
+    assert system.structure == ("dense" if copies == 1 else "repeated")
+    generator = torch.Generator().manual_seed(0)
+    z = 100 * torch.randn(50, system.n, generator=generator).double()
+    weights = torch.rand(50, system.n, generator=generator).double() + 0.1
+    for points in (system.project(z), system.project(z, weights)):
+        assert system.ulps(points).max() <= 8
+        assert (points.unflatten(-1, (copies, 7))[..., 4:] == 0).all()

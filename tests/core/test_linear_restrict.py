@@ -70,7 +70,7 @@ def test_ten_thousand_samples_of_six_patterns_are_six_factors():
     free = (torch.rand(6, 5, generator=generator) < 0.7)[torch.randint(0, 6, (10_000,), generator=generator)]
     restricted = LAWS.restrict(free, torch.ones(5), check=False)
     assert restricted.batch_shape == (10_000,)
-    assert len(restricted._factor.rows) <= 6
+    assert len(restricted._laws.factor.rows) <= 6
 
 
 def test_restricting_twice_adds_up():

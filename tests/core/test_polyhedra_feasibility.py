@@ -100,6 +100,25 @@ def test_message_says_where():
         check(lower=[2.0], upper=[1.0], where=" at hour 3")
 
 
+def test_a_clash_among_hundreds_of_bounds():
+    """Too many for a filter over all: those with a multiplier are filtered."""
+    n = 300
+    C = np.zeros((0, n))
+    with pytest.raises(InfeasibleError) as caught:
+        require_feasible(
+            np.kron(np.eye(2, n // 2), [1, 1]),
+            np.array([3.0, 1.0]),
+            C,
+            np.zeros(0),
+            np.zeros(n),
+            np.ones(n),
+            law_names=["first", "second"],
+            inequality_names=[],
+            names=[f"x{i}" for i in range(n)],
+        )
+    assert set(caught.value.clash) == {"law 'first'", "x0 <= 1", "x1 <= 1"}
+
+
 def random_system(rng):
     """Laws, inequalities and bounds through a point on the edge of half of them, in any units."""
     n, m, k = 3, int(rng.integers(1, 3)), int(rng.integers(0, 4))

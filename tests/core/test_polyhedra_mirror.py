@@ -9,13 +9,21 @@ from scipy.integrate import quad
 from scipy.optimize import minimize, root
 
 from lawful.core import LinearSystem
-from lawful.core.polyhedra import Link, mirror_map
+from lawful.core.polyhedra import Link, MirrorMap
 
 INF = float("inf")
 
 
 def tensor(values):
     return torch.as_tensor(np.asarray(values, dtype=np.float64))
+
+
+def mirror_map(A, y, b, link, **options):
+    return MirrorMap(A, link).solve(y, b, **options)
+
+
+def multipliers(A, y, link, solution):
+    return torch.linalg.lstsq((A * link.unit).T, (solution.u - y).T).solution.T
 
 
 def random_case(seed, batch=6, spread=1.0, bounded=None):
@@ -46,7 +54,10 @@ def test_on_the_laws_and_inside_the_bounds(seed, spread):
     A, y, b, link, _ = random_case(seed, spread=spread)
     solution = mirror_map(A, y, b, link)
     assert_solves(A, b, link, solution)
-    torch.testing.assert_close(link.forward(y + solution.nu @ A), solution.z, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(link.forward(solution.u), solution.z, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        y + multipliers(A, y, link, solution) @ (A * link.unit), solution.u, rtol=1e-9, atol=1e-9
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,7 +65,7 @@ def test_on_the_laws_and_inside_the_bounds(seed, spread):
 def test_y_counts_only_modulo_the_row_space(seed):
     A, y, b, link, rng = random_case(seed)
     first = mirror_map(A, y, b, link)
-    moved = mirror_map(A, y + tensor(rng.normal(size=b.shape)) @ A, b, link)
+    moved = mirror_map(A, y + tensor(rng.normal(size=b.shape)) @ (A * link.unit), b, link)
     assert first.converged.all()
     assert moved.converged.all()
     torch.testing.assert_close(first.z, moved.z, rtol=1e-7, atol=1e-8)
@@ -70,11 +81,11 @@ def test_points_on_the_laws_stay_where_they_are(seed):
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6))
-def test_linear_links_project_in_the_metric_of_their_scales(seed):
+def test_linear_links_project_with_their_scales_as_standard_deviations(seed):
     A, y, b, link, _ = random_case(seed, bounded=0)
     solution = mirror_map(A, y, b, link)
     for k in range(len(y)):
-        expected = LinearSystem(A, b[k]).project(link.scale * y[k], weights=link.scale)
+        expected = LinearSystem(A, b[k]).project(link.scale * y[k], weights=link.scale.square())
         torch.testing.assert_close(solution.z[k], expected, rtol=1e-8, atol=1e-9)
 
 
@@ -110,11 +121,12 @@ def test_agrees_with_scipy_on_the_equations(seed):
     A, y, b, link, _ = random_case(seed, batch=1)
 
     def residual(nu):
-        return (link.forward(y + tensor(nu)[None] @ A) @ A.T - b)[0].numpy()
+        return (link.forward(y + tensor(nu)[None] @ (A * link.unit)) @ A.T - b)[0].numpy()
 
     solution = mirror_map(A, y, b, link)
-    reference = root(residual, solution.nu[0].numpy() + 0.3, method="lm", tol=1e-13)
-    expected = link.forward(y + tensor(reference.x)[None] @ A)
+    start = multipliers(A, y, link, solution)[0].numpy() + 0.3 / (A * link.unit).norm(dim=1).numpy()
+    reference = root(residual, start, method="lm", tol=1e-13)
+    expected = link.forward(y + tensor(reference.x)[None] @ (A * link.unit))
     torch.testing.assert_close(solution.z, expected, atol=1e-6, rtol=1e-6)
 
 
@@ -126,16 +138,17 @@ def test_is_the_minimum_of_the_dual_found_by_scipy():
     b = tensor([[1.0, 0.5]])
 
     def objective(nu):
-        ends = (y + tensor(nu)[None] @ A)[0]
+        ends = (y + tensor(nu)[None] @ (A * link.unit))[0]
         parts = [
-            quad(lambda t, i=i: link[torch.tensor([i])].forward(tensor([[t]])).item(), 0.0, end.item())[0]
+            quad(lambda t, i=i: link.forward(torch.full((1, 4), t).double())[0, i].item(), 0.0, end.item())[0]
+            / link.unit[i].item()
             for i, end in enumerate(ends)
         ]
         return sum(parts) - float(b[0].numpy() @ nu)
 
     best = minimize(objective, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13})
     solution = mirror_map(A, y, b, link)
-    np.testing.assert_allclose(solution.nu[0].numpy(), best.x, atol=1e-4)
+    np.testing.assert_allclose(multipliers(A, y, link, solution)[0].numpy(), best.x, atol=1e-4)
 
 
 @settings(deadline=None, max_examples=25)
@@ -143,8 +156,8 @@ def test_is_the_minimum_of_the_dual_found_by_scipy():
 def test_derivative_is_that_of_the_implicit_function(seed):
     A, y, b, link, _ = random_case(seed, batch=1)
     solution = mirror_map(A, y, b, link, tol=1e-14)
-    D = torch.diag(link.derivative(y + solution.nu @ A)[0])
-    expected = D - D @ A.T @ torch.linalg.solve(A @ D @ A.T, A @ D)
+    D, U = torch.diag(link.derivative(solution.u)[0]), torch.diag(link.unit)
+    expected = D - D @ U @ A.T @ torch.linalg.solve(A @ D @ U @ A.T, A @ D)
     h = 1e-5
     steps = h * torch.eye(y.shape[1], dtype=torch.float64)
     ends = [mirror_map(A, y + sign * steps, b.expand(len(steps), -1), link, tol=1e-14).z for sign in (1, -1)]
@@ -199,7 +212,7 @@ def test_no_laws_and_no_samples():
     _, y, _, link, _ = random_case(0)
     solution = mirror_map(y.new_zeros(0, y.shape[1]), y, y.new_zeros(len(y), 0), link)
     assert solution.converged.all()
-    assert torch.equal(solution.z, link.forward(y))
+    torch.testing.assert_close(solution.z, link.forward(y), rtol=1e-14, atol=1e-14)
     assert mirror_map(y.new_ones(1, y.shape[1]), y[:0], y.new_zeros(0, 1), link).z.shape == (0, y.shape[1])
 
 

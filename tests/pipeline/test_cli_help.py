@@ -7,7 +7,8 @@ COMMANDS = {
     "train": "--out --data --map --given --model --seed --device --fast",
     "generate": "--data --map --members --seed --dtype",
     "report": "",
-    "check": "--domain --map --json",
+    "check": "--domain --map --tol --step --json --html",
+    "repair": "--domain --output --map --sigma --json",
     "domains": "",
     "data": "--output",
     "init": "--data",
@@ -28,12 +29,12 @@ def test_help_names_every_option_and_fits_a_terminal(lawful, command):
     assert "\x1b" not in said.out
 
 
-@pytest.mark.parametrize("command", ["run", "train", "generate", "report", "check", "data"])
+@pytest.mark.parametrize("command", ["run", "train", "generate", "report", "check", "repair", "data"])
 def test_help_tells_the_exit_codes(lawful, command):
     assert "Exit codes:\n    0  done\n    1  a law, a bound" in lawful(command, "--help").out
 
 
-@pytest.mark.parametrize("command", ["run", "train", "generate", "check"])
+@pytest.mark.parametrize("command", ["run", "train", "generate", "check", "repair"])
 def test_help_has_examples(lawful, command):
     assert f"Examples:\n    lawful {command} " in lawful(command, "--help").out
 

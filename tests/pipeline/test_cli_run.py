@@ -116,7 +116,7 @@ def test_the_check_as_json(once, lawful):
     said = lawful("check", once / "ensemble.nc", "--domain", "parts", "--json")
     judged = json.loads(said.out)
     assert judged["holds"] is True
-    assert judged["laws"][0]["name"] == "total"
+    assert judged["files"][0]["laws"][0]["name"] == "total"
 
 
 def test_a_run_whose_ensemble_is_not_lawful_says_so_in_its_exit_code(finished, lawful):

@@ -1,0 +1,144 @@
+"""Least moves for weights that differ per sample, by Gram matrices.
+
+The laws are first made orthonormal in a mean metric of the batch, once and by QR, so that the Gram matrices carry the
+condition of what differs between samples and not that of the laws.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.exact import length_of
+from lawful.core.linear.factor import Factor
+from lawful.core.linear.gram import gram, lower_gram, pair_sums, solved
+
+
+class EvenLaws:
+    """The laws of a `Factor` without batch, orthonormal in the metric of `typical` square roots of weights (n,).
+
+    Attributes:
+        basis: (r, n), orthonormal rows, `basis = mix @ (A * typical)`. mix: (r, m). log_volume: `log det` of what was
+        divided out, twice.
+    """
+
+    def __init__(self, factor: Factor, typical: Tensor):
+        self.typical = typical.where(factor.free, 1.0)
+        Q, R = torch.linalg.qr((factor.rows * self.typical).mT)
+        self.basis = Q.mT * factor.free
+        self.mix = torch.linalg.solve_triangular(R.mT, factor.pick, upper=False)
+        self.log_volume = 2 * R.diagonal().abs().log().sum()
+        self._compared: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def compared(self, A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lengths (m,) of `A * typical` and of the rows of `A * typical basis^T mix - 1`, and the norm of `mix`."""
+        if self._compared is None:
+            scaled = A * self.typical
+            eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
+            defect = (scaled @ self.basis.mT @ self.mix - eye).norm(dim=-1)
+            self._compared = scaled.norm(dim=-1), defect, self.mix.norm()
+        return self._compared
+
+
+class GramMetric:
+    """The solution operator of `min sum(dz_i^2 / weights_i)`, `A dz = residual`, for a batch of weights.
+
+    Args:
+        laws: orthonormal in a typical metric. root: (..., n), square roots of weights, positive; float32 or float64,
+        the precision in which moves are computed. lower: Cholesky factors (N, r, r) of the Gram matrices.
+    """
+
+    def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
+        self._laws, self.root, self._lower = laws, root, lower
+        self._weights = ratio.square().reshape(root.shape)
+        self._total = self._weights.sum(-1, keepdim=True).double()
+        self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
+        self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.root.shape[:-1]
+
+    def move(self, residual: Tensor) -> Tensor:
+        """The least move (..., n) that changes `A z` by `residual` (..., m), float64; differentiable in both."""
+        mixed = residual @ self._laws.mix.mT
+        if torch.is_grad_enabled() and (self.root.requires_grad or residual.requires_grad):
+            weights = self._relative.square()
+            K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
+            return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
+        return self._moved(self._solved(mixed.to(self._weights.dtype)))
+
+    def _moved(self, multipliers: Tensor) -> Tensor:
+        return (multipliers @ self._scaled).mul_(self._weights).double()
+
+    def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+        """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
+
+        Backward error of a Gram matrix of n terms and its Cholesky solution: Higham, Accuracy and Stability of
+        Numerical Algorithms (2002), theorem 10.4. Norms stand for absolute values.
+        """
+        lengths, defect, mixing = self._laws.compared(A)
+        (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
+        multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
+        size, own = length_of(multipliers).double() * self._total, length_of(residual)
+        left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
+        return self._moved(multipliers), left
+
+    def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
+        """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
+        dtype = gradient.dtype
+        rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
+        multipliers = self._solved(rows.to(self._weights.dtype))
+        by_b = multipliers.double() @ self._laws.mix if wants_b else None
+        across = multipliers.to(dtype) @ self._unscaled.to(dtype)
+        return torch.sub(gradient, across, out=across), by_b
+
+    def _solved(self, x: Tensor) -> Tensor:
+        """`K^-1 x` for x (..., *batch, r)."""
+        if x.dim() == 2 and len(x) == len(self._lower):
+            return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
+        extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
+        x = x.expand(*extra, *self.batch_shape, x.shape[-1])
+        columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
+        return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
+
+    @property
+    def _relative(self) -> Tensor:
+        return self.root.double() / self._laws.typical
+
+    @cached_property
+    def _inverse(self) -> Tensor:
+        """(N, r, r) in float64, differentiable."""
+        K = gram(self._laws.basis, self._relative.square().flatten(0, -2))
+        return torch.cholesky_inverse(torch.linalg.cholesky(K))
+
+    @property
+    def log_det(self) -> Tensor:
+        """(...), `log det(A W A^T)` over the independent laws, in the scaling of `Factor.rows`."""
+        weights = self._relative.square().flatten(0, -2)
+        return (_LogDet.apply(self._laws.basis, weights) + self._laws.log_volume).reshape(self.batch_shape)
+
+    @property
+    def explained(self) -> Tensor:
+        """(..., n), the diagonal of `gain A W`: what the laws take of variances `W`."""
+        relative = self._relative
+        leverage = pair_sums(self._laws.basis, self._inverse).reshape(relative.shape)
+        return (relative.square() * self._laws.typical).square() * leverage
+
+
+class _LogDet(torch.autograd.Function):
+    """`log det(A diag(v) A')` (B,) with derivative `a_j' K^-1 a_j` by v_j."""
+
+    @staticmethod
+    def forward(ctx: Any, A: Tensor, v: Tensor) -> Tensor:
+        lower = torch.linalg.cholesky(lower_gram(A, v))
+        ctx.save_for_backward(A, v, lower)
+        return 2 * lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        A, v, lower = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            lower = torch.linalg.cholesky(gram(A, v))
+        return None, gradients[0].unsqueeze(-1) * pair_sums(A, torch.cholesky_inverse(lower))

@@ -1,0 +1,45 @@
+"""Variables that the laws pin to zero: no finite number of least moves makes them exactly that.
+
+Each move leaves rounding in them, small but many ulps of a law all of whose members are zero. Such laws have terms that
+are next to nothing beside what they were before the moves.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.settle import settle, worst_ulps
+
+_NOTHING = 2.0**-30
+
+Residual = Callable[[Tensor], Tensor]
+Allowance = Callable[[Tensor, torch.dtype], Tensor]
+Move = Callable[[Tensor, Tensor, bool], Tensor]
+
+
+def pinned(
+    start: Tensor,
+    z: Tensor,
+    broken: Tensor,
+    size_of: Callable[[Tensor], Tensor],
+    members_of: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """(..., n), True for variables of samples that are `broken` (...) which moves from `start` to z left as rounding.
+
+    Args:
+        size_of: sums of magnitudes of terms (..., m). members_of: free variables of the laws (..., m) marked.
+    """
+    nothing = size_of(z.abs()) <= _NOTHING * size_of(start.abs())
+    return members_of(nothing & broken.unsqueeze(-1))
+
+
+def without(noise: Tensor, z: Tensor, residual_of: Residual, allowance_of: Allowance, move: Move) -> Tensor:
+    """z (..., n) settled once more with zeros where `noise` (..., n) is marked, in samples that gain by it."""
+
+    def held(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
+        return torch.where(noise, 0.0, move(residual, allowance, share))
+
+    cleaned = settle(torch.where(noise, 0.0, z), torch.float64, residual_of, allowance_of, held)
+    before, after = (worst_ulps(residual_of(point), allowance_of(point, torch.float64)) for point in (z, cleaned))
+    return torch.where((after < before).unsqueeze(-1), cleaned, z)

@@ -1,0 +1,58 @@
+"""The derivative of least moves, in closed form.
+
+A point `x` is moved to `z = x - V A' S^-1 (A x - b)` with `S = A V A'`, `V = diag(root^2)`. With `u = S^-1 A V g` for a
+gradient `g` by z: `g - A' u` by x, `u` by b, and `-2 (g - A' u) (x - z) / root` by root.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear.exact import with_gradient_of
+
+
+class _Moved(torch.autograd.Function):
+    """`value`, differentiated as the least move by `step` in `metric` that leads from `z` to it; any order."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, value: Tensor, step: Tensor | None, *how: Any) -> Tensor:
+        ctx.save_for_backward(z, b, root, step)
+        ctx.metric, ctx.residual_of = how
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, b, root, step = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *_again(ctx, z, b, root, gradients[0]), None, None, None, None
+        by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
+        by_root = (by_z * step).div_(root.to(by_z.dtype)).mul_(-2) if ctx.needs_input_grad[2] else None
+        found = ((by_z, z), (by_b, b), (by_root, root))
+        return *(None if g is None else g.sum_to_size(x.shape).to(x.dtype) for g, x in found), None, None, None, None
+
+
+def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> list[Tensor | None]:
+    """The same gradients as a differentiable expression, for derivatives of higher order."""
+    needed = ctx.needs_input_grad[:3]
+    wanted = [x for x, need in zip((z, b, root), needed, strict=True) if need]
+    smooth = z - ctx.metric.move(ctx.residual_of(z))
+    found = iter(torch.autograd.grad(smooth, wanted, gradient.to(smooth.dtype), create_graph=True, allow_unused=True))
+    return [next(found) if need else None for need in needed]
+
+
+def with_gradient_of_move(
+    z: Tensor, b: Tensor, value: Tensor, step: Tensor | None, metric: Any, residual_of: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """`value` (..., n), where `metric` moved z (..., n) by `step`, in the dtype of z; differentiable in all.
+
+    Metrics of weights have `adjoint`, the closed form; others are differentiated as they compute their moves.
+    """
+    if not torch.is_grad_enabled():
+        return value
+    if not hasattr(metric, "adjoint"):
+        return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)
+    if not (z.requires_grad or b.requires_grad or metric.root.requires_grad):
+        return value
+    return _Moved.apply(z, b, metric.root, value, step, metric, residual_of)

@@ -1,0 +1,82 @@
+"""The mirror map onto the relative interior of a polyhedron, inequalities by slack variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lawful.core.polyhedra.lagrangian import NotConvergedError
+from lawful.core.polyhedra.links import Link
+from lawful.core.polyhedra.mirror import MirrorMap
+
+if TYPE_CHECKING:
+    from lawful.core.polyhedra.polyhedron import Polyhedron
+
+
+class InteriorMap:
+    """Points strictly inside a polyhedron from coordinates `y` (B, F): the free variables, then one slack for each
+    inequality that is not implied.
+
+    Each free variable has a link onto its range over the polyhedron (2n linear programmes), so that thin directions
+    have units of their own; without them wide y would press variables onto their bounds to the last digit. `scale`
+    (F,), one by default, serves where a range is infinite.
+    """
+
+    def __init__(self, polyhedron: Polyhedron, scale: Tensor | None = None):
+        self.polyhedron = polyhedron
+        hull, inequalities = polyhedron.hull, polyhedron.inequalities
+        loose = ~torch.from_numpy(polyhedron.interior.tight)
+        # A variable that laws alone determine has no room to be linked onto.
+        self.moving = hull.free & (hull.nullspace().norm(dim=1) > 1e-12)
+        self.C, self.d = inequalities.C[loose], inequalities.d[loose]
+        base = polyhedron.reduced.base
+        A = torch.where(self.moving, hull.A, 0.0)
+        rows = ~hull.redundant_mask & (A != 0).any(-1)
+        A, k = A[rows][:, self.moving], len(self.d)
+        still = torch.where(self.moving, 0.0, base)
+        self.b = torch.cat([hull.b[rows] - hull.A[rows] @ still, self.d - self.C @ still])
+        self.still = still
+        eye = torch.eye(k, dtype=torch.float64)
+        lifted = torch.cat([torch.cat([A, A.new_zeros(len(A), k)], 1), torch.cat([self.C[:, self.moving], eye], 1)])
+        low, high = (end[self.moving] for end in polyhedron.ranges)
+        low = torch.cat([low, torch.zeros(k, dtype=torch.float64)])
+        high = torch.cat([high, torch.full((k,), torch.inf, dtype=torch.float64)])
+        scale = torch.ones_like(low) if scale is None else scale
+        centre = torch.cat([base[self.moving], self.d - self.C @ base])
+        self.mirror = MirrorMap(lifted, Link(low, high, scale), centre)
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """Points (B, n), float64, of coordinates y (B, F); differentiable.
+
+        Raises:
+            NotConvergedError: for some y.
+        """
+        solution = self.mirror.solve(y, self.b)
+        if not solution.converged.all():
+            raise NotConvergedError(f"{int((~solution.converged).sum())} of {len(y)} coordinates have no point yet.")
+        return self._placed(solution.z)
+
+    def _placed(self, lifted: Tensor) -> Tensor:
+        columns = self.moving.nonzero()[:, 0]
+        z = self.still.expand(len(lifted), -1)
+        return z.index_put((torch.arange(len(z))[:, None], columns), lifted[:, : len(columns)])
+
+    def finish(self, z: Tensor) -> Tensor:
+        """Points (B, n) strictly inside with their laws to rounding (see `MirrorMap.finish`)."""
+        return self._placed(self.mirror.finish(self._lifted(z), self.b))
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Coordinates (B, F) of points z (B, n) strictly inside."""
+        return self.mirror.inverse(self._lifted(z))
+
+    def log_det(self, z: Tensor) -> Tensor:
+        """`log |dz / dy|` (B,), both in orthonormal coordinates: z of the affine hull, y as in `MirrorMap.log_det`."""
+        moves = self.polyhedron.reduced.moves
+        lifted = torch.cat([moves, self.C @ moves])
+        slacks = torch.linalg.svdvals(lifted).log().sum() - torch.linalg.svdvals(moves).log().sum()
+        return self.mirror.log_det(self._lifted(z)) - slacks
+
+    def _lifted(self, z: Tensor) -> Tensor:
+        return torch.cat([z[:, self.moving], self.d - z @ self.C.T], -1)

@@ -1,0 +1,200 @@
+"""The nearest point of a polyhedron in a weighted metric, batched: the active face, and the coordinates on it.
+
+`min t'M t / 2 - linear't` subject to `low <= start + rows t <= high` in the coordinates t of the affine hull, by the
+augmented Lagrangian method with semismooth Newton steps (Li, Sun & Toh 2018, doi:10.1137/18M1175453; for quadratic
+programmes Hermans, Themelis & Patrinos 2019, doi:10.1109/CDC40024.2019.9030211). A step takes the matrix
+`M + rows' diag(penalty * active) rows`. Once the active rows stay the same, more multiplier steps with the same factor
+solve the equality-constrained problem on that face to rounding, redundant active rows included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import LawfulError
+from lawful.core.linear.gram import gram
+from lawful.core.polyhedra.reduced import Reduced
+
+_PENALTY = 1e4
+_MAX_STEPS = 200
+_HALVINGS = 12
+_SLOW = 0.5
+_MOST_RAISES = 6
+_SAME = 1e-8
+_STILL = 1e-13
+_REFINEMENTS = 5
+
+
+class NotConvergedError(LawfulError, RuntimeError):
+    """An iteration did not reach its end; says for how many samples."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """Active rows of B samples, their limits, and the factor of `M + rows' diag(penalty * active) rows`."""
+
+    reduced: Reduced
+    metric: Tensor
+    active: Tensor
+    limit: Tensor
+    penalty: Tensor
+    factor: Tensor
+
+    @classmethod
+    def of(cls, reduced: Reduced, metric: Tensor, penalty: Tensor, active: Tensor, limit: Tensor) -> Face:
+        """The face of `active` rows (B, R) at `limit` (B, R) in the metric M (D, D) or (B, D, D)."""
+        stiff = metric.expand(len(active), *metric.shape[-2:])
+        if len(reduced.rows):
+            stiff = stiff + gram(reduced.columns, penalty * active.double())
+        return cls(reduced, metric, active, limit, penalty, torch.linalg.cholesky_ex(stiff)[0])
+
+    def __getitem__(self, kept: Tensor) -> Face:
+        metric = self.metric if self.metric.dim() == 2 else self.metric[kept]
+        penalty = self.penalty if self.penalty.dim() == 1 else self.penalty[kept]
+        return Face(self.reduced, metric, self.active[kept], self.limit[kept], penalty, self.factor[kept])
+
+    def joined(self, rows: Tensor, values: Tensor) -> Face:
+        """The face with more active `rows` (B, R), at the limit nearest to their `values` (B, R)."""
+        low, high = self.reduced.low, self.reduced.high
+        nearer = torch.where((values - low).abs() <= (high - values).abs(), low, high)
+        limit = torch.where(rows & ~self.active, nearer, self.limit)
+        return Face.of(self.reduced, self.metric, self.penalty, self.active | rows, limit)
+
+    def solve(self, right: Tensor) -> Tensor:
+        """`(M + penalty) t = right`, (B, D)."""
+        return torch.cholesky_solve(right.unsqueeze(-1), self.factor).squeeze(-1)
+
+    def least(self, linear: Tensor, goal: Tensor) -> Tensor:
+        """t (B, D) with `rows t = goal` on the face and otherwise least `t'Mt / 2 - linear't`; goal (B, R)."""
+        rows, columns, weight = self.reduced.rows, self.reduced.columns, self.penalty * self.active
+        multipliers, t = torch.zeros_like(goal), torch.zeros_like(linear)
+        for _ in range(_REFINEMENTS):
+            gap = torch.where(self.active, goal - t @ columns, 0.0)
+            move = self.solve(linear - _times(self.metric, t) + (weight * gap - multipliers) @ rows)
+            t, multipliers = t + move, multipliers - weight * (gap - move @ columns)
+        return t
+
+
+def _penalty(reduced: Reduced, metric: Tensor) -> Tensor:
+    """A stiffness for each row, (R,) or (B, R): the same multiple of what it has in the metric alone."""
+    factor = torch.linalg.cholesky_ex(metric)[0]
+    return _PENALTY / torch.linalg.solve_triangular(factor, reduced.columns, upper=False).square().sum(-2)
+
+
+def metric_of(reduced: Reduced, weights: Tensor) -> Tensor:
+    """`moves' diag(1 / weights) moves`: (D, D) for weights (n,), (B, D, D) for (B, n)."""
+    if weights.dim() == 1:
+        return (reduced.moves.T / weights) @ reduced.moves
+    return gram(reduced.moves.T.contiguous(), 1 / weights)
+
+
+class _Lagrangian:
+    """The augmented Lagrangian of some samples: `t` (B, D) and multipliers (B, R), improved step by step."""
+
+    def __init__(self, reduced: Reduced, metric: Tensor, start: Tensor, linear: Tensor):
+        self.reduced, self.metric, self.start, self.linear = reduced, metric, start, linear
+        self.penalty = _penalty(reduced, metric).expand_as(start)
+        self.change = torch.full(start.shape[:1], torch.inf, dtype=start.dtype, device=start.device)
+        self.raised = torch.zeros_like(self.change)
+        self.t = torch.linalg.solve(metric, linear.unsqueeze(-1)).squeeze(-1)
+        self.multipliers = torch.zeros_like(start)
+
+    def __getitem__(self, kept: Tensor) -> _Lagrangian:
+        part = object.__new__(_Lagrangian)
+        part.reduced = self.reduced
+        part.metric = self.metric if self.metric.dim() == 2 else self.metric[kept]
+        for name in ("penalty", "change", "raised", "start", "linear", "t", "multipliers"):
+            setattr(part, name, getattr(self, name)[kept])
+        return part
+
+    def excess(self, t: Tensor) -> Tensor:
+        """By how much rows (B, R), shifted by their multipliers, are beyond their limits."""
+        shifted = self.start + t @ self.reduced.columns + self.multipliers / self.penalty
+        return shifted - shifted.maximum(self.reduced.low).minimum(self.reduced.high)
+
+    def value(self, t: Tensor, excess: Tensor) -> Tensor:
+        """(B,)."""
+        inner = (t * (_times(self.metric, t) / 2 - self.linear)).sum(-1)
+        return inner + (self.penalty * excess.square()).sum(-1) / 2
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One Newton step and, where it stays among the same active rows, new multipliers.
+
+        Returns:
+            Active rows (B, R), and which samples (B,) have come to rest.
+        """
+        excess = self.excess(self.t)
+        active = excess != 0
+        gradient = _times(self.metric, self.t) - self.linear + (self.penalty * excess) @ self.reduced.rows
+        move = -Face.of(self.reduced, self.metric, self.penalty, active, excess).solve(gradient)
+        t, after, whole = self._search(move, gradient, excess)
+        still = move.norm(dim=-1) <= _STILL * t.norm(dim=-1)
+        settled = still | (whole & ((after != 0) == active).all(-1))
+        multipliers = torch.where(settled.unsqueeze(-1), self.penalty * after, self.multipliers)
+        # A multiplier is known to the rounding of its row times the penalty.
+        noise = _STILL * (self.penalty * (self.start.abs() + (t @ self.reduced.columns).abs())).norm(dim=-1)
+        change = (multipliers - self.multipliers).norm(dim=-1)
+        rest = settled & (change <= _SAME * multipliers.norm(dim=-1) + noise)
+        self.t, self.multipliers = t, multipliers
+        self._stiffen(settled, change)
+        return after != 0, rest
+
+    def _stiffen(self, settled: Tensor, change: Tensor) -> None:
+        """Raise penalties where multipliers drift, as they do while rows that nearly meet in a point give way."""
+        drifting = settled & (change > _SLOW * self.change) & (self.raised < _MOST_RAISES)
+        self.change = torch.where(settled, change, self.change)
+        self.raised = self.raised + drifting
+        self.penalty = torch.where(drifting.unsqueeze(-1), 10 * self.penalty, self.penalty)
+
+    def _search(self, move: Tensor, gradient: Tensor, excess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The step halved until the value falls, its excess, and which samples (B,) took it whole."""
+        value, slope = self.value(self.t, excess), (gradient * move).sum(-1)
+        rounding = _STILL * ((self.linear * self.t).abs().sum(-1) + value.abs())
+        share = torch.ones_like(value)
+        t = self.t + move
+        after = self.excess(t)
+        for _ in range(_HALVINGS):
+            high = (self.value(t, after) > value + 0.1 * share * slope + rounding) & (-slope > rounding)
+            if not high.any():
+                break
+            share = torch.where(high, 0.5 * share, share)
+            t = self.t + share.unsqueeze(-1) * move
+            after = self.excess(t)
+        return t, after, share == 1
+
+
+def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tuple[Tensor, Face]:
+    """Coordinates t (B, D) of the nearest points of z (B, n), and the faces they are on.
+
+    Args:
+        weights: (n,) or (B, n), positive. start: (B, R), the rows at the base of each sample.
+
+    Raises:
+        NotConvergedError: some samples did not come to rest (the polyhedron may be empty).
+    """
+    metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
+    whole = part = _Lagrangian(reduced, metric, start, linear)
+    active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
+    todo = torch.arange(len(z), device=z.device)
+    for _ in range(_MAX_STEPS):
+        now, rest = part.step()
+        active[todo], multipliers[todo] = now, part.multipliers
+        todo = todo[~rest]
+        if not len(todo):
+            break
+        if rest.any():
+            part = part[~rest]
+    else:
+        raise NotConvergedError(
+            f"The projection of {len(todo)} of {len(z)} samples did not come to rest: see Polyhedron.require_feasible."
+        )
+    limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
+    face = Face.of(reduced, metric, whole.penalty, active, limit)
+    return face.least(linear, limit - start), face
+
+
+def _times(metric: Tensor, t: Tensor) -> Tensor:
+    return t @ metric if metric.dim() == 2 else (metric @ t.unsqueeze(-1)).squeeze(-1)

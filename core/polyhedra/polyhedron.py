@@ -1,0 +1,220 @@
+"""`Polyhedron`: where linear laws, bounds and linear inequalities meet."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
+from lawful.core.linear.arrays import as_float64, batch_of, require_finite, require_last, source_dtype
+from lawful.core.linear.exact import matvec
+from lawful.core.linear.system import LAWFUL_ULPS
+from lawful.core.polyhedra.bounds import Bounds, Inequalities
+from lawful.core.polyhedra.feasibility import require_feasible
+from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
+from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
+from lawful.core.polyhedra.projection import Projector
+from lawful.core.polyhedra.reduced import Reduced
+
+
+class Polyhedron:
+    """`{z : A z = b, C z <= d, lower <= z <= upper}`.
+
+    Args:
+        system: the laws, with one matrix for all samples; right-hand sides may differ per sample.
+        bounds: none when None.
+        inequalities: none when None.
+
+    Raises:
+        ShapeError: another number of variables, or coefficients that differ per sample.
+    """
+
+    def __init__(self, system: LinearSystem, bounds: Bounds | None = None, inequalities: Inequalities | None = None):
+        self.system = system
+        self.bounds = Bounds.none(system.n) if bounds is None else bounds
+        self.inequalities = Inequalities.none(system.n) if inequalities is None else inequalities
+        if system.A.dim() != 2:
+            raise ShapeError(f"Expected coefficients that all samples share, got A of shape {tuple(system.A.shape)}.")
+        for what, size in (("bounds", len(self.bounds.lower)), ("inequalities", self.inequalities.C.shape[1])):
+            if size != system.n:
+                raise ShapeError(f"Expected {what} on {system.n} variables, got {size}.")
+        if system.free.dim() != 1 or system.fixed.dim() != 1:
+            raise ShapeError("Expected the same fixed variables in all samples: make one polyhedron for each pattern.")
+        if not system.free.all():
+            self.bounds = _fixed_bounds(self.bounds, system)
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        return self.system.n
+
+    def contains(self, z: Any) -> Tensor:
+        """(...), True where z (..., n) obeys all of it in its own precision.
+
+        Bounds hold exactly for the numbers as stored; laws and inequalities, which take sums, to 8 ulps.
+        """
+        values, stored = require_last(as_float64(z), self.n, "z", "variable").detach(), source_dtype(z)
+        batch = batch_of(values.shape[:-1], self.system.batch_shape)
+        placed = self.system.free | (values == self.system.fixed.to(stored).double())
+        inside = (self.bounds.contains(values) & placed).all(-1).expand(batch).flatten().clone()
+        # Sums take far longer than comparisons: only where these have not decided.
+        rest = inside.nonzero()[:, 0]
+        values, b, rounding = (_samples(x, rest, batch) for x in (values, self.system.b, self.system.b_rounding))
+        worst = self._laws.ulps(values, self._laws.residual(values, b), rounding, stored)
+        inside[rest] = (worst <= LAWFUL_ULPS) & self._keeps_limits(values, stored)
+        return inside.reshape(batch)
+
+    @cached_property
+    def _laws(self) -> Laws:
+        return Laws(self.system)
+
+    def _keeps_limits(self, values: Tensor, stored: torch.dtype) -> Tensor:
+        C, d = self.inequalities.C, self.inequalities.d
+        allowed = matvec(C.abs(), half_spacing(values, stored)) + half_spacing(d, torch.float64)
+        return (compensated_residual(C, values, d) <= LAWFUL_ULPS * allowed).all(-1)
+
+    def require_feasible(self, where: str = "") -> None:
+        """Raise `InfeasibleError`, which names the clashing laws, inequalities and bounds, when there is no point."""
+        require_feasible(
+            *self.arrays,
+            law_names=self.system.names,
+            inequality_names=tuple(self.inequalities.names or ()),
+            names=self.system.columns,
+            where=where,
+        )
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """`A`, `b`, `C`, `d`, `lower`, `upper` as NumPy arrays.
+
+        Raises:
+            InvalidValueError: right-hand sides differ per sample.
+        """
+        if self.system.batch_shape:
+            raise InvalidValueError("Expected one right-hand side: ask this of the polyhedron of each sample.")
+        C, d, bounds = self.inequalities.C, self.inequalities.d, self.bounds
+        return tuple(x.cpu().numpy() for x in (self.system.A, self.system.b, C, d, bounds.lower, bounds.upper))
+
+    @cached_property
+    def interior(self) -> Interior:
+        """Implied equalities, and a point strictly inside all else.
+
+        Raises:
+            InfeasibleError: there is no point. EmptyError: there is, but for a clash below the solver's tolerance.
+            InvalidValueError: right-hand sides differ per sample.
+        """
+        try:
+            return relative_interior(*self.arrays)
+        except EmptyError:
+            self.require_feasible()
+            raise
+
+    @cached_property
+    def ranges(self) -> tuple[Tensor, Tensor]:
+        """Least and largest value (n,) that each variable takes, by 2n linear programmes."""
+        low, high = ranges(*self.arrays)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+    @cached_property
+    def hull(self) -> LinearSystem:
+        """The laws of the affine hull: implied equalities are laws, and variables on implied bounds not free."""
+        if self.system.batch_shape:
+            return self.system
+        tight = torch.from_numpy(self.interior.tight)
+        at_lower, at_upper = (torch.from_numpy(x) for x in (self.interior.at_lower, self.interior.at_upper))
+        A = torch.cat([self.system.A, self.inequalities.C[tight]])
+        b = torch.cat([self.system.b, self.inequalities.d[tight]])
+        names = [*self.system.names, *(name for name, t in zip(self.inequalities.names or (), tight, strict=True) if t)]
+        laws = LinearSystem(A, b, names=names, columns=self.system.columns, check=False)
+        values = torch.where(at_lower, self.bounds.lower, self.bounds.upper)
+        free = ~(at_lower | at_upper) & self.system.free
+        return laws.restrict(free, torch.where(self.system.free, values, self.system.fixed), check=False)
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the affine hull."""
+        return int(self.hull.free.sum()) - int(self.hull.rank)
+
+    @cached_property
+    def reduced(self) -> Reduced:
+        """The polyhedron in orthonormal coordinates of its affine hull."""
+        batch = bool(self.system.batch_shape)
+        start = torch.zeros(self.n, dtype=torch.float64) if batch else torch.from_numpy(self.interior.point)
+        base = self.hull.with_fixed(self.hull.project(start))
+        return Reduced.of(self.hull, base, self.bounds, self.inequalities)
+
+    @cached_property
+    def _projector(self) -> Projector:
+        return Projector(self.hull, self.reduced, self.bounds)
+
+    def project(self, z: Any, weights: Any = None) -> Tensor:
+        """The point of the polyhedron with least `sum((z' - z)^2 / weights)`, in the dtype of z.
+
+        No bound is passed, as stored; laws hold to 8 ulps; what is on the active face is on it exactly. Points that
+        `contains` accepts come back as they came. Differentiable almost everywhere, in z and weights.
+
+        Args:
+            z: (..., n), float32 or float64.
+            weights: (n,) or (..., n), positive: variances of a diagonal metric. None weighs all alike.
+
+        Raises:
+            InfeasibleError: there is no point. NotConvergedError: no answer, or none to 8 ulps, for some samples.
+        """
+        values = require_last(as_float64(z), self.n, "z", "variable")
+        require_finite(values, "The value", self.system.columns)
+        weights = torch.ones(self.n, dtype=torch.float64) if weights is None else as_float64(weights)
+        weights = require_last(weights, self.n, "weights", "variable")
+        if not ((weights > 0) & weights.isfinite()).all():
+            raise InvalidValueError("Expected finite weights of more than zero; fix variables with `restrict`.")
+        batch = batch_of(values.shape[:-1], weights.shape[:-1], self.system.batch_shape)
+        stored = source_dtype(z)
+        inside = self.contains(values.detach().to(stored)).expand(batch)
+        return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+
+    def settle(self, z: Tensor) -> Tensor:
+        """z (..., n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""
+        hull = self.hull
+        for _ in range(2):
+            z = z - hull.unweighted.move(matvec(hull.A, z) - hull.b)
+        return self.project(hull.with_fixed(self.bounds.clip(z)))
+
+    def face(self, pattern: Tensor) -> Polyhedron:
+        """The part of the polyhedron where each entry (n,) of -1 is on its lower bound and each of 1 on its upper one.
+
+        Raises:
+            ShapeError, InvalidValueError: no pattern of this polyhedron.
+            InconsistentSystemError: laws that these values break by themselves.
+        """
+        pattern = require_pattern(self, pattern)
+        return Polyhedron(
+            self.system.restrict(pattern == 0, pattern_values(self, pattern)), self.bounds, self.inequalities
+        )
+
+    def nearest_pattern(self, pattern: Tensor) -> Tensor:
+        """See `patterns.nearest_pattern`."""
+        return nearest_pattern(self, pattern)
+
+
+def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:
+    """Some of the flattened `batch` of x (..., k)."""
+    return x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1])[samples]
+
+
+def _fixed_bounds(bounds: Bounds, system: LinearSystem) -> Bounds:
+    """Bounds that leave fixed variables their values.
+
+    Raises:
+        InvalidValueError: such a value is not within the bounds.
+    """
+    outside = (~system.free & ~bounds.contains(system.fixed)).nonzero()
+    if len(outside):
+        i = int(outside[0])
+        raise InvalidValueError(
+            f"{system.columns[i]!r} is fixed at {system.fixed[i]:g}, which is not within its bounds."
+        )
+    return Bounds(*(torch.where(system.free, end, system.fixed) for end in (bounds.lower, bounds.upper)))

@@ -1,0 +1,84 @@
+"""A polyhedron in the coordinates of its own affine hull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lawful.core.linear import LinearSystem
+from lawful.core.linear.factor import equilibrate
+from lawful.core.polyhedra.bounds import Bounds, Inequalities
+
+_STILL = 1e-12
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """`{z = base + moves t : lower <= rows(z) <= upper}` for t in R^D.
+
+    `moves` are orthonormal in units of the variables that bring the coefficients of the laws near one.
+
+    Rows are the variables that move and the values `C z` of inequalities that are not implied.
+
+    Attributes:
+        base: (..., n), a point on the laws; where there is only one right-hand side, inside the polyhedron.
+        moves: (n, D).
+        rows: (R, D), how each row changes with t. start: (..., R), its value at the base. low, high: (R,).
+        variables: (R,) the number of the variable of a row, or n + i for inequality i. inequalities: C (k, n).
+    """
+
+    base: Tensor
+    moves: Tensor
+    rows: Tensor
+    start: Tensor
+    low: Tensor
+    high: Tensor
+    variables: Tensor
+    inequalities: Tensor
+
+    @classmethod
+    def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
+        """The reduced form of laws with one set of coefficients, around a point on them."""
+        moves, unit = _moves(system)
+        rows = torch.cat([moves, inequalities.C @ moves])
+        start = torch.cat([base, base @ inequalities.C.T], -1)
+        low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
+        high = torch.cat([bounds.upper, inequalities.d])
+        size = torch.cat([unit, (inequalities.C * unit).norm(dim=1)])
+        limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > _STILL * size)
+        kept = limited.nonzero()[:, 0]
+        return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return self.moves.shape[1]
+
+    @cached_property
+    def columns(self) -> Tensor:
+        """`rows` transposed, (D, R)."""
+        return self.rows.T.contiguous()
+
+    def z(self, t: Tensor) -> Tensor:
+        """Points (..., n) of coordinates t (..., D)."""
+        return self.base + t @ self.moves.T
+
+    def values(self, z: Tensor) -> Tensor:
+        """The rows (..., R) of points z (..., n)."""
+        return torch.cat([z, z @ self.inequalities.T], -1)[..., self.variables]
+
+
+def _moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
+    """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
+    kept = ~system.redundant_mask
+    A = system.A[kept][:, system.free]
+    row, column = (scale[0] for scale in equilibrate(A[None]))
+    right = torch.linalg.svd(A * row[:, None] * column)[2]
+    unit = torch.ones(system.n, dtype=torch.float64)
+    unit[system.free] = column
+    moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
+    moves[system.free] = column[:, None] * right[len(A) :].T
+    return moves, unit

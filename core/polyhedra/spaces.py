@@ -1,0 +1,151 @@
+"""Newton steps and derivatives of the mirror map, in the space of the laws or in that of the moves that keep them.
+
+For slopes `h` (B, n) of a link and laws `A` in the units of the link, both give the move `du` in the row space of A
+with `A (h du) = -residual`. In the law space that takes the Gram matrix `A diag(h) A'` (m, m), in the null space with
+the orthonormal basis N it takes `N' diag(1 / h) N` (n - m, n - m): the smaller is the cheaper, and near bounds, where
+most slopes vanish, the second is well scaled while the first is close to singular.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import RankError
+from lawful.core.linear.exact import matvec
+from lawful.core.linear.gram import gram
+
+_RANK_TOLERANCE = 1e-11
+_JITTER = 1e-15
+_LEAST_SLOPE = 1e-200
+_LEAST_SLOPE_IN_NULL_SPACE = 1e-13
+"""Slopes are as good as zero below it: with them a Gram matrix would lose all that the others say."""
+
+
+class Space(Protocol):
+    """Where the Newton steps of a mirror map are solved; slopes, moves and gradients are in the link's units."""
+
+    def step(self, slope: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """The move `du` (B, n), and the multipliers (B, m) that it is the image of, `du = A' multipliers`."""
+        ...
+
+    def nearest(self, y: Tensor, centre: Tensor) -> Tensor:
+        """The point of `y + row space of A` nearest to `centre`, (B, n)."""
+        ...
+
+    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        """The derivative `H - H A' (A H A')^-1 A H` with `H = diag(slope)`, symmetric, applied to (B, n)."""
+        ...
+
+    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        """The transposed derivative by right-hand sides `(A H A')^-1 A H`, applied to (B, n); (B, m)."""
+        ...
+
+    def log_det(self, slope: Tensor) -> Tensor:
+        """Log determinant (B,) of `tangent` on the null space of A."""
+        ...
+
+
+class LawSpace:
+    """Steps by the Gram matrix of the laws `A`, (m, n) or one for each sample (B, m, n), of full row rank."""
+
+    def __init__(self, A: Tensor):
+        self.size = A.norm(dim=-1).clamp_min(torch.finfo(A.dtype).tiny)
+        self.rows = A / self.size.unsqueeze(-1)
+
+    def __getitem__(self, samples: Tensor) -> LawSpace:
+        """The space of some of the samples."""
+        if self.rows.dim() == 2:
+            return self
+        some = object.__new__(LawSpace)
+        some.size, some.rows = self.size[samples], self.rows[samples]
+        return some
+
+    def step(self, slope: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        multipliers = -self._solve(slope, residual / self.size)
+        return self._image(multipliers), multipliers / self.size
+
+    def nearest(self, y: Tensor, centre: Tensor) -> Tensor:
+        return y + self._image(self._solve(torch.ones_like(y), matvec(self.rows, centre - y)))
+
+    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        weighted = slope * gradient
+        return weighted - slope * self._image(self._solve(slope, matvec(self.rows, weighted)))
+
+    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        return self._solve(slope, matvec(self.rows, slope * gradient)) / self.size
+
+    def log_det(self, slope: Tensor) -> Tensor:
+        even = gram(self.rows, torch.ones_like(slope))
+        return slope.log().sum(-1) - _log_det(gram(self.rows, slope)) + _log_det(even)
+
+    def _image(self, multipliers: Tensor) -> Tensor:
+        return multipliers @ self.rows if self.rows.dim() == 2 else matvec(self.rows.mT, multipliers)
+
+    def _solve(self, slope: Tensor, residual: Tensor) -> Tensor:
+        # Far out a slope underflows, but a tiny one still tells the way back.
+        return _solved(gram(self.rows, slope.clamp_min(_LEAST_SLOPE)), residual)
+
+
+class NullSpace:
+    """Steps by an orthonormal basis of the null space of the laws `A` (m, n), of full row rank."""
+
+    def __init__(self, A: Tensor):
+        size = A.norm(dim=-1).clamp_min(torch.finfo(A.dtype).tiny)
+        left, sigma, right = torch.linalg.svd(A / size.unsqueeze(-1))
+        if len(A) and sigma[-1] <= _RANK_TOLERANCE * sigma[0]:
+            raise RankError("Expected independent laws: leave redundant ones out (see LinearSystem.redundant).")
+        self.basis = right[len(A) :].T.contiguous()
+        self.inverse = right[: len(A)].T @ (left / sigma).T / size
+
+    def __getitem__(self, samples: Tensor) -> NullSpace:
+        """The space of some of the samples: the same."""
+        return self
+
+    def step(self, slope: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        slope = slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE)
+        least = -residual @ self.inverse.T
+        move = (least - self._moves(slope, least / slope)) / slope
+        move = move - move @ self.basis @ self.basis.T
+        return move, move @ self.inverse
+
+    def nearest(self, y: Tensor, centre: Tensor) -> Tensor:
+        return centre + (y - centre) @ self.basis @ self.basis.T
+
+    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        return self._moves(slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE), gradient)
+
+    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        slope = slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE)
+        return (gradient - self._moves(slope, gradient) / slope) @ self.inverse
+
+    def log_det(self, slope: Tensor) -> Tensor:
+        return -_log_det(gram(self.basis.T, 1 / slope))
+
+    def _moves(self, slope: Tensor, x: Tensor) -> Tensor:
+        """`N (N' H^-1 N)^-1 N' x`."""
+        return _solved(gram(self.basis.T.contiguous(), 1 / slope), x @ self.basis) @ self.basis.T
+
+
+def _solved(K: Tensor, right: Tensor) -> Tensor:
+    """`K^-1 right` for positive definite K (B, m, m), scaled to a unit diagonal first; NaN where it is not definite."""
+    scale = K.diagonal(dim1=-2, dim2=-1).clamp_min(torch.finfo(K.dtype).tiny).rsqrt()
+    K = K * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    K.diagonal(dim1=-2, dim2=-1).add_(_JITTER)
+    factor, failed = torch.linalg.cholesky_ex(K)
+    solved = torch.cholesky_solve((right * scale).unsqueeze(-1), factor).squeeze(-1) * scale
+    return torch.where((failed == 0).unsqueeze(-1), solved, torch.nan)
+
+
+def _log_det(K: Tensor) -> Tensor:
+    scale = K.detach().diagonal(dim1=-2, dim2=-1).clamp_min(torch.finfo(K.dtype).tiny).rsqrt()
+    factor = torch.linalg.cholesky_ex(K * scale.unsqueeze(-1) * scale.unsqueeze(-2))[0]
+    return 2 * (factor.diagonal(dim1=-2, dim2=-1).log() - scale.log()).sum(-1)
+
+
+def space_of(A: Tensor) -> LawSpace | NullSpace:
+    """The cheaper space for laws `A` (m, n) of full row rank, or one matrix for each sample (B, m, n)."""
+    m, n = A.shape[-2:]
+    return NullSpace(A) if A.dim() == 2 and n - m < m else LawSpace(A)

@@ -1,0 +1,56 @@
+"""The last step of a repair: laws and tight inequalities to rounding, without passing a bound."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lawful.core.linear import LinearSystem, compensated_residual
+from lawful.core.linear.settle import SETTLED_ULPS
+from lawful.core.polyhedra import Polyhedron
+
+_LEAST_REACH = 1e-150
+
+
+class Finishing:
+    """The laws, and `C z + s = d` with a slack s >= 0 for each inequality, in variables (z, s) (..., n + k)."""
+
+    def __init__(self, polyhedron: Polyhedron, limits: Tensor):
+        self.polyhedron = polyhedron
+        self.k = len(polyhedron.inequalities.C)
+        self.lower = pad(polyhedron.bounds.lower, (0, self.k))
+        self.upper = pad(polyhedron.bounds.upper, (0, self.k), value=torch.inf)
+        self.laws = _lifted(polyhedron, limits) if self.k else polyhedron.system
+
+    @torch.no_grad()
+    def __call__(self, z: Tensor, at_bound: Tensor, tight: Tensor) -> Tensor:
+        """z (..., n), float64, with laws and tight inequalities to rounding.
+
+        Moves the free variables that are not `at_bound` (..., n), the less the nearer they are to a bound or to zero,
+        so that none passes one; inequalities (..., k) that are not `tight` stay so.
+        """
+        values = torch.cat([z, self._slack(z)], -1)
+        off = (self.laws.ulps(values) > SETTLED_ULPS).any(-1, keepdim=True)
+        if not off.any():
+            return z
+        free = torch.cat([self.polyhedron.system.free & ~at_bound, ~tight], -1)
+        return torch.where(off & free, self._moved(values, free), values)[..., : z.shape[-1]]
+
+    def _slack(self, z: Tensor) -> Tensor:
+        inequalities = self.polyhedron.inequalities
+        return -compensated_residual(inequalities.C, z, inequalities.d).clamp(max=0.0)
+
+    def _moved(self, values: Tensor, free: Tensor) -> Tensor:
+        room = torch.minimum(values - self.lower, self.upper - values)
+        reach = torch.minimum(room, values.abs()).clamp_min(_LEAST_REACH)
+        laws = self.laws.restrict(free, values, check=False)
+        moved = laws.project_with(laws.metric(torch.where(free, reach, 1.0)), values)
+        return torch.minimum(torch.maximum(moved, self.lower), self.upper)
+
+
+def _lifted(polyhedron: Polyhedron, limits: Tensor) -> LinearSystem:
+    system, C = polyhedron.system, polyhedron.inequalities.C
+    slacks = torch.eye(len(C), dtype=C.dtype, device=C.device)
+    A = torch.cat([pad(system.A, (0, len(C))), torch.cat([C * system.free, slacks], 1)])
+    batch = torch.broadcast_shapes(system.b.shape[:-1], limits.shape[:-1])
+    b = torch.cat([x.detach().expand(*batch, x.shape[-1]) for x in (system.b, limits)], -1)
+    return LinearSystem(A, b, check=False)

@@ -1,0 +1,109 @@
+"""The mirror map onto the interior of a polyhedron: Bregman projection with a barrier at every bound."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError
+from lawful.core.linear import LinearSystem
+from lawful.core.linear.arrays import at_sample
+from lawful.core.linear.exact import with_gradient_of
+from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
+from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.subspace import coordinates, projected_log_prob
+
+
+class Mirror(Strategy):
+    """Every raw value gives a point on the laws and between its bounds; inequalities enter by slack variables.
+
+    `z = g(y + U A^T nu)`, see `MirrorMap`; y counts only modulo the row space of `A U`. Slacks need no raw value of
+    their own, as theirs can be absorbed in the others'.
+
+    Args:
+        polyhedron: right-hand sides and given values may differ per sample.
+        unit: (n,) positive, what variables without two bounds are measured in, such as standard deviations; one where
+            None.
+    """
+
+    name = "mirror"
+
+    def __init__(self, polyhedron: Polyhedron, unit: Tensor | None = None):
+        super().__init__(polyhedron)
+        self._laws = (~self.system.redundant_mask).nonzero()[:, 0]
+        self._columns = self.system.free.nonzero()[:, 0]
+        self._C = polyhedron.inequalities.C[:, self._columns]
+        lower, upper = self.bounds.lower[self._columns], self.bounds.upper[self._columns]
+        scale = torch.ones_like(lower) if unit is None else unit.double()[self._columns]
+        self._unit = Link(lower, upper, scale).unit
+        self._map = MirrorMap(self._lifted_laws(), self._lifted_link(lower, upper))
+
+    def _lifted_link(self, lower: Tensor, upper: Tensor) -> Link:
+        """The link of variables and slacks, which are measured in what the members of their inequality add up to."""
+        size = (self._C * self._unit).norm(dim=-1)
+        slack = torch.where(size > 0, size, 1.0)
+        infinite = torch.full_like(slack, torch.inf)
+        lower, upper = torch.cat([lower, torch.zeros_like(slack)]), torch.cat([upper, infinite])
+        return Link(lower, upper, torch.cat([self._unit, slack]))
+
+    def _lifted_laws(self) -> Tensor:
+        A = self.system.A[self._laws][:, self._columns]
+        slacks = torch.eye(len(self._C), dtype=A.dtype, device=A.device)
+        return torch.cat([torch.nn.functional.pad(A, (0, len(self._C))), torch.cat([self._C, slacks], 1)])
+
+    @property
+    def guarantee(self) -> Guarantee:
+        return Guarantee(equalities=True, bounds=True, inequalities=True, density=True)
+
+    def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        limits = (self.system.b[..., self._laws], self._limits)
+        batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
+        b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
+        prepared = self._prepared(y.double()).expand(*batch, -1)
+        raw = prepared[..., self._columns].reshape(-1, len(self._columns))
+        inner, converged = self._solved(raw, b.reshape(-1, b.shape[-1]))
+        z = prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1))
+        self._require_solved(converged.reshape(batch) & self.polyhedron.contains(z.detach()))
+        return self._stored(z, y.dtype)
+
+    def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which converged (B,)."""
+        n = y.shape[-1]
+        solution = self._map.solve(torch.nn.functional.pad(y, (0, len(self._C))), b)
+        finished = self._map.finish(solution.z.detach(), b.detach())
+        return with_gradient_of(solution.z[:, :n], finished[:, :n]), solution.converged
+
+    def _require_solved(self, solved: Tensor) -> None:
+        failed = ~solved
+        if failed.any():
+            raise InvalidValueError(
+                f"The mirror map does not converge{at_sample(tuple(failed.nonzero()[0].tolist()))} "
+                f"({int(failed.sum())} in all): its raw values are too large, or nothing lies strictly between the "
+                "bounds (`Polyhedron.require_feasible` tells)."
+            )
+
+    def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """Density by change of variables; minus infinity where z is on a bound or beyond.
+
+        With N, N' orthonormal bases of the null spaces of A and A U, H the inverse of the link, s the slacks and S
+        their units, the coordinates are `t = N'^T (H(z) - U C^T S^-1 H(s))`, and the density is that of t times
+        `|det N'^T (diag(1 / g'(z)) + U C^T S^-1 diag(1 / g'(s)) C) N|`.
+        """
+        n, link = len(self._columns), self._map.link
+        inner = z.double()[..., self._columns]
+        lifted = torch.cat([inner, self._limits - inner @ self._C.mT], -1)
+        inside = (lifted > link.lower) & (lifted < link.upper)
+        y = link.inverse(torch.where(inside, lifted, link.forward(torch.zeros_like(lifted))))
+        weight = 1 / link.derivative(y)
+        carried = self._unit.unsqueeze(-1) * self._C.mT / link.scale[n:]
+        basis, scaled = self.system.nullspace()[self._columns], self._scaled_null_space
+        t = coordinates(scaled, y[..., :n] - y[..., n:] @ carried.mT)
+        change = torch.diag_embed(weight[..., :n]) + (carried * weight[..., None, n:]) @ self._C
+        volume = torch.linalg.slogdet(scaled.mT @ change @ basis).logabsdet
+        density = projected_log_prob(scaled, t, loc[..., self._columns], scale[..., self._columns]) + volume
+        return torch.where(inside.all(-1), density, -torch.inf).to(z.dtype)
+
+    @property
+    def _scaled_null_space(self) -> Tensor:
+        A = self.system.A[self._laws][:, self._columns]
+        return LinearSystem(A * self._unit).nullspace()

@@ -1,0 +1,145 @@
+"""Projection, draws and the mirror map, for the metabolism of E. coli; writes its table of docs/benchmarks.md.
+
+    python docs/benchmark_polyhedra.py [MODEL.npz] [REFERENCE.npy]
+
+The core metabolism is in tests/core/data. `MODEL.npz` holds a larger one, `S`, `lower` and `upper`; `REFERENCE.npy`
+holds long-run draws (N, 95) of the core, by hopsy for instance, that uniform draws are compared with.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import ks_2samp
+from timing import table, write_section
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "core"))
+from polyhedra_cases import core_metabolism
+
+from lawful.core.polyhedra import HitAndRun, InteriorMap, Link, MirrorMap, Polyhedron
+from lawful.core.polyhedra.implied import relative_interior
+
+THREADS = 2
+DRAWS = 10_240
+SEED = 0
+
+
+def timed(case: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
+    """Median seconds by the clock, and the result."""
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        result = case()
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds)[rounds // 2], result
+
+
+def main(model: str | None, reference: str | None) -> None:
+    """Measure everything and exchange the section."""
+    torch.set_num_threads(THREADS)
+    P, generator = core_metabolism(), torch.Generator().manual_seed(SEED)
+    rows = [*uniform_rows(P, generator, reference), *projection_rows(P, generator), *mirror_rows(P, generator)]
+    rows += small_mirror_rows(generator) + (model_rows(model) if model else [])
+    intro = f"Written by `python docs/benchmark_polyhedra.py`; {THREADS} threads, seconds by the clock."
+    write_section("polyhedra", f"{intro}\n\n{table(['what', 'figure'], rows)}")
+
+
+def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | None) -> list[list[str]]:
+    """Uniform draws on the core: rate, effective rate, and distance from a reference."""
+    torch.set_num_threads(1)
+    setup, walk = timed(lambda: HitAndRun(P, generator=generator))
+    torch.set_num_threads(THREADS)
+    seconds, z = timed(lambda: walk.sample(20 * 1024, generator))
+    free = z.std(0) > 1e-6
+    tau = autocorrelation_time(z[:, free].reshape(20, 1024, -1))
+    rows = [
+        ["core metabolism: set-up of uniform draws on one thread, s", f"{setup:.2g}"],
+        ["uniform draws a second", f"{len(z) / seconds:.0f}"],
+        ["effective draws a second, worst flux", f"{len(z) / seconds / tau:.0f}"],
+        ["largest misfit of a law, ulps", f"{float(P.system.ulps(z).max()):.2g}"],
+        ["draws beyond a bound", f"{int((~P.bounds.contains(z)).any(-1).sum())}"],
+    ]
+    if reference:
+        draws = np.load(reference)
+        distances = [ks_2samp(z[:10_000, i].numpy(), draws[:, i]).statistic for i in free.nonzero()[:, 0].tolist()]
+        rows += [["KS to the reference, median / largest", f"{np.median(distances):.3f} / {max(distances):.3f}"]]
+    return rows
+
+
+def autocorrelation_time(z: torch.Tensor) -> float:
+    """Of draws (T, chains, n), in draws: the largest over variables of `1 + 2 sum of positive correlations`."""
+    z = z - z.mean((0, 1))
+    variance = z.square().mean((0, 1))
+    lags = [((z[:-k] * z[k:]).mean((0, 1)) / variance).clamp_min(0) for k in range(1, 8)]
+    return float((1 + 2 * torch.stack(lags).sum(0)).max())
+
+
+def projection_rows(P: Polyhedron, generator: torch.Generator) -> list[list[str]]:
+    """Projection of draws of the normal distribution fitted to uniform draws in the null space of the laws."""
+    z = HitAndRun(P, generator=generator).sample(4096, generator)
+    moves = P.system.nullspace()
+    t = z @ moves
+    values, vectors = torch.linalg.eigh(torch.cov(t.T))
+    noise = torch.randn(DRAWS, len(values), generator=generator, dtype=torch.float64)
+    x = (t.mean(0) + noise * values.clamp_min(0).sqrt() @ vectors.T) @ moves.T
+    outside = int((~P.bounds.contains(x)).any(-1).sum())
+    seconds, projected = timed(lambda: P.project(x))
+    return [
+        [f"projection of {DRAWS} normal draws, {outside} of them outside, s", f"{seconds:.2g}"],
+        ["largest abs(S v)", f"{float((projected @ P.system.A.T).abs().max()):.1e}"],
+        ["projected points beyond a bound", f"{int((~P.bounds.contains(projected)).any(-1).sum())}"],
+    ]
+
+
+def mirror_rows(P: Polyhedron, generator: torch.Generator) -> list[list[str]]:
+    """The mirror map on the core with y three times unit normal."""
+    mirror = InteriorMap(P)
+    y = 3 * torch.randn(DRAWS, mirror.mirror.A.shape[1], generator=generator, dtype=torch.float64)
+    solution = mirror.mirror.solve(y, mirror.b)
+    seconds, z = timed(lambda: mirror(y))
+    worst = float(P.system.ulps(mirror.finish(z)).max())
+    return [
+        [f"mirror map of {DRAWS} y, three times unit normal: not converged", f"{int((~solution.converged).sum())}"],
+        ["samples a second", f"{len(y) / seconds:.0f}"],
+        ["largest misfit of a law after the finish, ulps", f"{worst:.2g}"],
+    ]
+
+
+def small_mirror_rows(generator: torch.Generator) -> list[list[str]]:
+    """The mirror map of 50 variables and three laws."""
+    A = torch.randn(3, 50, generator=generator, dtype=torch.float64)
+    zero, one = torch.zeros(50, dtype=torch.float64), torch.ones(50, dtype=torch.float64)
+    rows = []
+    for what, upper in (("two bounds", one), ("one bound", one * torch.inf)):
+        link = Link(zero, upper, one)
+        b = link.forward(torch.randn(100_000, 50, generator=generator, dtype=torch.float64)) @ A.T
+        y = torch.randn(100_000, 50, generator=generator, dtype=torch.float64)
+        mirror = MirrorMap(A, link)
+        seconds, converged = timed(lambda m=mirror, y=y, b=b: m.solve(y, b).converged)
+        rows.append([f"mirror map, 50 variables with {what}, 3 laws: samples a second", f"{len(y) / seconds:.0f}"])
+        rows.append(["not converged", f"{int((~converged).sum())}"])
+    return rows
+
+
+def model_rows(path: str) -> list[list[str]]:
+    """Implied equalities of a large model."""
+    with np.load(path) as model:
+        S, lower, upper = model["S"], model["lower"], model["upper"]
+    n = S.shape[1]
+    start = time.perf_counter()
+    inside = relative_interior(S, np.zeros(len(S)), np.zeros((0, n)), np.zeros(0), lower, upper)
+    seconds = time.perf_counter() - start
+    free = ~(inside.at_lower | inside.at_upper)
+    dimension = int(free.sum()) - int(np.linalg.matrix_rank(S[:, free]))
+    return [
+        [f"{n} fluxes: dimensions by rank / within bounds", f"{n - int(np.linalg.matrix_rank(S))} / {dimension}"],
+        ["seconds for it", f"{seconds:.2g}"],
+    ]
+
+
+if __name__ == "__main__":
+    main(*[*sys.argv[1:3], None, None][:2])

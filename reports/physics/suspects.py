@@ -1,0 +1,45 @@
+"""What a law's residuals look like: one variable in other units, or one amount everywhere."""
+
+from typing import Any
+
+import numpy as np
+
+_FEWEST = 10
+_UNEXPLAINED = 1e-4
+
+
+class Suspects:
+    """Sums over the samples that break a law `a.z = b`, from which a fault of one variable throughout is known.
+
+    If the true value of variable k is f times what the file says, the residual is `a_k (1 - f) z_k` in every sample. A
+    regression of the residual on each variable through the origin finds k and f; one on a constant finds a shift.
+    """
+
+    def __init__(self, row: np.ndarray, names: tuple[str, ...]):
+        self._row, self._names, self._members = row, names, np.flatnonzero(row)
+        self._count, self._total, self._square = 0, 0.0, 0.0
+        self._products, self._squares = np.zeros(len(self._members)), np.zeros(len(self._members))
+
+    def add(self, residual: np.ndarray, values: list[np.ndarray]) -> None:
+        """Take in samples (samples,): the residual, and each variable of the domain."""
+        self._count += residual.size
+        self._total += float(residual.sum())
+        self._square += float(residual @ residual)
+        for place, j in enumerate(self._members):
+            self._products[place] += residual @ values[j]
+            self._squares[place] += values[j] @ values[j]
+
+    def found(self) -> dict[str, Any] | None:
+        """The variable and the factor that would mend it, or the shift; None where nothing explains 99.99 %."""
+        if self._count < _FEWEST or not 0 < self._square < np.inf:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            explained = np.nan_to_num(self._products**2 / (self._squares * self._square))
+        shift = self._total**2 / (self._count * self._square)
+        if max(shift, explained.max(initial=0.0)) < 1 - _UNEXPLAINED:
+            return None
+        if shift >= explained.max(initial=0.0):
+            return {"variable": None, "factor": None, "shift": self._total / self._count}
+        best = int(explained.argmax())
+        slope = self._products[best] / self._squares[best] / self._row[self._members[best]]
+        return {"variable": self._names[self._members[best]], "factor": float(1 - slope), "shift": None}

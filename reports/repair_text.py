@@ -1,0 +1,53 @@
+"""What a repair did, as text for a terminal."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+
+from lawful.reports.text import number, place, table_of
+from lawful.reports.verdict import physics
+
+_SHOWN = 5
+
+
+def repair_table(found: dict[str, Any], *, width: int = 110) -> str:
+    """Change by variable, and sentences on what was repaired and what was left, as plain text.
+
+    Args:
+        found: what `lawful.pipeline.repair.repair` returned.
+        width: columns of the terminal.
+    """
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    columns = ("variable", "units", "changed", "mean change", "largest", "mean", "now", "sd", "now", "sigma")
+    table = table_of("Changes", columns, right=range(2, 10))
+    for row in found["variables"]:
+        table.add_row(
+            row["variable"], row["units"], f"{row['changed']:,}", number(row["mean"]), number(row["max"]),
+            number(row["mean_before"], 4), number(row["mean_after"], 4), number(row["sd_before"], 4),
+            number(row["sd_after"], 4), number(found["sigma"][row["variable"]]),
+        )  # fmt: skip
+    console.print(table)
+    for sentence in _sentences(found):
+        console.print(sentence, markup=False)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text.rstrip()
+
+
+def _sentences(found: dict[str, Any]) -> Iterator[str]:
+    kept, repaired = f"{found['lawful']:,} were lawful and stay as they are", f"{found['repaired']:,} were repaired"
+    yield f"Of {found['samples']:,} samples {kept}; {repaired}."
+    change = found["correlation"]
+    if change and found["repaired"]:
+        pair = " and ".join(change["variables"])
+        yield (
+            f"Correlations changed by {change['rms_change']:.2g} (root mean square), most that of {pair}: "
+            f"{change['before']:.3f}, now {change['after']:.3f}."
+        )
+    if found["missing"]:
+        yield f"{found['missing']:,} samples with missing or infinite values were left as they are."
+    if found["left"]:
+        shown = "; ".join(f"{place(left)}: {left['reason']}" for left in found["unrepaired"][:_SHOWN])
+        yield f"{found['left']:,} samples could not be repaired and were left as they are ({shown})."
+    yield f"{found['out']}: {physics(found['validity'])}."

@@ -1,0 +1,63 @@
+"""Judges files from any source, one after another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lawful.data_recipes import open_ensemble
+from lawful.domains import Domain, InputError
+from lawful.reports.physics.tolerance import parse_tolerances
+from lawful.reports.validity import validity
+
+
+@dataclass
+class Checked:
+    """What was found in each file, by path, and one line for each that could not be judged."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every file was judged and everything holds in it."""
+        return not self.faults and all(judged["holds"] for judged in self.files.values())
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all holds, 1 where something does not, 2 where a file could not be judged."""
+        return 2 if self.faults else 0 if self.holds else 1
+
+
+def check(
+    paths: Sequence[Path],
+    domain: Domain,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    tolerances: Sequence[str] = (),
+    steps: Mapping[str, float] | None = None,
+) -> Checked:
+    """Judge the laws, inequalities and bounds of a domain in files as they are stored, without loading them whole.
+
+    Args:
+        paths: NetCDF or HDF5 files.
+        domain: whose laws.
+        mapping: name in the domain -> name in the files, where they differ.
+        tolerances: as `lawful.reports.physics.tolerance.parse_tolerances` reads them; none for 8 ulps.
+        steps: last printed digit by variable, in the domain's units, where the files do not tell.
+
+    Raises:
+        InputError: a tolerance or a step is wrong, or names nothing in the domain.
+    """
+    allowed = parse_tolerances(tolerances, domain)
+    for name in steps or {}:
+        domain.variable(name)
+    checked = Checked()
+    for path in dict.fromkeys(paths):
+        try:
+            with open_ensemble(path, domain, mapping) as (ds, bound, notes):
+                judged = validity(ds, bound, tolerances=allowed, steps=steps)
+            checked.files[str(path)] = {"file": str(path), **judged, "notes": [*notes, *judged["notes"]]}
+        except InputError as error:
+            checked.faults[str(path)] = str(error)
+    return checked

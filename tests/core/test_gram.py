@@ -1,0 +1,52 @@
+"""Gram matrices of many weights, against the definition, and their derivatives."""
+
+import pytest
+import torch
+
+from lawful.core.linear import gram as room
+from lawful.core.linear.gram import gram
+
+
+def laws_and_weights(m, n, batch, shared=True, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(*(() if shared else (batch,)), m, n, generator=generator, dtype=torch.float64)
+    return A.to(dtype), torch.rand(batch, n, generator=generator, dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(("m", "n", "batch"), [(1, 3, 4), (7, 5, 3), (19, 40, 6), (8, 8, 1), (0, 3, 2)])
+def test_is_the_definition(m, n, batch, shared):
+    A, v = laws_and_weights(m, n, batch, shared)
+    expected = torch.einsum("...in,bn,...jn->bij", A, v, A) if shared else torch.einsum("bin,bn,bjn->bij", A, v, A)
+    torch.testing.assert_close(gram(A, v), expected)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_chunks_do_not_count(shared, monkeypatch):
+    A, v = laws_and_weights(9, 12, 10, shared)
+    whole = gram(A, v)
+    monkeypatch.setattr(room, "_CHUNK", 9 * 12 * 3)
+    torch.testing.assert_close(gram(A, v), whole)
+    torch.testing.assert_close(gram(A, v), gram(A, v).mT, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_derivatives(shared, monkeypatch):
+    monkeypatch.setattr(room, "_CHUNK", 2 * 3 * 2)
+    A, v = laws_and_weights(3, 4, 5, shared)
+    weights = torch.randn(5, 3, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    inputs = (A.requires_grad_(), v.requires_grad_())
+    assert torch.autograd.gradcheck(lambda A, v: gram(A, v) * weights, inputs)
+    assert torch.autograd.gradgradcheck(lambda A, v: gram(A, v) * weights, inputs)
+
+
+def test_float32_stays_float32():
+    A, v = laws_and_weights(4, 6, 3, dtype=torch.float32)
+    assert gram(A, v).dtype == torch.float32
+    torch.testing.assert_close(gram(A, v).double(), gram(A.double(), v.double()), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu():
+    A, v = laws_and_weights(9, 12, 10)
+    torch.testing.assert_close(gram(A.cuda(), v.cuda()).cpu(), gram(A, v))

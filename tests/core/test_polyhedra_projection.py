@@ -1,0 +1,187 @@
+"""Projection: nearest, on the face exactly, within bounds as stored, and differentiable."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polyhedra_cases import INF, core_metabolism, normal, polyhedron, random_polyhedron, simplex, tensor
+from scipy.optimize import minimize
+
+from lawful.core import LinearSystem
+from lawful.core.polyhedra import Bounds, InfeasibleError, NotConvergedError, Polyhedron
+
+seeds = st.integers(0, 10**6)
+
+
+def distance(z, x, weights):
+    return float(((z - x).square() / weights).sum())
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds)
+def test_agrees_with_scipy(seed):
+    P, x = random_polyhedron(seed), 3 * normal(6, seed=seed)
+    weights = normal(6, seed=seed + 1).exp()
+    z = P.project(x, weights)
+    A, b, C, d, lower, upper = P.arrays
+    reference = minimize(
+        lambda v: 0.5 * ((v - x.numpy()) ** 2 / weights.numpy()).sum(),
+        z.numpy() + 0.1,
+        jac=lambda v: (v - x.numpy()) / weights.numpy(),
+        bounds=list(zip(lower, upper, strict=True)),
+        constraints=[
+            {"type": "eq", "fun": lambda v: A @ v - b, "jac": lambda v: A},
+            {"type": "ineq", "fun": lambda v: d - C @ v, "jac": lambda v: -C},
+        ],
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    assert P.contains(z)
+    if reference.success:
+        torch.testing.assert_close(z, tensor(reference.x), rtol=1e-4, atol=1e-4)
+        assert distance(z, x, weights) <= distance(tensor(reference.x), x, weights) * (1 + 1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds)
+def test_optimality(seed):
+    """No feasible direction improves: `(x - z) / weights` makes no acute angle with any other point of the set."""
+    P, x = random_polyhedron(seed), 5 * normal(30, 6, seed=seed)
+    weights = normal(6, seed=seed + 1).exp()
+    z = P.project(x, weights)
+    others = P.project(5 * normal(30, 6, seed=seed + 2))
+    assert P.contains(z).all()
+    angles = ((x - z) / weights) @ others.T - (((x - z) / weights) * z).sum(-1, keepdim=True)
+    assert angles.max() <= 1e-9 * (1 + x.abs().max() ** 2 / weights.min())
+
+
+def test_on_a_simplex_as_by_sorting():
+    """Held, Wolfe & Crowder 1974: subtract the threshold that makes positive parts sum to one."""
+    x = normal(200, 7)
+    ordered = x.sort(-1, descending=True).values
+    thresholds = (ordered.cumsum(-1) - 1) / torch.arange(1, 8)
+    count = (ordered > thresholds).sum(-1, keepdim=True)
+    expected = (x - thresholds.gather(-1, count - 1)).clamp_min(0)
+    z = simplex(7).project(x)
+    torch.testing.assert_close(z, expected, rtol=1e-10, atol=1e-12)
+    assert torch.equal(z == 0, expected == 0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds, st.sampled_from([torch.float32, torch.float64]))
+def test_feasible_points_come_back_bit_for_bit(seed, dtype):
+    P = random_polyhedron(seed)
+    z = P.project((3 * normal(20, 6, seed=seed)).to(dtype))
+    assert z.dtype == dtype
+    assert P.contains(z).all()
+    assert torch.equal(P.project(z), z)
+
+
+def test_no_bound_is_passed_as_stored():
+    P = polyhedron([[1, 1, 1]], [1.0], [0.1, 0.1, 0.0], [0.7, 0.7, 0.7])
+    for dtype in (torch.float32, torch.float64):
+        z = P.project(torch.tensor([[-5.0, 0.2, 3.0], [9.0, -9.0, 0.1]], dtype=dtype)).double()
+        assert ((z >= P.bounds.lower) & (z <= P.bounds.upper)).all()
+    assert float(torch.tensor(0.1).double()) > 0.1
+    assert P.bounds.inward(torch.float32)[1][0].double() <= 0.7
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_units_of_laws_and_variables(scale):
+    P, x = random_polyhedron(4), 3 * normal(10, 6)
+    A, b, C, d, lower, upper = P.arrays
+    unit, row = scale ** np.linspace(-0.5, 0.5, 6), scale ** np.linspace(0.5, -0.5, 2)
+    scaled = polyhedron(A / unit * row[:, None], b * row, lower * unit, upper * unit, C / unit, d)
+    z = scaled.project(x * tensor(unit), tensor(unit) ** 2)
+    torch.testing.assert_close(z / tensor(unit), P.project(x), rtol=1e-6, atol=1e-7)
+
+
+def test_redundant_laws_and_degenerate_vertices():
+    # Four planes through the corner (1, 0, 0) of a simplex; the law is stated twice.
+    C, d = [[1, 2, 3], [1, 5, 1], [1, 1, 4], [1, 0, 0]], [1, 1, 1, 1]
+    P = polyhedron([[1, 1, 1], [2, 2, 2]], [1.0, 2.0], [0, 0, 0], None, C, d)
+    z = P.project(tensor([[3.0, -1, -2], [1, 0, 0], [0.2, 0.5, 0.3]]))
+    torch.testing.assert_close(z, tensor([[1.0, 0, 0]] * 3), rtol=0, atol=1e-12)
+    assert P.contains(z).all()
+
+
+def test_rows_that_nearly_meet_in_a_point():
+    """Five rows pass within 1e-6 of one point of four dimensions: multipliers drift along their dependency."""
+    P = random_polyhedron(4246)
+    x = (3 * normal(20, 6, seed=4246)).float()
+    assert P.contains(P.project(x)).all()
+
+
+def test_a_single_point_and_no_point():
+    P = polyhedron([[1, 1]], [0.0], [0, 0])
+    assert P.dimension == 0
+    assert torch.equal(P.project(normal(4, 2)), torch.zeros(4, 2).double())
+    with pytest.raises(InfeasibleError, match="law"):
+        polyhedron([[1, 1]], [-1.0], [0, 0]).project(normal(4, 2))
+
+
+def test_right_hand_sides_that_differ_per_sample():
+    totals = tensor([[1.0], [2.0], [50.0]])
+    bounds = Bounds(torch.zeros(4).double(), torch.full((4,), INF).double())
+    P = Polyhedron(LinearSystem(torch.ones(1, 4).double(), totals), bounds)
+    x = normal(3, 4)
+    z = P.project(x)
+    assert P.contains(z).all()
+    for k, total in enumerate(totals):
+        alone = Polyhedron(LinearSystem(torch.ones(1, 4).double(), total), bounds)
+        torch.testing.assert_close(z[k], alone.project(x[k]), rtol=1e-10, atol=1e-10)
+    empty = Polyhedron(LinearSystem(torch.ones(1, 4).double(), -totals), bounds)
+    with pytest.raises(NotConvergedError):
+        empty.project(x)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_gradients(seed):
+    P = random_polyhedron(seed)
+    x = (3 * normal(3, 6, seed=seed)).requires_grad_()
+    weights = normal(6, seed=seed + 1).exp().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: P.project(x), (x,), atol=1e-6)
+    assert torch.autograd.gradcheck(lambda x, w: P.project(x, w), (x, weights), atol=1e-5)
+    each = weights.detach().expand(3, 6).clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, w: P.project(x, w), (x, each), atol=1e-5)
+
+
+CASES = {
+    "four coupled equalities": polyhedron(
+        [[2, 1, 0, 0, 0, 0], [0, 1, 3, 0, 0, 0], [0, 0, 1, 1, 1, 0], [1, 0, 0, 0, 1, 1]], [4, 5, 3, 6], np.zeros(6)
+    ),
+    "total, subtotals and leaves": polyhedron(
+        [[1, -1, -1, 0, 0, 0, 0], [0, 1, 0, -1, -1, 0, 0], [0, 0, 1, 0, 0, -1, -1]], [0, 0, 0], [-INF] * 3 + [0] * 4
+    ),
+    # C, H, O and N of CH4, O2, CO2, H2O, CO, H2, NH3, N2.
+    "element balances": polyhedron(
+        [[1, 0, 1, 0, 1, 0, 0, 0], [4, 0, 0, 2, 0, 2, 3, 0], [0, 2, 2, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1, 2]],
+        [3, 14, 5, 4],
+        np.zeros(8),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cases_of_the_field(case):
+    P = CASES[case]
+    z = P.project(2 * normal(500, P.n))
+    assert P.system.ulps(z).max() <= 8
+    assert P.bounds.contains(z).all()
+    assert torch.equal(P.project(z), z)
+    assert ((z == 0) & P.bounds.lower.isfinite()).any()
+
+
+def test_core_metabolism():
+    P = core_metabolism()
+    moves = P.system.nullspace()
+    x = P.reduced.base + 30 * normal(300, moves.shape[1]) @ moves.T
+    z = P.project(x)
+    assert not P.bounds.contains(x).all(-1).any()
+    assert P.bounds.contains(z).all()
+    assert P.system.ulps(z).max() <= 8
+    assert (z @ P.system.A.T).abs().max() <= 1e-11
+    assert torch.equal(P.project(z), z)
+    angles = (x - z) @ z.T - ((x - z) * z).sum(-1, keepdim=True)
+    assert angles.max() <= 1e-7 * x.square().sum(-1).max()

@@ -1,0 +1,94 @@
+"""Draws: uniform and truncated normal, against closed forms."""
+
+import math
+
+import pytest
+import torch
+from polyhedra_cases import INF, box, core_metabolism, polyhedron, seeded, simplex, tensor
+from scipy.stats import beta, kstest, multivariate_normal, truncnorm
+
+from lawful.core import InvalidValueError, LinearSystem
+from lawful.core.polyhedra import Bounds, HitAndRun, Polyhedron, UnboundedError
+
+COUNT = 4096
+
+
+def draws(P, loc=None, scale=None, count=COUNT):
+    generator = seeded(1)
+    return HitAndRun(P, loc, scale, chains=256, generator=generator).sample(count, generator)
+
+
+def close(sample, cdf):
+    """Kolmogorov-Smirnov distance below what one sample in 1e6 exceeds, with a third of the draws effective."""
+    return kstest(sample.numpy(), cdf).statistic < math.sqrt(-0.5 * math.log(0.5e-6) / (len(sample) / 3))
+
+
+def test_uniform_on_a_simplex_is_dirichlet():
+    P = simplex(5)
+    z = draws(P)
+    assert P.contains(z).all()
+    assert all(close(column, beta(1, 4).cdf) for column in z.T)
+    torch.testing.assert_close(torch.cov(z.T), (torch.eye(5) / 5 - 1 / 25).double() / 6, atol=4e-3, rtol=0)
+
+
+def test_uniform_on_a_box_of_thin_and_wide_sides():
+    lower, upper = tensor([0, -1e3, 2]), tensor([1e-6, 1e3, 3])
+    z = draws(box(lower.tolist(), upper.tolist()))[:, :3]
+    shares = (z - lower) / (upper - lower)
+    assert all(close(column, "uniform") for column in shares.T)
+    assert torch.corrcoef(shares.T).fill_diagonal_(0).abs().max() < 0.1
+
+
+@pytest.mark.parametrize(("low", "high", "loc"), [(0.0, INF, 0.5), (-1.0, 0.3, 2.0), (6.0, INF, 0.0), (-INF, INF, 1.0)])
+def test_truncated_normal_in_a_box(low, high, loc):
+    P = box([low, -INF], [high, INF])
+    z = draws(P, tensor([loc, -3.0, 0]), tensor([1.0, 2.0, 1.0]))
+    assert close(z[:, 0], truncnorm(low - loc, high - loc, loc, 1).cdf)
+    assert close(z[:, 1], truncnorm(-INF, INF, -3, 2).cdf)
+
+
+def test_normal_on_a_law_without_bounds():
+    loc, scale = tensor([1, 0, -2]), tensor([1, 2, 0.5])
+    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0]], [3.0]))
+    z = draws(P, loc, scale)
+    variance, total = scale.square(), scale.square().sum()
+    mean = loc + variance * (3 - loc.sum()) / total
+    covariance = torch.diag(variance) - variance[:, None] * variance / total
+    torch.testing.assert_close(z.mean(0), mean, atol=0.15, rtol=0)
+    torch.testing.assert_close(torch.cov(z.T), covariance, atol=0.25, rtol=0)
+    assert multivariate_normal(mean, covariance, allow_singular=True).logpdf(z.numpy()).min() > -40
+
+
+def test_a_triangle_has_its_centroid():
+    P = polyhedron([[1, 1, 1, 0]], [1.0], [0, 0, 0, 0], [1, 1, 1, 2], [[1, 0, 0, 1]], [1.0])
+    z = draws(P)
+    assert P.contains(z).all()
+    # x0 + x1 <= 1 and x0 + s <= 1, all positive: the density of x0 is proportional to (1 - x0)^2.
+    assert close(z[:, 0], beta(1, 3).cdf)
+
+
+def test_core_metabolism():
+    P = core_metabolism()
+    z = draws(P, count=1024)
+    assert P.contains(z).all()
+    assert (z @ P.system.A.T).abs().max() <= 1e-11
+    assert not P.hull.free.all()
+    spread = z.std(0)[P.hull.free]
+    assert (spread > 0).all()
+
+
+def test_a_single_point():
+    P = polyhedron([[1, 1]], [0.0], [0, 0])
+    assert torch.equal(draws(P, count=3), torch.zeros(3, 2).double())
+
+
+def test_what_cannot_be_drawn():
+    unbounded = Polyhedron(LinearSystem([[1.0, -1.0]]), Bounds(torch.zeros(2).double(), torch.full((2,), INF).double()))
+    with pytest.raises(UnboundedError, match="bounded"):
+        draws(unbounded)
+    with pytest.raises(InvalidValueError, match="both"):
+        draws(simplex(3), loc=torch.zeros(3))
+    with pytest.raises(InvalidValueError, match="chains"):
+        HitAndRun(simplex(5), chains=3, generator=seeded())
+    with pytest.raises(InvalidValueError, match="more than zero"):
+        draws(simplex(3), torch.zeros(3), torch.zeros(3))

@@ -1,0 +1,76 @@
+"""`lawful check`: several files, tolerances, printed digits, the page, and exit codes."""
+
+import json
+
+import numpy as np
+import pytest
+from small import budget_data, save
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A file whose water does not balance in one hour, by a tenth of a millimetre."""
+    ds = budget_data()
+    ds["Store"][7] += 0.1
+    return save(ds, tmp_path / "broken.nc")
+
+
+def test_several_files_are_judged_one_by_one(lawful, files, broken):
+    said = lawful("check", files / "budget.nc", broken, "--domain", "budget")
+    assert said.code == 1
+    good, bad = said.out.split(f"{broken}\n")
+    assert good.startswith(f"{files / 'budget.nc'}\n") and "BROKEN" not in good
+    assert "off by more than 8 ulps in 1 sample" in bad
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_others_from_being_judged(lawful, files, tmp_path):
+    said = lawful("check", tmp_path / "gone.nc", files / "budget.nc", "--domain", "budget")
+    assert said.code == 2
+    assert "there is no file" in said.err and "The law holds" in said.out
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "code"),
+    [("0.11", 0), ("0.09", 1), ("water=0.11", 0), ("data", 1), ("1rel", 0), ("1e-3rel", 1), ("1e20ulps", 0)],
+)
+def test_tolerances(lawful, broken, tolerance, code):
+    assert lawful("check", broken, "--domain", "budget", "--tol", tolerance).code == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tol", "a bit"), "--tol a bit: expected data, or a number such as 8ulps"),
+        (("--tol", "mass=1"), "has no law 'mass'; it has water, runoff"),
+        (("--step", "Rain=0"), "--step Rain=0: expected a number of more than zero"),
+        (("--step", "Snow=0.1"), "has no variable 'Snow'"),
+        (("--map", "Snow=x"), "mapping names 'Snow'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(lawful, files, arguments, words):
+    assert words in lawful("check", files / "budget.nc", "--domain", "budget", *arguments).fault
+
+
+def test_printed_digits(lawful, tmp_path):
+    path = save(budget_data().round(2), tmp_path / "printed.nc")
+    assert lawful("check", path, "--domain", "budget").code == 1
+    steps = [word for name in ("Rain", "Evap", "RO", "Store") for word in ("--step", f"{name}=0.01")]
+    assert lawful("check", path, "--domain", "budget", *steps).code == 0
+
+
+def test_json_and_page(lawful, broken, tmp_path):
+    said = lawful("check", broken, "--domain", "budget", "--json", "--html", tmp_path / "page.html")
+    judged = json.loads(said.out)
+    (found,) = judged["files"]
+    assert (judged["holds"], judged["faults"], found["file"]) == (False, {}, str(broken))
+    assert found["laws"][0]["worst"]["index"] == {"time": 7}
+    assert found["laws"][0]["worst"]["residual"] == pytest.approx(-0.1)
+    assert "2012-03-05T21:00:00" in (tmp_path / "page.html").read_text()
+
+
+def test_units_are_converted_with_a_note(lawful, tmp_path):
+    ds = budget_data().astype(np.float32, keep_attrs=True)
+    ds["RO"] = (ds["RO"] * np.float32(24)).assign_attrs(units="mm day-1")
+    said = lawful("check", save(ds, tmp_path / "mixed.nc"), "--domain", "budget")
+    assert said.code == 0
+    assert "note: RO converted from 'mm day-1' to 'mm h-1'" in said.err
