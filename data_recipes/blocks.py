@@ -39,6 +39,11 @@ def block_lengths(sizes: Mapping[str, int], chunks: Mapping[str, int], most: int
 
 
 def stored_chunks(dims: Sequence[str], encoding: Mapping[str, object]) -> dict[str, int]:
-    """Length of a chunk along each dimension of a variable, as its encoding tells; empty for contiguous ones."""
+    """Length of a chunk along each dimension of a variable, as its encoding tells; empty for contiguous ones.
+
+    A variable that was cut out of a larger one has the encoding of that, which says nothing of its own chunks.
+    """
     lengths = encoding.get("chunksizes")
-    return dict(zip(dims, lengths, strict=True)) if isinstance(lengths, tuple | list) else {}
+    if not isinstance(lengths, tuple | list) or len(lengths) != len(dims):
+        return {}
+    return dict(zip(dims, lengths, strict=True))
