@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
-from lawful.core.linear.arrays import as_float64, batch_of, require_finite, require_last, source_dtype
+from lawful.core.linear.arrays import as_float64, at_sample, batch_of, require_finite, require_last, source_dtype
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
@@ -43,7 +43,7 @@ class Polyhedron:
         for what, size in (("bounds", len(self.bounds.lower)), ("inequalities", self.inequalities.C.shape[1])):
             if size != system.n:
                 raise ShapeError(f"Expected {what} on {system.n} variables, got {size}.")
-        if system.free.dim() != 1 or system.fixed.dim() != 1:
+        if system.free.dim() != 1:
             raise ShapeError("Expected the same fixed variables in all samples: make one polyhedron for each pattern.")
         if not system.free.all():
             self.bounds = _fixed_bounds(self.bounds, system)
@@ -202,19 +202,22 @@ class Polyhedron:
 
 def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:
     """Some of the flattened `batch` of x (..., k)."""
-    return x.expand(*batch, x.shape[-1]).reshape(-1, x.shape[-1])[samples]
+    return x.expand(*batch, x.shape[-1]).reshape(batch.numel(), x.shape[-1])[samples]
 
 
 def _fixed_bounds(bounds: Bounds, system: LinearSystem) -> Bounds:
-    """Bounds that leave fixed variables their values.
+    """Bounds that leave fixed variables their values; none for them where the values differ per sample.
 
     Raises:
         InvalidValueError: such a value is not within the bounds.
     """
     outside = (~system.free & ~bounds.contains(system.fixed)).nonzero()
     if len(outside):
-        i = int(outside[0])
+        *sample, i = outside[0].tolist()
         raise InvalidValueError(
-            f"{system.columns[i]!r} is fixed at {system.fixed[i]:g}, which is not within its bounds."
+            f"{system.columns[i]!r} is fixed at {system.fixed[(*sample, i)]:g}{at_sample(tuple(sample))}, which is not "
+            "within its bounds."
         )
-    return Bounds(*(torch.where(system.free, end, system.fixed) for end in (bounds.lower, bounds.upper)))
+    if system.fixed.dim() == 1:
+        return Bounds(*(torch.where(system.free, end, system.fixed) for end in (bounds.lower, bounds.upper)))
+    return Bounds(bounds.lower.where(system.free, -torch.inf), bounds.upper.where(system.free, torch.inf))

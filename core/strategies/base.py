@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import at_sample, require_finite, require_last
+from lawful.core.linear.arrays import require_finite, require_last
 from lawful.core.linear.exact import matvec, with_gradient_of
 from lawful.core.polyhedra import Polyhedron
 
@@ -46,7 +46,6 @@ class Strategy(ABC):
 
     def __init__(self, polyhedron: Polyhedron):
         self.polyhedron, self.system, self.bounds = polyhedron, polyhedron.system, polyhedron.bounds
-        _require_given_inside(polyhedron)
 
     @property
     @abstractmethod
@@ -107,17 +106,6 @@ class Strategy(ABC):
         """The limits d (..., k) of inequalities for the free variables, with what is given moved over."""
         given = torch.where(self.system.free, 0.0, self.system.fixed)
         return self.polyhedron.inequalities.d - matvec(self.polyhedron.inequalities.C, given)
-
-
-def _require_given_inside(polyhedron: Polyhedron) -> None:
-    system = polyhedron.system
-    bad = ~system.free & ~polyhedron.bounds.contains(system.fixed)
-    if bad.any():
-        where = tuple(bad.nonzero()[0].tolist())
-        raise InvalidValueError(
-            f"The given {system.columns[where[-1]]!r} is {system.fixed.expand(bad.shape)[where].item():g}"
-            f"{at_sample(where[:-1])}, not within its bounds."
-        )
 
 
 def _normal(loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:

@@ -240,7 +240,7 @@ def test_arguments_are_checked(name):
 def test_given_values_and_names_are_checked(name):
     system = LinearSystem([[1.0, 1.0]], [1.0], columns=["a", "b"])
     given = system.restrict(torch.tensor([True, False]), [[0.0, 0.5], [0.0, -2.0]])
-    with pytest.raises(InvalidValueError, match="given 'b' is -2 in sample 1, not within its bounds"):
+    with pytest.raises(InvalidValueError, match="'b' is fixed at -2 in sample 1, which is not within its bounds"):
         strategy(name, polyhedron(given, lower=0))
     with pytest.raises(InvalidValueError, match="strategy of unconstrained, penalty"):
         strategy("clipping", polyhedron(system))
