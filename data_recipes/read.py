@@ -13,7 +13,7 @@ from lawful.data_recipes.layout import along_events
 from lawful.data_recipes.machine import memory
 from lawful.data_recipes.misfits import with_misfits, without_misfits
 from lawful.data_recipes.opening import open_file
-from lawful.data_recipes.selection import check_mapping, select
+from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
 from lawful.domains import Domain, Variable
 from lawful.domains.components import bind
@@ -42,6 +42,7 @@ def read(
     *,
     minimum_events: int = MINIMUM_EVENTS,
     refuse: bool = True,
+    needed: tuple[str, ...] | None = None,
 ) -> Reading:
     """Read events to learn from: float64 variables in the domain's units along its event dimension.
 
@@ -55,6 +56,7 @@ def read(
         minimum_events: fewer complete events than this are refused.
         refuse: whether values out of bounds, broken laws and too few events are errors; otherwise they are notes,
             for looking at a file whose faults are the question.
+        needed: variables that are enough, with the context, where the file does not hold all; None asks for all.
 
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
@@ -64,7 +66,7 @@ def read(
     files = files_of(Path(path))
     parts = []
     for file in files:
-        domain, part, said = _read_one(file, domain, mapping or {})
+        domain, part, said = _read_one(file, domain, mapping or {}, needed)
         parts.append(part)
         notes += [note for note in said if note not in notes]
     ds = screening.leave_out_missing(together(parts, domain, notes), domain, notes)
@@ -75,9 +77,12 @@ def read(
     return Reading(ds, domain, [*notes, *faults, *broken, *screening.odd_ratios(ds, domain)], hash_of(files))
 
 
-def _read_one(file: Path, domain: Domain, mapping: Mapping[str, str]) -> tuple[Domain, xr.Dataset, list[str]]:
+def _read_one(
+    file: Path, domain: Domain, mapping: Mapping[str, str], needed: tuple[str, ...] | None
+) -> tuple[Domain, xr.Dataset, list[str]]:
     with open_file(file, domain, mapping) as (raw, notes):
         domain = bind(domain, raw)
+        domain = domain if needed is None else only_conditions(without_misfits(domain, raw), raw, needed, notes)
         stored = without_misfits(domain, raw)
         chosen = along_events(select(raw, stored, file), stored, notes)
         _require_memory(chosen, file)

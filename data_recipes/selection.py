@@ -17,13 +17,28 @@ def needs_time(domain: Domain) -> bool:
     return domain.blocks.kind == "time" or any(context.kind in TIME_KINDS for context in domain.context)
 
 
+def only_conditions(domain: Domain, ds: xr.Dataset, needed: tuple[str, ...], notes: list[str]) -> Domain:
+    """The domain with the variables `needed` alone, where a file has these but not all; a note says so.
+
+    Where nothing tells one event from another, neither needed variables nor context, all are asked for.
+    """
+    absent = [name for name in domain.names if name not in ds.variables]
+    if not absent or set(absent) & set(needed) or not (needed or domain.context):
+        return domain
+    notes.append(f"{', '.join(absent)}: not in the file and not needed to generate; there is nothing to judge them by")
+    variables = tuple(v for v in domain.variables if v.name in needed)
+    laws = tuple(law for law in domain.laws if set(law.parsed.names) <= set(needed))
+    ratios = tuple(r for r in domain.ratios if {r.numerator, r.denominator} <= set(needed))
+    return domain.model_copy(update={"variables": variables, "laws": laws, "ratios": ratios})
+
+
 def select(ds: xr.Dataset, domain: Domain, path: Path) -> xr.Dataset:
     """The variables, label and context of a domain with their coordinates.
 
     Raises:
         InputError: one is missing, or a variable does not hold numbers.
     """
-    wanted = [*domain.names, *companions(domain)]
+    wanted = [*domain.names, *companions(domain)] or [domain.event_dim]
     for name in wanted:
         if name not in ds.variables:
             raise no_such_variable(path, name, map(str, ds.variables), _alias(ds, domain, name))

@@ -72,11 +72,12 @@ def _laws(problem: Problem, plan: Plan, lifted: Tensor) -> LinearSystem:
 def holds(problem: Problem, z: Tensor, dtype: torch.dtype, ulps: float = _FINISHED_ULPS) -> Tensor:
     """Which events `(B,)` obey laws (to `ulps` of `dtype`), bounds and inequalities, once stored as `dtype`.
 
-    Bounds and plain comparisons of variables hold exactly; other inequalities take sums, which round as laws do.
+    Values on a bound that `dtype` cannot hold are stored as the nearest number within. Bounds and plain comparisons of
+    variables hold exactly; other inequalities take sums, which round as laws do.
     """
-    stored = z.to(dtype)
+    stored = problem.bounds.clip(z.to(dtype))
     exact = stored.double()
-    inside = ((exact >= problem.lower) & (exact <= problem.upper)).all(-1)
+    inside = problem.bounds.contains(z).all(-1)
     allowed = torch.where(problem.comparisons, 0.0, ulps * _rounding(problem.C, exact, problem.d, dtype))
     inequalities = (compensated_residual(problem.C, exact, problem.d) <= allowed).all(-1)
     return inside & inequalities & (problem.system.ulps(stored).amax(-1) <= ulps if len(problem.b) else True)

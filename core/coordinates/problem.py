@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear import LinearSystem
-from lawful.core.polyhedra import require_feasible
+from lawful.core.polyhedra import Bounds, require_feasible
 
 SAME = 1e-9
 """Relative distance within which two values count as one."""
@@ -71,6 +71,11 @@ class Problem:
     def system(self) -> LinearSystem:
         """The laws, factorised."""
         return LinearSystem(self.A, self.b, names=self.law_names, columns=self.names)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """Bounds of the variables."""
+        return Bounds(self.lower, self.upper)
 
     def require_feasible(self, given: Tensor | None = None, where: str = "") -> None:
         """Raise `InfeasibleError` when no event obeys it all, at the given values `(n,)` where there are any."""

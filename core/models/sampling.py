@@ -14,6 +14,7 @@ from lawful.core.errors import LawfulError
 from lawful.core.models.base import GenerativeModel
 
 _ROUNDS = 50
+_DOUBT = 3
 
 
 class InfeasibleEventsError(LawfulError, ValueError):
@@ -41,9 +42,13 @@ def sample_events(
     *,
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int], None] = lambda done: None,
+    doubted: Callable[[list[int]], None] = lambda events: None,
     chunk: int = 8192,
 ) -> Sampled:
     """One event for each row of `context` (B, c) and `given` (B, n), lawful in the precision `dtype`.
+
+    `progress` is told how many are done. `doubted` gets the numbers of events for which three draws were unlawful, and
+    may raise what explains it before many more are tried.
 
     Raises:
         InfeasibleEventsError: some events stay unlawful after many draws.
@@ -52,11 +57,13 @@ def sample_events(
     redrawn = 0
     for start in range(0, len(context), chunk):
         todo = torch.arange(start, min(start + chunk, len(context)))
-        for _ in range(_ROUNDS):
+        for drawn in range(_ROUNDS):
+            if drawn == _DOUBT:
+                doubted(todo.tolist())
             ids, w = model.sample(context[todo], given[todo], generator)
             decoded = chart.decode(w, ids, given[todo])
             good = decoded.lawful & holds(chart.problem, decoded.z, dtype)
-            z[todo[good]] = decoded.z[good].to(dtype)
+            z[todo[good]] = chart.problem.bounds.clip(decoded.z[good].to(dtype))
             todo = todo[~good]
             redrawn += len(todo)
             if not len(todo):

@@ -260,3 +260,12 @@ def test_holds_knows_the_stored_precision():
     beyond = tensor([[0.7, 0.3, 1.0]])
     assert holds(problem, beyond, torch.float64).all()
     assert holds(problem, beyond, torch.float32).item() is (tensor([0.7]).float().double().item() <= 0.7)
+
+
+def test_a_bound_that_a_precision_cannot_hold_is_stored_inside():
+    """float32(0.1) is more than 0.1, and float32(0.3) more than 0.3: both would be unlawful in a file."""
+    problem = make_problem([[1, 1, 1]], [1], [0, -0.3, 0], [0.1, 1, 1])
+    z = tensor([[0.1, -0.3, 1.2], [0.1, 0.3, 0.6]])
+    assert holds(problem, z, torch.float32).tolist() == [False, True]
+    stored = problem.bounds.clip(z.float())
+    assert stored[1, 0].double() < 0.1 < z[1, 0].float().double()

@@ -64,6 +64,28 @@ def test_generate_takes_given_values_from_the_other_file(train, lawful, tmp_path
     assert np.array_equal(made["b"], np.broadcast_to(data["b"], made["b"].shape))
 
 
+def test_given_values_and_context_are_all_that_generating_needs(train, lawful, tmp_path):
+    train("--given", "b")
+    other = save(parts_data(events=60, seed=9).drop_vars(["a", "c"]), tmp_path / "other.nc")
+    said = lawful("generate", tmp_path / "run", "--data", other, "--members", 2)
+    assert said.code == 0
+    assert "a, c: not in the file and not needed to generate" in said.err
+    made = ensemble(tmp_path / "run")
+    assert np.abs(made["a"] + made["b"] + made["c"] - 100).max() < 1e-12
+    assert "other.nc: has no a, c, so there is nothing to judge the ensemble by" in lawful("report", tmp_path / "run").fault
+
+
+def test_given_values_that_leave_no_event_are_named_with_their_laws(train, lawful, tmp_path):
+    """Within their bounds one by one, but not together."""
+    train("--given", "a,b")
+    data = parts_data(events=60, seed=9).drop_vars("c")
+    data["b"][17] = 100 - data["a"][17] + 1
+    fault = lawful("generate", tmp_path / "run", "--data", save(data, tmp_path / "other.nc")).fault
+    assert "the given values leave no lawful event" in fault
+    assert "'total'" in fault
+    assert "sample 17" in fault
+
+
 def test_a_map_needs_a_file(finished, lawful):
     assert (
         "--map: it names variables of the file that --data gives"

@@ -71,10 +71,16 @@ def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:
     return problem
 
 
-def load(path: Path, domain: Domain, mapping: dict[str, str], minimum_events: int = MINIMUM_EVENTS) -> Reading:
-    """Events of a file, with values at multiples of their resolution."""
-    reading = read(path, domain, mapping or None, minimum_events=minimum_events)
-    dataset, notes = _snapped(reading.dataset, domain)
+def load(
+    path: Path,
+    domain: Domain,
+    mapping: dict[str, str],
+    minimum_events: int = MINIMUM_EVENTS,
+    needed: tuple[str, ...] | None = None,
+) -> Reading:
+    """Events of a file, with values at multiples of their resolution; `needed` as for `read`."""
+    reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed)
+    dataset, notes = _snapped(reading.dataset, reading.domain)
     return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
 
 
@@ -98,8 +104,10 @@ def _snapped(ds: xr.Dataset, domain: Domain) -> tuple[xr.Dataset, list[str]]:
 
 
 def values(ds: xr.Dataset, domain: Domain) -> Tensor:
-    """Events as a float64 tensor `(events, variables)`."""
-    return torch.from_numpy(np.stack([ds[name].to_numpy() for name in domain.names], axis=1).astype(np.float64))
+    """Events as a float64 tensor `(events, variables)`; zero where there is no such variable, only conditions."""
+    nothing = np.zeros(ds.sizes[domain.event_dim])
+    columns = [ds[name].to_numpy() if name in ds else nothing for name in domain.names]
+    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
 
 
 def context(ds: xr.Dataset, domain: Domain) -> Tensor:

@@ -17,6 +17,9 @@ from lawful.pipeline.data import Prepared, require_given_lawful
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
 
+_EXAMINED = 100
+"""How many events that seem to have no lawful completion are looked into, by a linear programme each."""
+
 
 def generate(
     drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: BaggedModel, console: Console
@@ -36,9 +39,12 @@ def generate(
             sampled = sample_events(
                 model, model.chart, context.repeat(members, 1), z.repeat(members, 1), generator,
                 dtype=getattr(torch, drawing.dtype), progress=bar.advance,
+                doubted=lambda numbers: _require_feasible(numbers, prepared, events, z),
             )  # fmt: skip
         except InfeasibleEventsError as error:
-            raise _explained(error, prepared, events, z) from error
+            label = _label(error.events[0] % count, prepared.domain, events)
+            advice = "the given values are unlike the training data"
+            raise InputError(f"{domain.event} {label}: {error}; {advice}") from error
     if sampled.redrawn:
         share = sampled.redrawn / (members * count)
         console.say(f"{sampled.redrawn} draws ({share:.2%}) had an infeasible pattern and were drawn again")
@@ -47,15 +53,18 @@ def generate(
     return with_parameters(whole, domain).assign_attrs(lawful_redrawn=sampled.redrawn)
 
 
-def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> InputError:
-    """Which given values clash with which laws and bounds, at the first event that has no lawful completion."""
-    number = error.events[0] % len(z)
-    label = events[prepared.domain.event_dim].values[number] if prepared.domain.event_dim in events.coords else number
-    try:
-        prepared.problem.require_feasible(z[number], where=f" at {prepared.domain.event_dim} {label}")
-    except InfeasibleError as clash:
-        return InputError(f"the given values leave no lawful event: {clash}")
-    return InputError(f"{prepared.domain.event} {label}: {error}; the given values are unlike the training data")
+def _require_feasible(numbers: list[int], prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> None:
+    """InputError when given values leave no lawful event; names the laws and bounds that clash, and the event."""
+    for number in sorted({n % len(z) for n in numbers})[:_EXAMINED]:
+        label = _label(number, prepared.domain, events)
+        try:
+            prepared.problem.require_feasible(z[number], where=f" at {prepared.domain.event_dim} {label}")
+        except InfeasibleError as clash:
+            raise InputError(f"the given values leave no lawful event: {clash}") from clash
+
+
+def _label(number: int, domain: Domain, events: xr.Dataset) -> object:
+    return events[domain.event_dim].values[number] if domain.event_dim in events.coords else number
 
 
 def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Dataset:
@@ -64,7 +73,7 @@ def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Datas
     known = {name: events[name] for name in _kept(events, domain)}
     realization = ("realization", np.arange(len(fields), dtype=np.int32), {
         "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
-    ds = xr.Dataset(variables, coords={**events[[*domain.names]].coords, "realization": realization})
+    ds = xr.Dataset(variables, coords={**events.coords, "realization": realization})
     return ds.assign(known)
 
 

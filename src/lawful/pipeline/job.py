@@ -78,7 +78,8 @@ class Job:
         """The events that an ensemble is drawn for."""
         if drawing.events is None:
             return self.prepared.test
-        reading = load(drawing.events, self.prepared.domain, drawing.mapping, minimum_events=1)
+        prepared = self.prepared
+        reading = load(drawing.events, prepared.domain, drawing.mapping, minimum_events=1, needed=prepared.given)
         for note in reading.notes:
             self.console.say(f"note: {note}")
         return reading.dataset

@@ -26,6 +26,7 @@ def judge(job: Job) -> dict[str, Any]:
     # The file, not what was in memory when it was written.
     ensemble, events = read_ensemble(job.out / ENSEMBLE, prepared.domain).dataset, job.events(drawing)
     _require_match(ensemble, events, drawing, job)
+    _require_whole(events, drawing, job)
     job.console.say(f"judging {job.out / ENSEMBLE}")
     with job.timed("reporting"):
         about = _about(job, drawing, ensemble)
@@ -52,6 +53,15 @@ def _about(job: Job, drawing: Drawing, ensemble: xr.Dataset) -> dict[str, Any]:
         "seconds": record.seconds,
         "notes": list(prepared.notes),
     }
+
+
+def _require_whole(events: xr.Dataset, drawing: Drawing, job: Job) -> None:
+    absent = [name for name in job.prepared.domain.names if name not in events]
+    if absent:
+        raise InputError(
+            f"{drawing.events}: has no {', '.join(absent)}, so there is nothing to judge the ensemble by; "
+            f"`lawful check {job.out / ENSEMBLE} --domain {job.prepared.domain.name}` judges its laws"
+        )
 
 
 def _require_match(ensemble: xr.Dataset, events: xr.Dataset, drawing: Drawing, job: Job) -> None:
