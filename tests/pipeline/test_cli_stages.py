@@ -72,7 +72,10 @@ def test_given_values_and_context_are_all_that_generating_needs(train, lawful, t
     assert "a, c: not in the file and not needed to generate" in said.err
     made = ensemble(tmp_path / "run")
     assert np.abs(made["a"] + made["b"] + made["c"] - 100).max() < 1e-12
-    assert "other.nc: has no a, c, so there is nothing to judge the ensemble by" in lawful("report", tmp_path / "run").fault
+    assert (
+        "other.nc: has no a, c, so there is nothing to judge the ensemble by"
+        in lawful("report", tmp_path / "run").fault
+    )
 
 
 def test_given_values_that_leave_no_event_are_named_with_their_laws(train, lawful, tmp_path):
