@@ -26,7 +26,9 @@ class Residuals(nn.Module):
 
     def __init__(self, standard: Standard, static: int, states: int, floor: float):
         super().__init__()
-        self.standard, self.count, self.states, self.floor = standard, len(standard.order), states, floor
+        # In a tuple, or the model that it belongs to would have its weights twice.
+        self._of_model = (standard,)
+        self.count, self.states, self.floor = len(standard.order), states, floor
         self.register_buffer("weights", torch.zeros(self.count, static + 2 * self.count))
         self.register_buffer("intercepts", torch.zeros(self.count))
         self.register_buffer("scales", torch.ones(states, self.count))
@@ -34,6 +36,11 @@ class Residuals(nn.Module):
         for i in range(self.count):
             visible[i, : static + 2 * i] = 1.0
         self.register_buffer("visible", visible, persistent=False)
+
+    @property
+    def standard(self) -> Standard:
+        """Standard units of the model."""
+        return self._of_model[0]
 
     @torch.no_grad()
     def fit(self, static: Tensor, w: Tensor, on: Tensor) -> None:

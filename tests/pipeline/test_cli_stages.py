@@ -10,6 +10,7 @@ import xarray as xr
 import yaml
 from small import PARTS, install, parts_data, save
 
+from lawful.core.models import FAMILIES
 from lawful.domains import Law
 
 
@@ -25,6 +26,13 @@ def test_stages_make_what_a_run_makes(train, lawful, once, tmp_path):
     said = lawful("report", tmp_path / "run")
     assert said.code == 0
     assert said.out.splitlines()[1] == str(tmp_path / "run/report.html")
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_every_family_comes_back_from_its_file(train, lawful, tmp_path, model):
+    train("--model", model)
+    assert lawful("generate", tmp_path / "run", "--members", 2).code == 0
+    assert lawful("check", tmp_path / "run/ensemble.nc", "--domain", "parts").code == 0
 
 
 def test_generate_keeps_to_the_run_unless_told(finished, lawful):
