@@ -6,6 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from lawful.core.linear.sliced import SlicedLaws
+
 RANK_TOLERANCE = 16.0
 """A row counts as dependent when, after scaling of rows and columns, less than
 `RANK_TOLERANCE * max(m, n) * eps` of it is left outside the span of the others (eps of the dtype A came in)."""
@@ -86,19 +88,29 @@ def selection(pivots: Tensor, valid: Tensor, m: int) -> Tensor:
     return (chosen & valid.unsqueeze(-1)).double()
 
 
-def dependencies(A: Tensor, pivots: Tensor, valid: Tensor, basis: Tensor, tolerance: float) -> Tensor:
+def _combined(Y: Tensor, A: Tensor) -> Tensor:
+    """`Y A` (P, m, n) for Y (P, m, m), more exact than a product: what is left when rows cancel."""
+    laws = SlicedLaws(A.mT.unsqueeze(-3))
+    return laws.accurate(Y, A.new_zeros(()))[0]
+
+
+def dependencies(A: Tensor, pivots: Tensor, valid: Tensor, basis: Tensor) -> Tensor:
     """Y (P, m, m) with `Y A = 0`: the row of a dependent law says how it follows from pivots; rows of pivots are zero.
 
     Each such row is the only dependency among that law and the pivots, so no part of its support is dependent.
     """
-    m = A.shape[-2]
-    pick = selection(pivots, valid, m)
-    lower = A @ basis.mT
-    square = (pick @ lower).tril() + torch.diag_embed((~valid).double())
-    followed = torch.linalg.solve_triangular(square, lower, upper=False, left=False) @ pick
-    Y = torch.eye(m, dtype=A.dtype, device=A.device) - followed
-    Y = Y.where(Y.abs() > max(_NEGLIGIBLE, tolerance), 0.0)
-    return Y * (1.0 - pick.sum(-2)).unsqueeze(-1)
+    pick = selection(pivots, valid, A.shape[-2])
+    kept = pick.sum(-2)
+    if kept.all():
+        return A.new_zeros(*A.shape[:-1], A.shape[-2])
+    square = (pick @ A @ basis.mT).tril() + torch.diag_embed((~valid).double())
+
+    def following(rows: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(square, rows @ basis.mT, upper=False, left=False) @ pick
+
+    Y = torch.eye(A.shape[-2], dtype=A.dtype, device=A.device) - following(A)
+    Y = Y - following(_combined(Y, A))
+    return Y * (1.0 - kept).unsqueeze(-1)
 
 
 @dataclass(frozen=True)
@@ -138,21 +150,21 @@ class Factor:
         return Factor(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
-def unit_rows(A: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of length one in a balanced column scaling, and the (P, m) lengths that each law was divided by."""
+def law_dependencies(A: Tensor, tolerance: float, first: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pivots, valid, `dependencies` in the laws' own units (`y A = 0`, one at the dependent law), and those units.
+
+    Rank is judged by rows of length one. Multiples are of rows scaled by powers of two, which rounds nothing: they can
+    depend on the last bit of a coefficient.
+    """
     row, column = equilibrate(A)
     scaled = A * row.unsqueeze(-1) * column.unsqueeze(-2)
     length = scaled.norm(dim=-1)
     length = length.where(length > 0, 1.0)
-    return scaled / length.unsqueeze(-1), length / row
-
-
-def law_dependencies(A: Tensor, tolerance: float, first: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pivots, valid, `dependencies` in the laws' own units (`y A = 0`, one at the dependent law), and those units."""
-    scaled, unit = unit_rows(A)
-    pivots, valid, basis = independent_rows(scaled, tolerance, first)
-    Y = dependencies(scaled, pivots, valid, basis, tolerance)
-    return pivots, valid, Y * unit.unsqueeze(-1) / unit.unsqueeze(-2), unit
+    pivots, valid, basis = independent_rows(scaled / length.unsqueeze(-1), tolerance, first)
+    Y = dependencies(scaled, pivots, valid, basis)
+    share = Y.abs() * length.unsqueeze(-2) / length.unsqueeze(-1)
+    Y = Y.where(share > max(_NEGLIGIBLE, tolerance), 0.0)
+    return pivots, valid, Y * row.unsqueeze(-2) / row.unsqueeze(-1), length / row
 
 
 def factorise(A: Tensor, free: Tensor, tolerance: float) -> Factor:
