@@ -14,6 +14,7 @@ from lawful.core.linear.factor import Factor
 from lawful.core.linear.gram import factored, lower_gram
 from lawful.core.linear.gram_metric import EvenLaws, GramMetric
 from lawful.core.linear.metric import WeightedMetric, weighted_metric
+from lawful.core.precision import full_precision
 
 LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
@@ -81,7 +82,8 @@ def batch_metric(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | 
         # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
         work = flat.double() if len(laws.basis) < _LARGE else flat
         ratio = work / laws.typical.to(work.dtype)
-        lower, weak = _factors(laws, ratio)
+        with full_precision(work):
+            lower, weak = _factors(laws, ratio)
         if not weak.any():
             return GramMetric(laws, root, ratio, lower)
     if weak.all():

@@ -13,6 +13,7 @@ from torch import Tensor
 from lawful.core.linear.exact import length_of
 from lawful.core.linear.factor import Factor
 from lawful.core.linear.gram import gram, lower_gram, pair_sums, solved
+from lawful.core.precision import full_precision
 
 
 class EvenLaws:
@@ -70,7 +71,8 @@ class GramMetric:
         return self._moved(self._solved(mixed.to(self._weights.dtype)))
 
     def _moved(self, multipliers: Tensor) -> Tensor:
-        return (multipliers @ self._scaled).mul_(self._weights).double()
+        with full_precision(multipliers):
+            return (multipliers @ self._scaled).mul_(self._weights).double()
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
@@ -88,20 +90,23 @@ class GramMetric:
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
         dtype = gradient.dtype
-        rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
+        with full_precision(gradient):
+            rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
         multipliers = self._solved(rows.to(self._weights.dtype))
         by_b = multipliers.double() @ self._laws.mix if wants_b else None
-        across = multipliers.to(dtype) @ self._unscaled.to(dtype)
+        with full_precision(gradient):
+            across = multipliers.to(dtype) @ self._unscaled.to(dtype)
         return torch.sub(gradient, across, out=across), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
-        if x.dim() == 2 and len(x) == len(self._lower):
-            return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
-        extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
-        x = x.expand(*extra, *self.batch_shape, x.shape[-1])
-        columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
-        return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
+        with full_precision(x):
+            if x.dim() == 2 and len(x) == len(self._lower):
+                return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
+            extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
+            x = x.expand(*extra, *self.batch_shape, x.shape[-1])
+            columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
+            return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
 
     @property
     def _relative(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -48,6 +48,20 @@ class Settings:
     latent: int = 4
     transforms: int = 2
     bins: int = 8
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One optimiser of a model: `loss` names the method that it minimises, from `Batch` to `()`.
+
+    It takes `repeats` steps in a row. `groups` are its parameters with their weight decay and their `pace`, by which
+    the schedule's rate is multiplied. Without `betas` the first moment's decay follows the cycle of the rate.
+    """
+
+    loss: str
+    groups: list[dict[str, Any]]
+    repeats: int = 1
+    betas: tuple[float, float] | None = None
 
 
 class GenerativeModel(Protocol):

@@ -10,6 +10,7 @@ from torch.nn.functional import dropout, silu, softplus
 
 from lawful.core.models.base import Settings
 from lawful.core.models.regression import fit_regression_mixture
+from lawful.core.precision import full_precision
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -53,9 +54,12 @@ class MixtureConditionals(nn.Module):
             hidden = silu(torch.baddbmm(bias[which], hidden, weight[which]))
             hidden = dropout(hidden, self.settings.dropout, self.training)
         out = torch.baddbmm(self.biases[-1][which], hidden, self.weights[-1][which])
-        logits, means, raw = out.chunk(3, -1)
+        logits, means, raw = out.to(inputs.dtype).chunk(3, -1)
+        # The regressions are good to a thousandth and better, which mixed precision of networks must not spoil.
+        with full_precision(inputs):
+            lines = inputs @ self.linear[which]
         floor = math.log(self.settings.floor)
-        return logits.log_softmax(-1), means + inputs @ self.linear[which], floor + softplus(raw - floor)
+        return logits.log_softmax(-1), means + lines, floor + softplus(raw - floor)
 
     def log_prob(self, static: Tensor, dynamic: Tensor, u: Tensor) -> Tensor:
         """Log density `(B, count)` of each coordinate `u` (B, count) given the inputs that those before it make."""

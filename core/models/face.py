@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lawful.core.coordinates import Chart
-from lawful.core.models.base import Batch, Settings
+from lawful.core.models.base import Batch, Settings, Turn
 from lawful.core.models.standard import Standard
 
 
@@ -57,6 +57,10 @@ class FaceModel(nn.Module):
             {"params": matrices, "weight_decay": decay, "pace": 1.0},
             {"params": rest, "weight_decay": 0.0, "pace": 1.0},
         ]
+
+    def turns(self, decay: float) -> list[Turn]:
+        """The optimisers that take turns in every step of a training: one, but for models that play a game."""
+        return [Turn("loss", self.parameter_groups(decay))]
 
     @torch.no_grad()
     def initialise(self, events: Batch, train: Tensor) -> None:

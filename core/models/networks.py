@@ -28,7 +28,7 @@ class ResidualNetwork(nn.Module):
         h = self.first(x)
         for block in self.blocks:
             h = h + block(h)
-        return self.last(silu(h))
+        return self.last(silu(h)).to(x.dtype)
 
 
 def fourier_features(t: Tensor, count: int = 8) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lawful.core.models.regression import fit_regression_mixture
 from lawful.core.models.standard import Standard
+from lawful.core.precision import full_precision
 
 _PRIOR_EVENTS = 20.0
 
@@ -61,7 +62,8 @@ class Residuals(nn.Module):
 
     def forward(self, static: Tensor, w: Tensor, on: Tensor) -> Tensor:
         """Residuals `(B, d)` float32, zero where not `on` (B, d)."""
-        explained = self._inputs(static, w, on) @ self.weights.T + self.intercepts
+        with full_precision(self.weights):
+            explained = self._inputs(static, w, on) @ self.weights.T + self.intercepts
         return (self.standard.targets(w, on) - explained) / self.scales[self._state(static)] * on
 
     def log_det(self, static: Tensor, on: Tensor) -> Tensor:

@@ -72,3 +72,13 @@ def sample_events(
             raise InfeasibleEventsError(todo.tolist())
         progress(min(chunk, len(context) - start))
     return Sampled(z, redrawn)
+
+
+def law_residual(
+    model: GenerativeModel, chart: Chart, context: Tensor, given: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    """The largest misfit of a law, in ulps, over lawful draws, and the share of draws that are not lawful."""
+    ids, w = model.sample(context, given, generator)
+    decoded = chart.decode(w, ids, given)
+    ulps = chart.problem.system.ulps(decoded.z[decoded.lawful])
+    return ulps.max().item() if ulps.numel() else 0.0, 1.0 - decoded.lawful.double().mean().item()

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lawful.core.models.base import Batch
 from lawful.core.models.face import FaceModel
+from lawful.core.models.sampling import law_residual
+from lawful.core.training.launch import launched
+from lawful.core.training.schedule import Fitted, Progress, Schedule
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from lawful.core.training.state import Training
+
+_DRAWS = 256
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Steps of AdamW with a one-cycle rate; the average of weights that is best on the validation events is kept."""
+class Keeper(Protocol):
+    """Keeps what a training has become so far, so that it can go on after the process was ended."""
 
-    steps: int = 1500
-    batch_size: int = 512
-    rate: float = 2e-3
-    weight_decay: float = 0.1
-    check_every: int = 100
-    averaging: float = 0.995
-    clip: float = 5.0
+    def wanted(self) -> bool:
+        """Whether to keep it now, between checks."""
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Keep the `state` of a `Training`: tensors, numbers, text, lists and dictionaries."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """After a check: steps done, training loss of the last batch, validation loss of the averaged weights."""
+class NoKeeper:
+    """Keeps nothing."""
 
-    step: int
-    loss: float
-    validation: float
+    def wanted(self) -> bool:
+        """Never."""
+        return False
 
-
-@dataclass(frozen=True)
-class Fitted:
-    """Best validation loss, the step it was reached at, and all checks."""
-
-    validation: float
-    step: int
-    history: tuple[Progress, ...]
+    def keep(self, state: dict[str, Any]) -> None:
+        """Nothing."""
 
 
 def fit(
@@ -51,60 +50,71 @@ def fit(
     schedule: Schedule,
     generator: torch.Generator,
     report: Callable[[Progress], None] = lambda progress: None,
+    *,
+    fabric: Fabric | None = None,
+    keeper: Keeper | None = None,
+    state: dict[str, Any] | None = None,
 ) -> Fitted:
     """Train `model` in place on `views`: the same events with different random spreading of steps and context.
 
-    `validation` (N,) marks the events that judge and are not trained on. Leaves the weights with the least validation
-    loss, averaged over steps (Polyak & Juditsky 1992).
+    `validation` (N,) marks the events that judge and are not trained on. Leaves the averaged weights with the least
+    validation loss, on the device of `fabric` (see `launched`; None for the CPU). Going on from a `state` that was
+    kept gives the weights of a training that was not interrupted; on a CPU, bit for bit.
+
+    Each process of several draws the same batches and takes its share of the rows, so that they train as one would.
     """
+    if fabric is None:
+        with launched() as fabric:
+            return fit(model, views, validation, schedule, generator, report, fabric=fabric, keeper=keeper, state=state)
+    # Here, because Fabric is slow to import.
+    from lawful.core.training.state import Training
+
     train = (~validation).nonzero()[:, 0]
     judged = views[0][validation.nonzero()[:, 0]] if validation.any() else views[0]
-    model.initialise(views[0], train)
-    average = copy.deepcopy(model).eval()
-    optimizer, rate = _optimizer(model, schedule)
-    best, best_loss, best_step, history = copy.deepcopy(average.state_dict()), torch.inf, 0, []
-    for step in range(1, schedule.steps + 1):
-        view = views[int(torch.randint(len(views), (1,), generator=generator))]
-        rows = train[torch.randint(len(train), (schedule.batch_size,), generator=generator)]
-        loss = _step(model, view[rows], optimizer, schedule.clip)
-        rate.step()
-        _update_average(average, model, min(schedule.averaging, step / (step + 20)))
-        if step % schedule.check_every == 0 or step == schedule.steps:
-            history.append(Progress(step, loss, _evaluate(average, judged)))
-            report(history[-1])
-            if history[-1].validation < best_loss:
-                best, best_loss, best_step = copy.deepcopy(average.state_dict()), history[-1].validation, step
-    model.load_state_dict(best)
+    if state is None:
+        model.initialise(views[0], train)
+    training, keeper = Training(model, schedule, generator, fabric), keeper or NoKeeper()
+    if state is not None:
+        training.load_state_dict(state)
+    _own_noise(fabric)
+    while training.step < schedule.steps:
+        losses = [_take_turn(training, number, views, train) for number in range(len(training.turns))]
+        training.advance()
+        checked = training.step % schedule.check_every == 0 or training.step == schedule.steps
+        if checked:
+            training.record(_check(training, losses[0], judged))
+            report(training.history[-1])
+        if checked or keeper.wanted():
+            keeper.keep(training.state_dict())
+    model.load_state_dict(training.best)
     model.eval()
-    return Fitted(best_loss, best_step, tuple(history))
+    return training.fitted
 
 
-def _optimizer(
-    model: FaceModel, schedule: Schedule
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    groups = model.parameter_groups(schedule.weight_decay)
-    rates = [schedule.rate * group.pop("pace") for group in groups]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.rate)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=schedule.steps + 1, pct_start=0.05)
-    return optimizer, cycle
+def _take_turn(training: Training, number: int, views: Sequence[Batch], train: Tensor) -> float:
+    """The steps in a row of one optimiser, each on a batch of its own; the last loss."""
+    loss = torch.nan
+    for _ in range(training.turns[number].repeats):
+        loss = training.take(number, _batch(training, views, train))
+    return loss
 
 
-def _step(model: FaceModel, batch: Batch, optimizer: torch.optim.Optimizer, clip: float) -> float:
-    model.train()
-    loss = model.loss(batch)
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
-    return loss.item()
+def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
+    generator, fabric = training.generator, training.fabric
+    view = views[int(torch.randint(len(views), (1,), generator=generator))]
+    rows = train[torch.randint(len(train), (training.schedule.batch_size,), generator=generator)]
+    return view[rows[fabric.global_rank :: fabric.world_size]]
 
 
 @torch.no_grad()
-def _evaluate(model: FaceModel, batch: Batch) -> float:
-    return model.loss(batch).item()
+def _check(training: Training, loss: float, judged: Batch) -> Progress:
+    """How good the averaged weights are on events that are not trained on, always by the same random numbers."""
+    average, some = training.average, judged[torch.arange(min(_DRAWS, len(judged)))]
+    ulps, unlawful = law_residual(average, average.chart, some.context, some.z, torch.Generator().manual_seed(0))
+    return Progress(training.step, loss, average.loss(judged).item(), ulps, unlawful)
 
 
-@torch.no_grad()
-def _update_average(average: nn.Module, model: nn.Module, keep: float) -> None:
-    for mean, current in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(current, 1 - keep)
+def _own_noise(fabric: Fabric) -> None:
+    """Other noise in each process, or their shares of a batch would have dropout and the like in common."""
+    if fabric.global_rank:
+        torch.manual_seed(int(torch.randint(2**31, ())) + fabric.global_rank)

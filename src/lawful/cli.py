@@ -76,6 +76,12 @@ Folds = Annotated[
     typer.Option("--folds", metavar="K", help="How many of the 5 folds to train and judge; 5 for published figures."),
 ]
 Dtype = Annotated[str, typer.Option("--dtype", metavar="float64|float32", help="Numbers of the stored ensemble.")]
+Mixed = Annotated[
+    bool, typer.Option("--mixed", help="Mixed precision: networks are trained in bfloat16; laws never are.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a training in DIR that was cut off, from its last checkpoint.")
+]
 Fast = Annotated[bool, typer.Option("--fast", help="A smoke run of less than a minute, marked as such in its report.")]
 
 
@@ -100,8 +106,10 @@ def run(
     model: Model = "autoregressive",
     seed: Seed = 0,
     device: Device = "auto",
+    mixed: Mixed = False,
     folds: Folds = 1,
     dtype: Dtype = "float64",
+    resume: Resume = False,
     fast: Fast = False,
 ) -> None:
     """Train a generator, make a lawful ensemble, and report on it.
@@ -109,7 +117,8 @@ def run(
     Events are split by whole blocks that belong together (weeks, studies). A fifth is held out of training; the
     ensemble is made for these events, and judged against them.
 
-    A finished training in DIR of the same data, laws and settings is used again; one that was cut off starts over.
+    A finished training in DIR of the same data, laws and settings is used again; one that was cut off starts over,
+    or goes on with --resume.
 
     \b
     Writes into DIR:
@@ -126,9 +135,10 @@ def run(
 
     settings = pipeline.RunSettings.checked(
         domain=domain, out=out or _default_out(domain), data=data, mapping=_mapping(map_), members=members,
-        given=_names(given), model=model, seed=seed, device=device, folds=folds, dtype=dtype, fast=fast,
+        given=_names(given), model=model, seed=seed, device=device, mixed=mixed, folds=folds, dtype=dtype,
+        fast=fast,
     )  # fmt: skip
-    outcome = pipeline.run(settings, Console())
+    outcome = pipeline.run(settings, Console(), resume=resume)
     typer.echo(outcome.report["verdict"])
     if outcome.over_folds:
         typer.echo(as_text(outcome.over_folds))
@@ -141,6 +151,7 @@ def run(
     epilog=f"""\b
 Examples:
   lawful train surface-balance --out year
+  lawful train surface-balance --out year --resume
   lawful generate year --members 100
   lawful report year
 
@@ -155,20 +166,28 @@ def train(
     model: Model = "autoregressive",
     seed: Seed = 0,
     device: Device = "auto",
+    mixed: Mixed = False,
+    resume: Resume = False,
     fast: Fast = False,
 ) -> None:
     """Train only; `lawful generate` and `lawful report` go on from there.
 
-    Writes DIR/model/ and DIR/run.yaml. A finished training of the same data, laws and settings is used again.
+    Writes DIR/model/ and DIR/run.yaml. A finished training of the same data, laws and settings is used again. One
+    that was killed goes on with --resume and ends with the weights that it would have had.
+
+    Several processes: torchrun --nproc-per-node 2 -m lawful train DOMAIN
     """
     from lawful import pipeline
+    from lawful.core.training import is_main_process
     from lawful.pipeline.progress import Console
 
     settings = pipeline.RunSettings.checked(
         domain=domain, out=out or _default_out(domain), data=data, mapping=_mapping(map_), given=_names(given),
-        model=model, seed=seed, device=device, fast=fast,
+        model=model, seed=seed, device=device, mixed=mixed, fast=fast,
     )  # fmt: skip
-    typer.echo(pipeline.stage_train(settings, Console()))
+    folder = pipeline.stage_train(settings, Console(), resume=resume)
+    if is_main_process():
+        typer.echo(folder)
 
 
 @app.command(

@@ -1,6 +1,7 @@
 """The contract of a domain, in one line of a package's tests: `check_domain(DOMAIN)`."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lawful.data_recipes import read, sample_path
 from lawful.domains import Domain, InputError
@@ -9,7 +10,7 @@ from lawful.pipeline.data import prepare
 from lawful.pipeline.generate import generate
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import RunSettings
-from lawful.pipeline.train import train
+from lawful.pipeline.train import train_or_reuse
 from lawful.reports.validity import validity
 
 __all__ = ["check_declaration", "check_domain"]
@@ -33,7 +34,8 @@ def check_domain(domain: Domain, data: str | Path | None = None, *, members: int
 def _check_run(domain: Domain, path: Path, members: int) -> None:
     settings = RunSettings(domain=domain.name, out=Path("unused"), data=path, fast=True, members=members)
     prepared = prepare(settings, 0, domain)
-    model, _ = train(settings, prepared, 0, Console())
+    with TemporaryDirectory() as folder:
+        model, _ = train_or_reuse(settings, prepared, 0, Path(folder), Console())
     ensemble = generate(settings.drawing, prepared, prepared.test, model, Console())
     judged = validity(ensemble, prepared.domain)
     if not judged["holds"]:

@@ -1,12 +1,18 @@
 """The command line on small domains: quick trainings, files of data, and one finished run to start from."""
 
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from small import budget_data, install, parts_data, save
 
 from lawful.cli import main
+
+ENDLESS = "import small; small.install(setattr, steps=10**7); from lawful.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -83,5 +89,23 @@ def train(lawful, files, tmp_path):
 
     def command(*options, out="run"):
         return lawful("train", "parts", "--data", files / "parts.nc", "--out", tmp_path / out, "--fast", *options)
+
+    return command
+
+
+@pytest.fixture
+def ended_by(files):
+    """Start an endless training in a folder, end it by a signal when it is on its way; exit code and what it said."""
+
+    def command(number, out):
+        arguments = ["train", "parts", "--data", str(files / "parts.nc"), "--out", str(out), "--seed", "1"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, *arguments], cwd=Path(__file__).parent, stderr=subprocess.PIPE, text=True
+        )
+        while not (out / "model/training.json").exists() and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        return process.wait(), process.communicate()[1]
 
     return command

@@ -3,8 +3,8 @@
 import pytest
 
 COMMANDS = {
-    "run": "--out --data --map --members --given --model --seed --device --folds --dtype --fast",
-    "train": "--out --data --map --given --model --seed --device --fast",
+    "run": "--out --data --map --members --given --model --seed --device --mixed --folds --dtype --resume --fast",
+    "train": "--out --data --map --given --model --seed --device --mixed --resume --fast",
     "generate": "--data --map --members --seed --dtype",
     "report": "",
     "check": "--domain --map --tol --step --json --html",

@@ -25,8 +25,9 @@ def make(train, lawful, tmp_path):
 def test_every_file_of_a_run(once):
     found = {str(path.relative_to(once)) for path in once.rglob("*") if path.is_file()}
     named = {name for name in found if not name.startswith("figures/")}
-    expected = "ensemble.nc report.html report.json run.yaml model/model.json model/model.safetensors"
-    assert named == set(expected.split())
+    expected = "ensemble.nc report.html report.json run.yaml"
+    model = {"model/model.json", "model/model.safetensors", "model/training.csv"}
+    assert named == {*expected.split(), *model}
     assert any(name.endswith(".png") for name in found)
 
 
@@ -40,8 +41,8 @@ def test_run_yaml_has_all_that_a_run_depends_on(once, files):
     assert record["commands"][0].startswith("lawful run parts --out ")
     assert record["settings"] == {
         "domain": "parts", "out": str(once), "data": str(files / "parts.nc"), "mapping": {}, "members": 3,
-        "given": [], "model": "autoregressive", "seed": 0, "device": "auto", "folds": 1, "dtype": "float64",
-        "fast": True,
+        "given": [], "model": "autoregressive", "seed": 0, "device": "auto", "mixed": False, "folds": 1,
+        "dtype": "float64", "fast": True,
     }  # fmt: skip
     assert {"schedule", "network", "views", "day_shift", "device", "seconds"} <= set(record["training"])
     assert len(record["data_sha256"]) == len(record["law_hash"]) == 64

@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from lawful.core.models import BaggedModel
+from lawful.core.training import is_main_process
 from lawful.data_recipes import ensure_writable, write_ensemble
 from lawful.data_recipes.machine import memory
 from lawful.domains import InputError
@@ -34,7 +35,8 @@ class Job:
     def update(self, **changes: Any) -> None:
         """Change the record and write run.yaml."""
         self.record = self.record.model_copy(update=changes)
-        self.record.write(self.out)
+        if is_main_process():
+            self.record.write(self.out)
 
     def record_command(self, command: str) -> None:
         """Remember a command, in place of the last of its kind; run.yaml is written with the stage that it starts."""
@@ -49,10 +51,11 @@ class Job:
         yield
         self.record = self.record.model_copy(update={"seconds": {**self.record.seconds, stage: _since(began)}})
 
-    def train(self) -> BaggedModel:
-        """A trained model, of this command or of a finished one before."""
-        record = self.record
-        model, training = train_or_reuse(record.settings, self.prepared, record.fold, self.out / MODEL, self.console)
+    def train(self, *, resume: bool = False) -> BaggedModel:
+        """A trained model, of this command or of a finished one before; `resume` goes on with one that was cut off."""
+        model, training = train_or_reuse(
+            self.record.settings, self.prepared, self.record.fold, self.out / MODEL, self.console, resume=resume
+        )
         self.update(training=training, seconds={"training": training["seconds"]})
         return model
 

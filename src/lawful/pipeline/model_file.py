@@ -16,17 +16,30 @@ from lawful.domains import InputError
 from lawful.reports.files import write_atomically
 
 FORMAT = 2
+CHECKPOINT, LOG = "checkpoint.safetensors", "training.csv"
 _WEIGHTS, _DESCRIPTION, _MARKER = "model.safetensors", "model.json", "training.json"
 
 
-def mark_started(folder: Path) -> bool:
-    """Note that a training begins; True when an earlier one was cut off here."""
+def was_cut_off(folder: Path) -> bool:
+    """Whether a training began here and did not end."""
+    return (folder / _MARKER).exists()
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a training that began here can go on."""
+    return (folder / CHECKPOINT).exists()
+
+
+def mark_started(folder: Path, *, over: bool) -> None:
+    """Note that a training begins or, when not `over` again, goes on from its checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
-    interrupted = (folder / _MARKER).exists()
     # A model of other settings must not be taken for the one that is being made.
     (folder / _DESCRIPTION).unlink(missing_ok=True)
     (folder / _MARKER).touch()
-    return interrupted
+    # What a killed process did not finish writing.
+    leftovers = list(folder.glob(f".{CHECKPOINT}.*"))
+    for path in [*leftovers, *([folder / CHECKPOINT, folder / LOG] if over else [])]:
+        path.unlink(missing_ok=True)
 
 
 def save_model(folder: Path, model: BaggedModel, facts: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +54,8 @@ def save_model(folder: Path, model: BaggedModel, facts: dict[str, Any]) -> dict[
     }
     write_atomically(folder / _WEIGHTS, content)
     write_atomically(folder / _DESCRIPTION, json.dumps(description, indent=1).encode())
-    (folder / _MARKER).unlink(missing_ok=True)
+    for name in (_MARKER, CHECKPOINT):
+        (folder / name).unlink(missing_ok=True)
     return description
 
 
@@ -74,7 +88,7 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> BaggedM
     """
     description = describe(folder)
     if description is None:
-        cut = "the training was cut off" if (folder / _MARKER).exists() else "no finished model here"
+        cut = "the training was cut off" if was_cut_off(folder) else "no finished model here"
         raise InputError(f"{folder}: {cut}; run `lawful train` or `lawful run` again")
     others = changed(description, facts)
     if others:

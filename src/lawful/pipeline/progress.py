@@ -9,6 +9,8 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from lawful.core.training import is_main_process
+
 
 class Bar(Protocol):
     """A bar that can be moved."""
@@ -25,7 +27,10 @@ class Console:
 
     def __init__(self) -> None:
         # Bars and colours are for a terminal alone, also where FORCE_COLOR is set: its logs are read later.
-        self._console = RichConsole(stderr=True, highlight=False, force_terminal=sys.stderr.isatty())
+        # Of several processes that train together, one speaks.
+        self._console = RichConsole(
+            stderr=True, highlight=False, force_terminal=sys.stderr.isatty(), quiet=not is_main_process()
+        )
 
     def say(self, text: str) -> None:
         """One line, unwrapped."""

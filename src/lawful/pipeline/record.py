@@ -12,7 +12,7 @@ from lawful.domains import Domain, InputError, get_domain, is_domain_file, load_
 from lawful.pipeline.settings import FOLDS, Checked, Drawing, RunSettings, first_fault
 from lawful.reports.files import write_atomically
 
-_PACKAGES = ("lawful", "torch", "numpy", "scipy", "xarray", "netCDF4", "h5py", "scikit-learn")
+_PACKAGES = ("lawful", "torch", "lightning-fabric", "numpy", "scipy", "xarray", "netCDF4", "h5py", "scikit-learn")
 RECORD, DOMAIN = "run.yaml", "domain.yaml"
 
 

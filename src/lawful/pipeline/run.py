@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lawful.core.training import process_count
 from lawful.data_recipes import ensure_writable
 from lawful.domains import InputError
 from lawful.pipeline.folds import over_folds, save_over_folds
@@ -27,9 +28,14 @@ class Outcome:
         return bool(self.report["validity"]["ensemble"]["holds"] and (self.over_folds or {}).get("all_hold", True))
 
 
-def run(settings: RunSettings, console: Console) -> Outcome:
-    """Train, generate and report; with several folds, each of them, and their means."""
-    reports = [_run_fold(settings, fold, console) for fold in range(settings.folds)]
+def run(settings: RunSettings, console: Console, *, resume: bool = False) -> Outcome:
+    """Train, generate and report; with several folds, each of them, and their means.
+
+    With `resume` a training that was cut off goes on from its checkpoint.
+    """
+    if process_count() > 1:
+        raise InputError("run: only `lawful train` takes several processes; `lawful run` then uses what it trained")
+    reports = [_run_fold(settings, fold, console, resume) for fold in range(settings.folds)]
     if len(reports) == 1:
         return Outcome(settings.out, reports[0])
     means = {"command": settings.command(), **over_folds(reports)}
@@ -37,16 +43,16 @@ def run(settings: RunSettings, console: Console) -> Outcome:
     return Outcome(settings.out, reports[0], means)
 
 
-def _run_fold(settings: RunSettings, fold: int, console: Console) -> dict[str, Any]:
+def _run_fold(settings: RunSettings, fold: int, console: Console, resume: bool) -> dict[str, Any]:
     out = settings.out / "folds" / str(fold) if fold else settings.out
     job = new_job(settings, fold, out, "run", console)
-    job.draw(job.train(), settings.drawing)
+    job.draw(job.train(resume=resume), settings.drawing)
     return judge(job)
 
 
-def stage_train(settings: RunSettings, console: Console) -> Path:
-    """Train only; leaves the model and run.yaml."""
-    new_job(settings, 0, settings.out, "train", console).train()
+def stage_train(settings: RunSettings, console: Console, *, resume: bool = False) -> Path:
+    """Train only; leaves the model and run.yaml. With `resume` a training that was cut off goes on."""
+    new_job(settings, 0, settings.out, "train", console).train(resume=resume)
     return settings.out / MODEL
 
 

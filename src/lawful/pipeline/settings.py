@@ -73,6 +73,7 @@ class RunSettings(Checked):
     model: str = MODELS[0]
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    mixed: bool = False
     folds: int = Field(default=1, ge=1, le=FOLDS)
     dtype: Dtype = "float64"
     fast: bool = False

@@ -1,53 +1,89 @@
 """The training stage: from prepared data to a model file, or the finished one that is already there."""
 
-import time
+from __future__ import annotations
+
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lawful import __version__
 from lawful.core.coordinates import Chart
 from lawful.core.models import BaggedModel, Batch
-from lawful.core.training import Fitted, fit
+from lawful.core.training import Fitted, fit, launched
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
-from lawful.pipeline.model_file import changed, describe, load_model, mark_started, save_model
+from lawful.pipeline.keeping import Kept, found_in
+from lawful.pipeline.model_file import (
+    changed,
+    describe,
+    has_checkpoint,
+    load_model,
+    mark_started,
+    save_model,
+    was_cut_off,
+)
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import RunSettings
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def train_or_reuse(
-    settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console
+    settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console, *, resume: bool = False
 ) -> tuple[BaggedModel, dict[str, Any]]:
-    """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is."""
+    """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is.
+
+    With `resume` a training that was cut off there goes on from its checkpoint. Of several processes that `torchrun`
+    started, the first writes.
+    """
     facts = training_facts(settings, prepared, fold)
     description = _described(folder, console)
     if description and not changed(description, facts):
         console.say(f"reusing the finished training in {folder}")
         return load_model(folder, prepared.problem, facts), description
-    _say_why(description, facts, mark_started(folder), folder, console)
-    began = time.perf_counter()
-    model, outcome = train(settings, prepared, fold, console)
-    seconds = round(time.perf_counter() - began, 2)
-    return model, save_model(folder, model, {**facts, **outcome, "seconds": seconds})
+    kept = found_in(folder, facts, console) if resume else None
+    _say_why(description, facts, kept, resume, folder, console)
+    with launched(settings.torch_device().type, mixed=settings.mixed) as fabric:
+        # All have looked before the first one writes.
+        fabric.barrier()
+        if fabric.is_global_zero:
+            mark_started(folder, over=kept is None)
+        kept = kept or Kept(folder, facts, console)
+        model, outcome = train(settings, prepared, fold, fabric, kept)
+        outcome = {**facts, **outcome, "seconds": round(kept.seconds, 2)}
+        return model, save_model(folder, model, outcome) if fabric.is_global_zero else outcome
 
 
 def _say_why(
-    description: dict[str, Any] | None, facts: dict[str, Any], interrupted: bool, folder: Path, console: Console
+    description: dict[str, Any] | None,
+    facts: dict[str, Any],
+    kept: Kept | None,
+    resume: bool,
+    folder: Path,
+    console: Console,
 ) -> None:
-    if description:
+    if kept:
+        console.say(f"going on with the training in {folder} from {kept.where}")
+    elif description:
         others = ", ".join(changed(description, facts))
         console.say(f"the model in {folder} was trained with other {others}; starting over")
-    elif interrupted:
-        console.say(f"an earlier training in {folder} was cut off; starting over")
+    elif was_cut_off(folder):
+        hint = "; --resume would go on from its last checkpoint" if has_checkpoint(folder) else ""
+        console.say(f"an earlier training in {folder} was cut off; starting over{hint}")
+    elif resume:
+        console.say(f"there is no training in {folder} to go on with; starting")
 
 
-def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console) -> tuple[BaggedModel, dict[str, Any]]:
-    """Fit the chart and the model; the numbers say how the training went."""
+def train(
+    settings: RunSettings, prepared: Prepared, fold: int, fabric: Fabric, kept: Kept
+) -> tuple[BaggedModel, dict[str, Any]]:
+    """Fit the chart and the model, as far as that was not `kept` before; the numbers say how the training went."""
     domain, ds = prepared.domain, prepared.train
     rng = np.random.default_rng([settings.seed, fold])
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -56,15 +92,19 @@ def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console
     contexts = prepared_data.shifted_contexts(ds, domain, rng)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z) for context in contexts]
     torch.manual_seed(int(rng.integers(2**31)))
-    model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
-    fitted = [
-        _fit_member(number, member, views, prepared, settings, rng, generator, console)
-        for number, member in enumerate(model.members, 1)
-    ]
+    model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network)
+    # Each member has validation blocks of its own.
+    masks = [prepared_data.validation_mask(ds, domain, rng) for _ in model.members]
+    with kept.ending_well():
+        fitted = [
+            _fit_member(number, member, views, mask, settings, generator, fabric, kept)
+            for number, (member, mask) in enumerate(zip(model.members, masks, strict=True))
+        ]
     facts = {
         "validation_loss": [f.validation for f in fitted],
         "best_step": [f.step for f in fitted],
         "states": len(chart.states.table),
+        "processes": fabric.world_size,
     }
     return model.cpu(), facts
 
@@ -73,22 +113,27 @@ def _fit_member(
     number: int,
     member: Any,
     views: list[Batch],
-    prepared: Prepared,
+    validation: Tensor,
     settings: RunSettings,
-    rng: np.random.Generator,
     generator: torch.Generator,
-    console: Console,
+    fabric: Fabric,
+    kept: Kept,
 ) -> Fitted:
-    """Train one member of the mixture, with validation blocks of its own."""
-    validation = prepared_data.validation_mask(prepared.train, prepared.domain, rng)
-    title = f"training on {len(validation)} events, network {number} of {settings.network.networks}"
-    with console.progress(title, settings.schedule.steps) as bar:
+    """Train one member of the mixture, unless it was finished before."""
+    if number < len(kept.finished):
+        return kept.outcome(number, member)
+    title = f"training on {len(validation)} events, network {number + 1} of {settings.network.networks}"
+    with kept.console.progress(title, settings.schedule.steps) as bar:
         fitted = fit(
             member, views, validation, settings.schedule, generator,
-            report=lambda p: bar.to(p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}"),
+            report=lambda p: bar.to(
+                p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}, laws within {p.ulps:.2g} ulps"
+            ),
+            fabric=fabric, keeper=kept, state=kept.state,
         )  # fmt: skip
     if not np.isfinite(fitted.validation):
         raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
+    kept.finish(member, fitted)
     return fitted
 
 
@@ -123,6 +168,7 @@ def _how_trained(settings: RunSettings) -> dict[str, Any]:
         "views": prepared_data.VIEWS,
         "day_shift": prepared_data.DAY_SHIFT,
         "device": settings.torch_device().type,
+        "mixed": settings.mixed,
         "made_with": f"lawful {__version__}",
     }
 
