@@ -9,7 +9,7 @@ import xarray as xr
 from lawful import __version__
 from lawful.core.models import BaggedModel, InfeasibleEventsError, sample_events
 from lawful.core.polyhedra import InfeasibleError
-from lawful.data_recipes.cf import CONVENTIONS, variable_attributes
+from lawful.data_recipes.cf import CONVENTIONS, equations, variable_attributes
 from lawful.domains import Domain, InputError
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
@@ -89,7 +89,7 @@ def attributes(settings: RunSettings, drawing: Drawing, prepared: Prepared, weig
         "comment": domain.note,
         "lawful_version": __version__,
         "lawful_domain": domain.name,
-        "lawful_laws": "; ".join(law.equation for law in domain.laws),
+        "lawful_laws": equations(domain),
         "lawful_law_hash": domain.law_hash(),
         "lawful_model": settings.model,
         "lawful_model_sha256": weights,
