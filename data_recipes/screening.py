@@ -30,7 +30,7 @@ def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Da
 def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
     """Which events lack a value; of context for each step of a window, one of its values."""
     there = present(values.transpose(domain.event_dim, ...).to_numpy())
-    return ~there.reshape(len(there), -1).all(axis=1)
+    return np.asarray(~there.reshape(len(there), -1).all(axis=1))
 
 
 def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:

@@ -92,7 +92,7 @@ def daily(weather: pd.DataFrame, fluxes: pd.DataFrame, water: pd.DataFrame, thic
     stage = np.where(sown > 0, 1 + np.digitize(sown, [EMERGENCE, MAXIMUM, SENESCENCE], right=True), 0)
     days = days.assign(storage=storage, crop_stage=stage.astype(np.float64), days_after_planting=sown)
     days.index = pd.DatetimeIndex(weather["Date"].to_numpy()[: len(fluxes)])
-    return days[(layers > 0).all(axis=1) & (days.index >= SPIN_UP)]
+    return days[(layers > 0).all(axis=1) & np.asarray(days.index >= pd.Timestamp(SPIN_UP))]
 
 
 def _attributes(name: str) -> dict[str, str]:

@@ -51,7 +51,9 @@ def _starts(ds: xr.Dataset, dim: str, domain: Domain, lead: int, notes: list[str
     if dim in ds.coords and holds_times(ds[dim]) and len(starts):
         gaps = np.diff(days(ds[dim]))
         if abs(np.median(gaps) - domain.step_days) > _SAME:
-            raise InputError(f"steps along {dim!r} are {np.median(gaps):g} days long; step_days is {domain.step_days:g}")
+            raise InputError(
+                f"steps along {dim!r} are {np.median(gaps):g} days long; step_days is {domain.step_days:g}"
+            )
         odd = np.abs(gaps - domain.step_days) > _SAME
         whole = np.array([not odd[start - lead : start + steps - 1].any() for start in starts])
         if not whole.all():

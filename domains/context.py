@@ -46,7 +46,9 @@ def step_features(ds: xr.Dataset, domain: Domain, day_shift: np.ndarray | float 
     found = []
     for step in range(len(domain.dimensions[str(domain.window)])):
         at_step = _at_step(ds, domain, step)
-        whole = domain.model_copy(update={"context": tuple(c.model_copy(update={"over": None}) for c in domain.context)})
+        whole = domain.model_copy(
+            update={"context": tuple(c.model_copy(update={"over": None}) for c in domain.context)}
+        )
         found.append(context_features(at_step, whole, day_shift)[0])
     return np.stack(found, axis=1)
 

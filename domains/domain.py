@@ -64,6 +64,17 @@ class Domain(Declaration):
                 return variable
         raise InputError(f"domain {self.name!r} has no variable {name!r}; it has {', '.join(self.names)}")
 
+    def expanded(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Variables by their names, where an array stands for all its components; InputError for others."""
+        arrays: dict[str, list[str]] = {}
+        for name in self.names:
+            place = component(name)
+            arrays.setdefault(place[0] if place else name, []).append(name)
+        for name in names:
+            if name not in arrays and name not in self.names:
+                raise InputError(f"domain {self.name!r} has no variable {name!r}; it has {', '.join(arrays)}")
+        return tuple(single for name in names for single in arrays.get(name, [name]))
+
     @property
     def equalities(self) -> tuple[Law, ...]:
         """Laws written with `=`."""

@@ -1,5 +1,6 @@
 """The generating stage: a lawful ensemble for the events of a data set, as an xarray Dataset."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 import xarray as xr
 
 from lawful import __version__
-from lawful.core.models import BaggedModel, InfeasibleEventsError, sample_events
+from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sampled, sample_events
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, equations, variable_attributes
 from lawful.domains import Domain, InputError
@@ -18,25 +19,19 @@ from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
 
 
-def generate(
-    drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: BaggedModel, console: Console
-) -> xr.Dataset:
+def generate(drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: Model, console: Console) -> xr.Dataset:
     """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the drawing.
 
     Raises:
         InputError: the given values leave no lawful event; the message names the clash.
     """
     domain = prepared.domain
-    z, context = prepared_data.values(events, domain), prepared_data.context(events, domain)
+    z = prepared_data.values(events, domain)
     require_given_lawful(prepared.problem, events, domain)
-    generator = torch.Generator().manual_seed(drawing.seed + 1)
     members, count = drawing.members, len(z)
     with console.progress(f"generating {members} x {count} events", members * count) as bar:
         try:
-            sampled = sample_events(
-                model, model.chart, context.repeat(members, 1), z.repeat(members, 1), generator,
-                dtype=getattr(torch, drawing.dtype), progress=bar.advance,
-            )  # fmt: skip
+            sampled = _sampled(model, events, prepared, drawing, bar.advance)
         except InfeasibleEventsError as error:
             raise _explained(error, prepared, events, z) from error
     if sampled.redrawn:
@@ -45,6 +40,22 @@ def generate(
     fields = sampled.z.reshape(members, count, -1).numpy()
     whole = join(_dataset(domain, events, fields), domain)
     return with_parameters(whole, domain).assign_attrs(lawful_redrawn=sampled.redrawn)
+
+
+def _sampled(
+    model: Model, events: xr.Dataset, prepared: Prepared, drawing: Drawing, progress: Callable[[int], None]
+) -> Sampled:
+    """All realizations of the events, one realization after another."""
+    domain, members = prepared.domain, drawing.members
+    generator = torch.Generator().manual_seed(drawing.seed + 1)
+    # What is not given must not be known to the model.
+    given = torch.where(prepared.problem.given, prepared_data.values(events, domain), 0.0).repeat(members, 1)
+    dtype = getattr(torch, drawing.dtype)
+    if isinstance(model, BaggedModel):
+        context = prepared_data.context(events, domain).repeat(members, 1)
+        return sample_events(model, model.chart, context, given, generator, dtype=dtype, progress=progress)
+    context = prepared_data.step_context(events, domain).repeat(members, 1, 1)
+    return model.sample_windows(context, given, generator, dtype=dtype, progress=progress)
 
 
 def _explained(error: InfeasibleEventsError, prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> InputError:

@@ -10,25 +10,26 @@ import torch
 
 from lawful import __version__
 from lawful.core.coordinates import Chart
-from lawful.core.models import BaggedModel, Batch
-from lawful.core.training import Fitted, fit
+from lawful.core.models import BaggedModel, Batch, Model
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
+from lawful.pipeline.members import fit_members
 from lawful.pipeline.model_file import changed, describe, load_model, mark_started, save_model
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import RunSettings
+from lawful.pipeline.train_windows import train_windows
 
 
 def train_or_reuse(
     settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console
-) -> tuple[BaggedModel, dict[str, Any]]:
+) -> tuple[Model, dict[str, Any]]:
     """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is."""
     facts = training_facts(settings, prepared, fold)
     description = _described(folder, console)
     if description and not changed(description, facts):
         console.say(f"reusing the finished training in {folder}")
-        return load_model(folder, prepared.problem, facts), description
+        return load_model(folder, prepared.problem, facts, prepared.steps), description
     _say_why(description, facts, mark_started(folder), folder, console)
     began = time.perf_counter()
     model, outcome = train(settings, prepared, fold, console)
@@ -46,50 +47,21 @@ def _say_why(
         console.say(f"an earlier training in {folder} was cut off; starting over")
 
 
-def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console) -> tuple[BaggedModel, dict[str, Any]]:
+def train(settings: RunSettings, prepared: Prepared, fold: int, console: Console) -> tuple[Model, dict[str, Any]]:
     """Fit the chart and the model; the numbers say how the training went."""
     domain, ds = prepared.domain, prepared.train
     rng = np.random.default_rng([settings.seed, fold])
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    if prepared.steps is not None:
+        return train_windows(settings, prepared, prepared.steps, rng, generator, console)
     z = prepared_data.values(ds, domain)
     chart, ids = Chart.fit(prepared.problem, z)
     contexts = prepared_data.shifted_contexts(ds, domain, rng)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z) for context in contexts]
     torch.manual_seed(int(rng.integers(2**31)))
     model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network).to(settings.torch_device())
-    fitted = [
-        _fit_member(number, member, views, prepared, settings, rng, generator, console)
-        for number, member in enumerate(model.members, 1)
-    ]
-    facts = {
-        "validation_loss": [f.validation for f in fitted],
-        "best_step": [f.step for f in fitted],
-        "states": len(chart.states.table),
-    }
+    facts = fit_members(model, views, prepared, settings, rng, generator, console)
     return model.cpu(), facts
-
-
-def _fit_member(
-    number: int,
-    member: Any,
-    views: list[Batch],
-    prepared: Prepared,
-    settings: RunSettings,
-    rng: np.random.Generator,
-    generator: torch.Generator,
-    console: Console,
-) -> Fitted:
-    """Train one member of the mixture, with validation blocks of its own."""
-    validation = prepared_data.validation_mask(prepared.train, prepared.domain, rng)
-    title = f"training on {len(validation)} events, network {number} of {settings.network.networks}"
-    with console.progress(title, settings.schedule.steps) as bar:
-        fitted = fit(
-            member, views, validation, settings.schedule, generator,
-            report=lambda p: bar.to(p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}"),
-        )  # fmt: skip
-    if not np.isfinite(fitted.validation):
-        raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
-    return fitted
 
 
 def training_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
@@ -111,7 +83,7 @@ def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[st
         "laws": domain.law_hash(),
         "blocks": domain.blocks.model_dump(),
         "context": [context.model_dump(exclude={"description"}) for context in domain.context],
-        "context_size": prepared_data.context(prepared.train, domain).shape[1],
+        "context_size": prepared_data.context_size(prepared),
         "closure": domain.closure,
         "network": asdict(settings.network),
     }
