@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from lawful.core import LinearSystem
-from lawful.core.coordinates import Problem, Ratio, Steps
-from lawful.domains.declarations import Law, component
+from lawful.core.coordinates import Problem, Ratio
+from lawful.domains.declarations import Law
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 
@@ -37,31 +37,6 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
         inequality_names=inequalities,
     )
     return problem.with_given(given)
-
-
-def steps_of(domain: Domain) -> Steps | None:
-    """Which variables of a window are those of each step; None where events are no chains of steps.
-
-    Variables over the window's dimension are of one step each; those over a dimension of one label more are states at
-    the ends of steps. A window with variables of no step, or of another dimension, is not a chain.
-    """
-    if domain.window is None:
-        return None
-    count = len(domain.dimensions[domain.window])
-    places: dict[str, list[int]] = {}
-    for column, name in enumerate(domain.names):
-        places.setdefault((component(name) or (name,))[0], []).append(column)
-    lengths = {len(columns) for columns in places.values()}
-    if not lengths <= {count, count + 1} or count not in lengths:
-        return None
-    states = [name for name, columns in places.items() if len(columns) == count + 1]
-    others = [name for name in places if name not in states]
-    columns = [
-        [*(places[name][step] for name in (*states, *others)), *(places[name][step + 1] for name in states)]
-        for step in range(count)
-    ]
-    names = (*(f"{name} before" for name in states), *others, *states)
-    return Steps(torch.tensor(columns), len(states), names)
 
 
 def law_row(domain: Domain, law: Law, z: np.ndarray) -> np.ndarray:

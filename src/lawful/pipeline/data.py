@@ -17,7 +17,8 @@ from lawful.domains import Domain, InputError
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.calendar import days, holds_times
 from lawful.domains.context import context_features, step_features
-from lawful.domains.problem import problem_of, steps_of
+from lawful.domains.problem import problem_of
+from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
 from lawful.pipeline.settings import FOLDS, RunSettings
 
@@ -50,8 +51,7 @@ class Prepared:
     @property
     def steps(self) -> Steps | None:
         """How windows are made of steps that are all alike; None for other events."""
-        steps = steps_of(self.domain)
-        return steps if steps is not None and steps.split(self.problem) else None
+        return chain_of(self.domain, self.problem)
 
 
 def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
