@@ -100,5 +100,19 @@ def _variable(ds: xr.Dataset, domain: Domain, context: Context) -> Columns:
         raise InputError(f"context {name!r} needs one number for each {domain.event}, along {' x '.join(dims)}")
     values = ds[name].transpose(*dims).to_numpy().astype(np.float64).reshape(ds.sizes[domain.event_dim], -1)
     labels = domain.dimensions[context.over] if context.over else ()
-    names = [f"{name}[{label}]" for label in labels] or [name]
-    return list(zip(names, values.T, strict=True))
+    columns = list(zip([f"{name}[{label}]" for label in labels] or [name], values.T, strict=True))
+    return _indicators(columns, context) if context.categories else columns
+
+
+def _indicators(columns: Columns, context: Context) -> Columns:
+    """1 where a value is of a category and else 0, for each category."""
+    for _, values in columns:
+        strangers = values[~np.isin(values, context.categories)]
+        if strangers.size:
+            known = ", ".join(f"{category:g}" for category in context.categories)
+            raise InputError(f"context {context.name!r} holds {strangers[0]:g}; its categories are {known}")
+    return [
+        (f"{name}_{category:g}", (values == category).astype(np.float64))
+        for name, values in columns
+        for category in context.categories
+    ]

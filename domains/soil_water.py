@@ -65,6 +65,7 @@ DOMAIN = Domain(
             name="crop_stage",
             kind="variable",
             over="day",
+            categories=(0, 1, 2, 3, 4),
             description="0 no crop, 1 sown, 2 canopy grows, 3 canopy at its largest, 4 senescence",
         ),
         Context(

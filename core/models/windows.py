@@ -82,7 +82,7 @@ class WindowModel(nn.Module):
         Raises:
             InfeasibleEventsError: some steps stay unlawful after many draws.
         """
-        context, z = self.standard(context), given.to(dtype)
+        context, z = self.standard(context), given.to(dtype, copy=True)
         redrawn, memory = 0, self.memory.begin(len(z))
         if self.start is not None:
             columns = self.steps.columns[0, : self.steps.carried]
