@@ -18,6 +18,7 @@ SPIN_UP = "1983-01-01"
 """The profile starts at field capacity; from the second year on it has forgotten that."""
 EMERGENCE, MAXIMUM, SENESCENCE = 6, 54, 107
 """Days after planting at which the canopy of AquaCrop's maize emerges, is largest, and begins to die."""
+STAGES = {"flag_values": [0.0, 1.0, 2.0, 3.0, 4.0], "flag_meanings": "none sown growing largest senescent"}
 SOURCE = (
     "AquaCrop-OSPy {version} (Python package aquacrop): maize sown each 1 May on silt loam, irrigated when 60 % of the "
     "water that roots can take is left, with the weather of Champion, Nebraska, 1982-2018, that comes with it; the "
@@ -95,11 +96,14 @@ def daily(weather: pd.DataFrame, fluxes: pd.DataFrame, water: pd.DataFrame, thic
     return days[(layers > 0).all(axis=1) & np.asarray(days.index >= pd.Timestamp(SPIN_UP))]
 
 
-def _attributes(name: str) -> dict[str, str]:
+def _attributes(name: str) -> dict[str, Any]:
     """Of a variable by those of its first day, or of the crop's stage."""
-    known = {v.name.partition("[")[0]: variable_attributes(v) for v in reversed(DOMAIN.variables)}
-    known |= {c.name: {"long_name": c.description, "units": "1"} for c in DOMAIN.context}
-    return known[name] | ({"units": "d"} if name == "days_after_planting" else {})
+    known: dict[str, dict[str, Any]] = {
+        v.name.partition("[")[0]: {**variable_attributes(v)} for v in reversed(DOMAIN.variables)
+    }
+    known["crop_stage"] = {"long_name": "stage of the crop", "units": "1", **STAGES}
+    known["days_after_planting"] = {"long_name": "days since the crop was sown, 0 without a crop", "units": "d"}
+    return known[name]
 
 
 def to_dataset(days: pd.DataFrame, source: str) -> xr.Dataset:

@@ -35,8 +35,8 @@ class Layout:
 def layout_of(domain: Domain, steps: Steps, season: bool) -> Layout:
     """The layout of the windows of a domain, in the order of its variables."""
     columns = dict(zip(steps.names, steps.columns.T.numpy(), strict=True))
-    states = {name: np.append(columns[f"{name}_before"][0], columns[name]) for name in steps.names[-steps.carried :]}
-    states = states if steps.carried else {}
+    ends = steps.names[len(steps.names) - steps.carried :]
+    states = {name: np.append(columns[f"{name}_before"][0], columns[name]) for name in ends}
     inner = steps.names[steps.carried : len(steps.names) - steps.carried]
     return Layout({name: columns[name] for name in inner}, states, season)
 

@@ -14,25 +14,25 @@ DAYS = ("1", "2", "3", "4")
 
 
 def soil(**changes) -> Domain:
-    content = dict(
-        name="soil", title="Soil", event="window", event_dim="time", window="day",
-        dimensions={"day": DAYS, "midnight": ("0", *DAYS)},
-        variables=(
+    content = {
+        "name": "soil", "title": "Soil", "event": "window", "event_dim": "time", "window": "day",
+        "dimensions": {"day": DAYS, "midnight": ("0", *DAYS)},
+        "variables": (
             Variable(name="rain", units="mm", lower=0, over="day"),
             Variable(name="storage", units="mm", lower=0, upper=300, over="midnight", description="water"),
             Variable(name="loss", units="mm", lower=0, over="day"),
         ),
-        laws=(
+        "laws": (
             Law(name="water", equation="rain - loss = diff(storage)", units="mm", tolerance=1e-9, reference="Hillel"),
             Law(name="most", equation="loss <= 0.1 * rain + 20", units="mm"),
         ),
-        context=(
+        "context": (
             Context(name="season", kind="day_of_year"),
             Context(name="stage", kind="variable", over="day", categories=(0, 1, 2)),
             Context(name="slope", kind="variable"),
         ),
-        blocks=Blocks(kind="time", length_days=28),
-    )  # fmt: skip
+        "blocks": Blocks(kind="time", length_days=28),
+    }  # fmt: skip
     return Domain(**{**content, **changes})
 
 

@@ -35,8 +35,7 @@ def train_windows(
     model.fit_features(contexts[0], cut)
 
     def trained(part: BaggedModel, ids: Tensor, known: list[Tensor], z: Tensor) -> dict[str, Any]:
-        z = z.flatten(0, 1)
-        views = [Batch(ids, part.chart.encode(z, ids, generator), told.flatten(0, 1), z) for told in known]
+        views = _views(part.chart, ids, [told.flatten(0, 1) for told in known], z.flatten(0, 1), generator)
         return fit_members(part.to(settings.torch_device()), views, prepared, settings, rng, generator, console)
 
     facts = trained(model.step, ids, [model.known(context, cut) for context in contexts], cut)
@@ -44,3 +43,9 @@ def train_windows(
         known = [model.standard(context) for context in contexts]
         facts["first_states"] = trained(model.start, start_ids, known, first)
     return model.cpu(), facts
+
+
+def _views(chart: Chart, ids: Tensor, known: list[Tensor], z: Tensor, generator: torch.Generator) -> list[Batch]:
+    """Versions of the events `z`, encoded once where no resolution is to be spread at random."""
+    once = None if chart.problem.quantised.any() else chart.encode(z, ids, generator)
+    return [Batch(ids, chart.encode(z, ids, generator) if once is None else once, told, z) for told in known]
