@@ -26,8 +26,9 @@ def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[
         return stacked(ds, domain, notes)
     ds = _drop_single(ds, {domain.event_dim, *extra}, notes)
     ds = _rename_only(ds, domain, set(extra), notes)
+    stepwise = {context.name: {context.over} for context in domain.context if context.over}
     for name in [*domain.names, *companions(domain)]:
-        if set(ds[name].dims) - set(extra) != {domain.event_dim}:
+        if set(ds[name].dims) - set(extra) - stepwise.get(name, set()) != {domain.event_dim}:
             raise InputError(f"variables must lie along {domain.event_dim!r} alone; {_dimensions(ds, domain)}")
     return _label_events(ds, domain)
 

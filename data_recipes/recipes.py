@@ -14,6 +14,7 @@ Recipe = Callable[[Path], Path]
 # Domain name -> module whose function `make(out_path)` writes its sample.
 RECIPES = {
     "rock-oxides": "lawful.data_recipes.rock_oxides",
+    "soil-water": "lawful.data_recipes.soil_water",
     "surface-balance": "lawful.data_recipes.surface_balance",
 }
 

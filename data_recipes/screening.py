@@ -15,7 +15,7 @@ _LISTED = 10
 
 def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     """Events whose values, numeric context and time are all there; a note counts the others."""
-    gaps = {name: ~present(ds[name].to_numpy()) for name in _checked(ds, domain)}
+    gaps = {name: _gaps(ds[name], domain) for name in _checked(ds, domain)}
     lost = np.zeros(ds.sizes[domain.event_dim], dtype=bool)
     for gap in gaps.values():
         lost |= gap
@@ -25,6 +25,12 @@ def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Da
     where = ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
     notes.append(f"{_count(int(lost.sum()), lost.size, domain)} left out for missing values ({where})")
     return ds.isel({domain.event_dim: ~lost})
+
+
+def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
+    """Which events lack a value; of context for each step of a window, one of its values."""
+    there = present(values.transpose(domain.event_dim, ...).to_numpy())
+    return np.asarray(~there.reshape(len(there), -1).all(axis=1))
 
 
 def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:

@@ -14,19 +14,22 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     """The data set with windows of `n` steps along the event dimension, named by the times of their first steps.
 
     Variables over the window's dimension take its steps. Those over a dimension of `n + 1` labels are states at the
-    ends of steps, the first of them at the end of the step before the window, so that neighbours share a state. What
-    else lies along time keeps its value at the first step. Windows across a gap in the times are left out and counted.
+    ends of steps, the first of them at the end of the step before the window, so that neighbours share a state. Context
+    over the window's dimension has a value for each step; what else lies along time keeps that of the first step.
+    Windows across a gap in the times are left out and counted.
 
     Raises:
-        InputError: the series are shorter than one window.
+        InputError: the series are shorter than one window, or their steps are of another length than the domain's.
     """
     over = {v.name.partition("[")[0]: str(v.over) for v in domain.variables if v.over}
-    series = [name for name in arrays(domain) if name in ds.variables and over.get(name) not in ds[name].dims]
+    over |= {context.name: context.over for context in domain.context if context.over}
+    stepwise = [*arrays(domain), *(context.name for context in domain.context if context.over)]
+    series = [name for name in stepwise if name in ds.variables and over.get(name) not in ds[name].dims]
     if domain.window is None or not series:
         return ds
     dim, steps = _dim(ds, series), len(domain.dimensions[domain.window])
     lead = int(any(len(domain.dimensions[over[name]]) == steps + 1 for name in series))
-    starts = _starts(ds, dim, steps, lead, notes)
+    starts = _starts(ds, dim, domain, lead, notes)
     cut = {name: _cut(ds[name], dim, starts, over[name], domain, steps, lead) for name in series}
     others = ds.drop_vars(series).isel({dim: starts})
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
@@ -41,12 +44,17 @@ def _dim(ds: xr.Dataset, series: list[str]) -> str:
     return dims.pop()
 
 
-def _starts(ds: xr.Dataset, dim: str, steps: int, lead: int, notes: list[str]) -> np.ndarray:
+def _starts(ds: xr.Dataset, dim: str, domain: Domain, lead: int, notes: list[str]) -> np.ndarray:
     """Numbers of the first steps of windows without a gap."""
+    steps = len(domain.dimensions[str(domain.window)])
     starts = np.arange(lead, ds.sizes[dim] - steps + 1, steps)
     if dim in ds.coords and holds_times(ds[dim]) and len(starts):
         gaps = np.diff(days(ds[dim]))
-        odd = np.abs(gaps - np.median(gaps)) > _SAME
+        if abs(np.median(gaps) - domain.step_days) > _SAME:
+            raise InputError(
+                f"steps along {dim!r} are {np.median(gaps):g} days long; step_days is {domain.step_days:g}"
+            )
+        odd = np.abs(gaps - domain.step_days) > _SAME
         whole = np.array([not odd[start - lead : start + steps - 1].any() for start in starts])
         if not whole.all():
             notes.append(f"{int((~whole).sum())} of {len(starts)} windows left out for gaps in {dim}")

@@ -1,5 +1,7 @@
 """The time coordinate of a data set, in any CF calendar."""
 
+from datetime import timedelta
+
 import numpy as np
 import xarray as xr
 
@@ -39,6 +41,12 @@ def days(time: xr.DataArray) -> np.ndarray:
     midnight = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
     epoch = values.flat[0].replace(year=1970, month=1, day=5, **midnight)
     return np.array([(value - epoch).total_seconds() for value in values]) / 86400
+
+
+def later(time: xr.DataArray, days: float) -> xr.DataArray:
+    """Times (events,) moved on by a number of days, in the calendar of the data."""
+    step = timedelta(days=days)
+    return time.copy(data=time.to_numpy() + (np.timedelta64(step, "us") if time.dtype.kind == "M" else step))
 
 
 def hour_of_day(time: xr.DataArray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from lawful.domains.calendar import hour_of_day, time_coordinate
+from lawful.domains.calendar import holds_times, hour_of_day, later, time_coordinate
 from lawful.domains.declarations import Context
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
@@ -37,9 +37,35 @@ def context_features(
     return np.stack([values for _, values in columns], axis=1), tuple(name for name, _ in columns)
 
 
+def step_features(ds: xr.Dataset, domain: Domain, day_shift: np.ndarray | float = 0.0) -> np.ndarray:
+    """The same for each step of windows, (events, steps, k): at the times of the steps, and with their own variables.
+
+    Raises:
+        InputError: as `context_features`.
+    """
+    found = []
+    for step in range(len(domain.dimensions[str(domain.window)])):
+        at_step = _at_step(ds, domain, step)
+        whole = domain.model_copy(
+            update={"context": tuple(c.model_copy(update={"over": None}) for c in domain.context)}
+        )
+        found.append(context_features(at_step, whole, day_shift)[0])
+    return np.stack(found, axis=1)
+
+
+def _at_step(ds: xr.Dataset, domain: Domain, step: int) -> xr.Dataset:
+    """Windows as if they were their steps number `step`."""
+    stepwise = {c.name: c.over for c in domain.context if c.over}
+    ds = ds.assign({name: ds[name].isel({over: step}) for name, over in stepwise.items() if name in ds})
+    time = ds.get(domain.event_dim)
+    if time is None or not holds_times(time):
+        return ds
+    return ds.assign_coords({domain.event_dim: later(time, step * domain.step_days)})
+
+
 def _columns(ds: xr.Dataset, domain: Domain, context: Context, day_shift: np.ndarray | float) -> Columns:
     if context.kind == "variable":
-        return [(context.name, _variable(ds, domain, context.name))]
+        return _variable(ds, domain, context)
     time = time_coordinate(ds, domain.event_dim)
     if context.kind == "hour_of_day":
         return _harmonics(context.name, hour_of_day(time) / 24, HOUR_HARMONICS)
@@ -65,9 +91,28 @@ def _harmonics(name: str, cycles: np.ndarray, count: int) -> Columns:
     return [(f"{name}_{kind}{k}", wave(2 * np.pi * k * cycles)) for kind, k, wave in waves]
 
 
-def _variable(ds: xr.Dataset, domain: Domain, name: str) -> np.ndarray:
+def _variable(ds: xr.Dataset, domain: Domain, context: Context) -> Columns:
+    """One column, or one for each step."""
+    name, dims = context.name, (domain.event_dim, *((context.over,) if context.over else ()))
     if name not in ds.variables:
         raise InputError(f"no variable {name!r}, which domain {domain.name!r} takes as context")
-    if ds[name].dims != (domain.event_dim,) or ds[name].dtype.kind not in "fiub":
-        raise InputError(f"context {name!r} needs one number for each {domain.event}, along {domain.event_dim!r}")
-    return ds[name].to_numpy().astype(np.float64)
+    if set(ds[name].dims) != set(dims) or ds[name].dtype.kind not in "fiub":
+        raise InputError(f"context {name!r} needs one number for each {domain.event}, along {' x '.join(dims)}")
+    values = ds[name].transpose(*dims).to_numpy().astype(np.float64).reshape(ds.sizes[domain.event_dim], -1)
+    labels = domain.dimensions[context.over] if context.over else ()
+    columns = list(zip([f"{name}[{label}]" for label in labels] or [name], values.T, strict=True))
+    return _indicators(columns, context) if context.categories else columns
+
+
+def _indicators(columns: Columns, context: Context) -> Columns:
+    """1 where a value is of a category and else 0, for each category."""
+    for _, values in columns:
+        strangers = values[~np.isin(values, context.categories)]
+        if strangers.size:
+            known = ", ".join(f"{category:g}" for category in context.categories)
+            raise InputError(f"context {context.name!r} holds {strangers[0]:g}; its categories are {known}")
+    return [
+        (f"{name}_{category:g}", (values == category).astype(np.float64))
+        for name, values in columns
+        for category in context.categories
+    ]

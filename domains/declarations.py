@@ -131,7 +131,9 @@ class Context(Declaration):
     """Something known beforehand on which generation is conditioned.
 
     `solar_elevation` needs the `latitude` and `longitude` of the site in degrees and times in UTC; `offset_hours` leads
-    from the time of an event to the middle of what it averages over, -0.5 for hours named after their end.
+    from the time of an event to the middle of what it averages over, -0.5 for hours named after their end. A `variable`
+    that lies `over` the dimension of a window is known for each step of it. One with `categories` holds nothing but
+    these numbers, which stand for kinds and not for more or less.
     """
 
     name: str
@@ -140,6 +142,8 @@ class Context(Declaration):
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=360)
     offset_hours: float = 0.0
+    over: str | None = None
+    categories: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _sun_has_a_site(self) -> "Context":

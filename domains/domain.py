@@ -22,7 +22,8 @@ class Domain(Declaration):
 
     `dimensions` names the labels along which variables of one event may lie; such variables, and laws between them,
     come out as one for each label. With a `density`, depths and masses of it (mm h-1 and kg m-2 s-1) convert.
-    With `window`, the name of a dimension, events are stretches of as many steps cut from series along `event_dim`.
+    With `window`, the name of a dimension, events are stretches of as many steps cut from series along `event_dim`,
+    each `step_days` long.
     With `stack`, events are the points of several dimensions of the file, such as time and face. Values in `missing`,
     such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
     `reconcile` moves them onto the laws as little as can be, and with `residual` a variable that `closes` a law carries
@@ -44,6 +45,7 @@ class Domain(Declaration):
     blocks: Blocks
     stack: tuple[str, ...] = ()
     window: str | None = None
+    step_days: float = Field(default=1.0, gt=0)
     missing: tuple[float, ...] = ()
     closure: Literal["strict", "reconcile", "residual"] = "strict"
     sample: str = ""
@@ -61,6 +63,17 @@ class Domain(Declaration):
             if variable.name == name:
                 return variable
         raise InputError(f"domain {self.name!r} has no variable {name!r}; it has {', '.join(self.names)}")
+
+    def expanded(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Variables by their names, where an array stands for all its components; InputError for others."""
+        arrays: dict[str, list[str]] = {}
+        for name in self.names:
+            place = component(name)
+            arrays.setdefault(place[0] if place else name, []).append(name)
+        for name in names:
+            if name not in arrays and name not in self.names:
+                raise InputError(f"domain {self.name!r} has no variable {name!r}; it has {', '.join(arrays)}")
+        return tuple(single for name in names for single in arrays.get(name, [name]))
 
     @property
     def equalities(self) -> tuple[Law, ...]:
@@ -199,6 +212,12 @@ class Domain(Declaration):
             )
         if self.window is not None and self.stack:
             raise InputError("events are windows or stacked points, not both")
+        for context in self.context:
+            if context.over is not None and (context.over != self.window or context.kind != "variable"):
+                raise InputError(
+                    f"context {context.name!r} lies over {context.over!r}; only a variable over the window's dimension "
+                    "has a value for each step"
+                )
         return self
 
     @model_validator(mode="after")

@@ -17,9 +17,7 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
     Raises:
         InputError: `given` names no variable, or leaves nothing to generate.
     """
-    for name in given:
-        domain.variable(name)
-    given = (*domain.given, *given)
+    given = (*domain.given, *domain.expanded(given))
     if set(given) == set(domain.names):
         raise InputError("every variable is given; leave at least one to generate")
     A, b, laws = domain.matrix()

@@ -8,10 +8,15 @@ from typing import Any
 import jinja2
 import xarray as xr
 
+from lawful.core.coordinates import Steps
 from lawful.domains.domain import Domain
+from lawful.domains.problem import problem_of
+from lawful.domains.steps import chain_of, step_domain, step_events
 from lawful.reports.arrays import plain
 from lawful.reports.fidelity import NothingToCompare, fidelity
+from lawful.reports.fidelity.of_windows import fidelity_of_windows
 from lawful.reports.figures import Plate, draw_all
+from lawful.reports.figures.windows import time_plates
 from lawful.reports.files import write_atomically
 from lawful.reports.text import number, place
 from lawful.reports.validity import validity
@@ -48,9 +53,17 @@ def build_report(
     Raises:
         InputError: ensemble, data and domain do not fit together.
     """
+    steps = chain_of(domain, problem_of(domain)) if domain.window else None
+    compared, reason = _compared(ensemble, train, test, domain, run, steps)
+    about = {"name": domain.name, "title": domain.title, "law_hash": domain.law_hash(), "note": domain.note}
+    plates = time_plates(compared["windows"]) if compared and steps else []
+    if steps is not None:
+        # What holds of every step holds of the window, and a page of steps can be read.
+        ensemble, train, test = (step_events(ds, domain, steps) for ds in (ensemble, train, test))
+        data = None if data is None else step_events(data, domain, steps)
+        domain = step_domain(domain, steps)
     judged = validity(ensemble, domain, tolerance_ulps=tolerance_ulps)
-    compared, reason = _compared(ensemble, train, test, domain, run)
-    plates = draw_all(
+    plates += draw_all(
         ensemble, train, test, domain,
         conditional=compared["conditional"] if compared else None, tolerance_ulps=tolerance_ulps,
     )  # fmt: skip
@@ -58,7 +71,7 @@ def build_report(
     report = plain(
         {
             "verdict": verdict(judged, compared),
-            "domain": {"name": domain.name, "title": domain.title, "law_hash": domain.law_hash(), "note": domain.note},
+            "domain": about,
             "run": run,
             "validity": {"ensemble": judged, "data": validity(closure, domain, tolerance_ulps=tolerance_ulps)},
             "fidelity": compared,
@@ -81,10 +94,13 @@ def render(report: dict[str, Any], plates: list[Plate], domain: Domain) -> str:
 
 
 def _compared(
-    ensemble: xr.Dataset, train: xr.Dataset, test: xr.Dataset, domain: Domain, run: dict[str, Any]
+    ensemble: xr.Dataset, train: xr.Dataset, test: xr.Dataset, domain: Domain, run: dict[str, Any], steps: Steps | None
 ) -> tuple[dict[str, Any] | None, str | None]:
     given, seed, fast = tuple(run.get("given") or ()), int(run.get("seed") or 0), bool(run.get("fast"))
     try:
+        if steps is not None:
+            parts = (ensemble, train, test, domain, steps)
+            return fidelity_of_windows(*parts, given=given, seed=seed, fast=fast), None
         return fidelity(ensemble, train, test, domain, given=given, seed=seed, fast=fast), None
     except NothingToCompare as error:
         return None, str(error)

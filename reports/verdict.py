@@ -21,6 +21,13 @@ _SHORT = {
     "repeats": "share of repeated rows",
     "crps": "CRPS / climatology's",
     "energy_score": "energy score / climatology's",
+    "auc_windows": "two-sample AUC of whole windows",
+    "auc_statistics": "two-sample AUC of windows' statistics",
+    "statistics": "Wasserstein distance / sd of windows' statistics",
+    "spells": "lengths of spells",
+    "persistence": "autocorrelation error",
+    "seasons": "error of totals by season",
+    "closer_windows": "share of windows too near to training windows",
 }
 
 

@@ -2,5 +2,6 @@
 
 from lawful.core.coordinates.chart import Chart, Decoded
 from lawful.core.coordinates.problem import Problem, Ratio
+from lawful.core.coordinates.steps import Steps
 
-__all__ = ["Chart", "Decoded", "Problem", "Ratio"]
+__all__ = ["Chart", "Decoded", "Problem", "Ratio", "Steps"]

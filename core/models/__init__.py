@@ -6,6 +6,10 @@ from lawful.core.models.base import Batch, GenerativeModel, Settings
 from lawful.core.models.face import FaceModel
 from lawful.core.models.families import FAMILIES
 from lawful.core.models.sampling import InfeasibleEventsError, Sampled, sample_events
+from lawful.core.models.windows import WindowModel
+
+Model = BaggedModel | WindowModel
+"""What a run trains."""
 
 __all__ = [
     "FAMILIES",
@@ -15,7 +19,9 @@ __all__ = [
     "FaceModel",
     "GenerativeModel",
     "InfeasibleEventsError",
+    "Model",
     "Sampled",
     "Settings",
+    "WindowModel",
     "sample_events",
 ]

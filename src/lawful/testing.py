@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from lawful.data_recipes import read, sample_path
 from lawful.domains import Domain, InputError
+from lawful.domains.components import split
 from lawful.domains.testing import check_declaration
 from lawful.pipeline.data import prepare
 from lawful.pipeline.generate import generate
@@ -37,7 +38,7 @@ def _check_run(domain: Domain, path: Path, members: int) -> None:
     with TemporaryDirectory() as folder:
         model, _ = train_or_reuse(settings, prepared, 0, Path(folder), Console())
     ensemble = generate(settings.drawing, prepared, prepared.test, model, Console())
-    judged = validity(ensemble, prepared.domain)
+    judged = validity(split(ensemble, prepared.domain, ("realization",)), prepared.domain)
     if not judged["holds"]:
         broken = [entry["name"] for entry in (*judged["laws"], *judged["inequalities"]) if not entry["holds"]]
         broken += [entry["variable"] for entry in judged["bounds"] if not entry["holds"]]

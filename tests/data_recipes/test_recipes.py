@@ -9,12 +9,13 @@ import xarray as xr
 
 from lawful.data_recipes import RECIPES, make, read, sample_path
 from lawful.data_recipes import rock_oxides as rocks
+from lawful.data_recipes import soil_water as soil
 from lawful.data_recipes import surface_balance as surface
 from lawful.domains import InputError, get_domain
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.context import context_features
 
-EVENTS = {"surface-balance": 8783, "rock-oxides": 498}
+EVENTS = {"surface-balance": 8783, "rock-oxides": 498, "soil-water": 434}
 MEGABYTE = 2**20
 
 
@@ -39,10 +40,13 @@ def test_samples_are_small_and_say_where_they_come_from(domain):
         for name in ("title", "source", "license", "references", "lawful_closure_tolerance"):
             assert ds.attrs[name]
         for variable in domain.variables:
-            assert ds[variable.name].dtype == np.float64
-            assert ds[variable.name].attrs["units"] == variable.units
-            assert ds[variable.name].attrs.get("standard_name") == variable.standard_name
-        assert f"{domain.laws[0].name}: {domain.laws[0].tolerance:g}" in ds.attrs["lawful_closure_tolerance"]
+            stored = ds[variable.name.partition("[")[0]]
+            assert stored.dtype == np.float64
+            assert stored.attrs["units"] == variable.units
+            assert stored.attrs.get("standard_name") == variable.standard_name
+        law = domain.laws[0]
+        assert f"{law.name.partition('[')[0]}: {law.tolerance:g}" in ds.attrs["lawful_closure_tolerance"]
+        assert domain.laws[0].equation in ds.attrs["lawful_laws"].split("; ")
 
 
 def test_declared_tolerances_are_not_slack(domain):
@@ -58,6 +62,7 @@ def test_five_folds_of_the_samples(domain):
         train, test = fold_masks(ds, domain, fold, 5)
         assert 0.15 < test.mean() < 0.25
         assert train.mean() > 0.7
+        assert not (train & test).any()
         assert not set(labels[train]) & set(labels[test])
 
 
@@ -88,11 +93,13 @@ def test_samples_that_are_not_there(domain):
 
 
 def test_unknown_recipe(tmp_path):
-    with pytest.raises(InputError, match=r"'nothing'.*rock-oxides, surface-balance"):
+    with pytest.raises(InputError, match=r"'nothing'.*rock-oxides, soil-water, surface-balance"):
         make("nothing", tmp_path / "x.nc")
 
 
-@pytest.mark.parametrize(("name", "module"), [("surface-balance", "supy"), ("rock-oxides", "pyrolite")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("surface-balance", "supy"), ("rock-oxides", "pyrolite"), ("soil-water", "aquacrop")]
+)
 def test_a_package_that_is_not_installed(monkeypatch, tmp_path, name, module):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(rocks, "find_spec", lambda package: None)
@@ -147,3 +154,47 @@ def test_rock_table_keeps_complete_rows():
     assert ds["sample"].to_numpy().tolist() == [7, 9]
     assert ds.reference.to_numpy().tolist() == ["A (2001)", ""]
     assert ds.Cl.to_numpy().tolist() == [1.0, 3.0]
+
+
+def aquacrop_days(count: int = 5) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Weather, fluxes and water contents as AquaCrop gives them: two layers, sown on the second day of 1983."""
+    days = pd.date_range("1982-12-31", periods=count)
+    weather = pd.DataFrame({"Precipitation": np.arange(count + 2.0), "Date": [*days, *days[-1:], *days[-1:]]})
+    zeros = dict.fromkeys(("IrrDay", "Runoff", "DeepPerc", "Es", "Tr", "surface_storage"), np.zeros(count))
+    fluxes = pd.DataFrame({**zeros, "dap": [7, 7, 1, 2, 0]})
+    water = pd.DataFrame({"growing_season": [0, 0, 1, 1, 0], "th1": 0.25, "th2": [0.5, 0.5, 0.5, 0.5, 0.0]})
+    return weather, fluxes.assign(surface_storage=3.0), water
+
+
+def test_soil_days_are_those_simulated_after_the_spin_up():
+    days = soil.daily(*aquacrop_days(), np.array([0.1, 0.2]))
+    assert list(days.index) == list(pd.date_range("1983-01-01", periods=3))
+    assert days.precipitation.tolist() == [1, 2, 3]
+    # 1000 (0.25 x 0.1 + 0.5 x 0.2) mm in the soil and 3 mm on it.
+    assert days.storage.tolist() == [128.0] * 3
+    assert days.days_after_planting.tolist() == [0, 1, 2]
+
+
+def test_stages_of_the_crop():
+    weather, fluxes, _water = aquacrop_days(10)
+    sown = np.array([0, 1, 6, 7, 54, 55, 107, 108, 132, 0])
+    days = soil.daily(
+        weather, fluxes.reindex(range(10)).assign(dap=sown).fillna(0.0),
+        pd.DataFrame({"growing_season": (sown > 0).astype(int), "th1": 0.1, "th2": 0.1}), np.array([0.1, 0.2]),
+    )  # fmt: skip
+    assert days.crop_stage.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 0]
+
+
+def test_windows_of_the_soil_follow_one_another():
+    domain = get_domain("soil-water")
+    ds = read(sample_path(domain), domain).dataset
+    assert (np.diff(ds.time) == np.timedelta64(30, "D")).all()
+    np.testing.assert_array_equal(ds["storage[30]"][:-1], ds["storage[0]"][1:])
+    rain = np.stack([ds[f"precipitation[{day}]"] for day in range(1, 31)])
+    drained = np.stack([ds[f"percolation[{day}]"] for day in range(1, 31)])
+    assert abs((rain == 0).mean() - 0.84) < 0.005
+    assert abs((drained == 0).mean() - 0.99) < 0.005
+    for fold in range(5):
+        train, test = (np.flatnonzero(mask) for mask in fold_masks(ds, domain, fold, 5))
+        # The window after a held-out one starts from its last storage.
+        assert np.abs(train[:, None] - test).min() > 1

@@ -40,7 +40,7 @@ def test_refusals_name_both():
         convert(1.0, "blue", "K")
 
 
-@pytest.mark.parametrize("name", ["surface-balance", "rock-oxides"])
+@pytest.mark.parametrize("name", ["surface-balance", "rock-oxides", "soil-water"])
 def test_units_of_shipped_domains_are_understood(name):
     domain = get_domain(name)
     for declared in (*domain.variables, *domain.laws, *domain.ratios):

@@ -8,15 +8,17 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lawful.core.coordinates import Problem
+from lawful.core.coordinates import Problem, Steps
 from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
 from lawful.data_recipes.read import MINIMUM_EVENTS
 from lawful.domains import Domain, InputError
 from lawful.domains.blocks import block_labels, fold_masks
-from lawful.domains.context import context_features
+from lawful.domains.calendar import days, holds_times
+from lawful.domains.context import context_features, step_features
 from lawful.domains.problem import problem_of
+from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
 from lawful.pipeline.settings import FOLDS, RunSettings
 
@@ -24,7 +26,7 @@ VIEWS = 8
 """How many versions of the training events there are, each with its own random spreading."""
 
 DAY_SHIFT = 30.0
-"""Standard deviation, in days, of the random shift of the day of the year in a version."""
+"""Standard deviation, in days, of the random shift of the day of the year in a version, for data of one year."""
 
 _VALIDATION_SHARE = 1 / 8
 
@@ -45,6 +47,11 @@ class Prepared:
     def given(self) -> tuple[str, ...]:
         """Variables that come from the data, by the domain or by the settings."""
         return tuple(name for name, given in zip(self.domain.names, self.problem.given.tolist(), strict=True) if given)
+
+    @property
+    def steps(self) -> Steps | None:
+        """How windows are made of steps that are all alike; None for other events."""
+        return chain_of(self.domain, self.problem)
 
 
 def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
@@ -115,11 +122,35 @@ def context(ds: xr.Dataset, domain: Domain) -> Tensor:
     return torch.from_numpy(context_features(ds, domain)[0]).float()
 
 
-def shifted_contexts(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> list[Tensor]:
+def step_context(ds: xr.Dataset, domain: Domain) -> Tensor:
+    """Context features of each step of windows, float32 `(events, steps, k)`."""
+    return torch.from_numpy(step_features(ds, domain)).float()
+
+
+def context_size(prepared: Prepared) -> int:
+    """Number of features of the context of an event, or of a step of one."""
+    known = step_context if prepared.steps is not None else context
+    return known(prepared.train, prepared.domain).shape[-1]
+
+
+def shifted_contexts(
+    ds: xr.Dataset, domain: Domain, rng: np.random.Generator, *, stepwise: bool = False
+) -> list[Tensor]:
     """`VIEWS` versions of the context with days of the year shifted at random; the first is not shifted."""
     events = ds.sizes[domain.event_dim]
-    shifts = [np.zeros(events), *(DAY_SHIFT * rng.standard_normal(events) for _ in range(VIEWS))]
+    spread = DAY_SHIFT / _years(ds, domain)
+    shifts = [np.zeros(events), *(spread * rng.standard_normal(events) for _ in range(VIEWS))]
+    if stepwise:
+        return [torch.from_numpy(step_features(ds, domain, shift)).float() for shift in shifts]
     return [torch.from_numpy(context_features(ds, domain, shift)[0]).float() for shift in shifts]
+
+
+def _years(ds: xr.Dataset, domain: Domain) -> float:
+    """How many years the data span, one at least: in many years a date does not stand for the weather of one week."""
+    time = ds.get(domain.event_dim)
+    if time is None or not holds_times(time):
+        return 1.0
+    return max(1.0, float(np.ptp(days(time))) / 366)
 
 
 def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> Tensor:

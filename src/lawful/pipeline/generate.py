@@ -1,5 +1,6 @@
 """The generating stage: a lawful ensemble for the events of a data set, as an xarray Dataset."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ import torch
 import xarray as xr
 
 from lawful import __version__
-from lawful.core.models import BaggedModel, InfeasibleEventsError, sample_events
+from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sampled, sample_events
 from lawful.core.polyhedra import InfeasibleError
-from lawful.data_recipes.cf import CONVENTIONS, variable_attributes
+from lawful.data_recipes.cf import CONVENTIONS, equations, variable_attributes
 from lawful.domains import Domain, InputError
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
@@ -21,26 +22,19 @@ _EXAMINED = 100
 """How many events that seem to have no lawful completion are looked into, by a linear programme each."""
 
 
-def generate(
-    drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: BaggedModel, console: Console
-) -> xr.Dataset:
+def generate(drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: Model, console: Console) -> xr.Dataset:
     """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the drawing.
 
     Raises:
         InputError: the given values leave no lawful event; the message names the clash.
     """
     domain = prepared.domain
-    z, context = prepared_data.values(events, domain), prepared_data.context(events, domain)
+    z = prepared_data.values(events, domain)
     require_given_lawful(prepared.problem, events, domain)
-    generator = torch.Generator().manual_seed(drawing.seed + 1)
     members, count = drawing.members, len(z)
     with console.progress(f"generating {members} x {count} events", members * count) as bar:
         try:
-            sampled = sample_events(
-                model, model.chart, context.repeat(members, 1), z.repeat(members, 1), generator,
-                dtype=getattr(torch, drawing.dtype), progress=bar.advance,
-                doubted=lambda numbers: _require_feasible(numbers, prepared, events, z),
-            )  # fmt: skip
+            sampled = _sampled(model, events, prepared, drawing, bar.advance)
         except InfeasibleEventsError as error:
             label = _label(error.events[0] % count, prepared.domain, events)
             advice = "the given values are unlike the training data"
@@ -55,7 +49,7 @@ def generate(
 
 def _require_feasible(numbers: list[int], prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> None:
     """InputError when given values leave no lawful event; names the laws and bounds that clash, and the event."""
-    for number in sorted({n % len(z) for n in numbers})[:_EXAMINED]:
+    for number in sorted({n % events.sizes[prepared.domain.event_dim] for n in numbers})[:_EXAMINED]:
         label = _label(number, prepared.domain, events)
         try:
             prepared.problem.require_feasible(z[number], where=f" at {prepared.domain.event_dim} {label}")
@@ -65,6 +59,28 @@ def _require_feasible(numbers: list[int], prepared: Prepared, events: xr.Dataset
 
 def _label(number: int, domain: Domain, events: xr.Dataset) -> object:
     return events[domain.event_dim].values[number] if domain.event_dim in events.coords else number
+
+
+def _sampled(
+    model: Model, events: xr.Dataset, prepared: Prepared, drawing: Drawing, progress: Callable[[int], None]
+) -> Sampled:
+    """All realizations of the events, one realization after another."""
+    domain, members = prepared.domain, drawing.members
+    generator = torch.Generator().manual_seed(drawing.seed + 1)
+    # What is not given must not be known to the model.
+    given = torch.where(prepared.problem.given, prepared_data.values(events, domain), 0.0).repeat(members, 1)
+    dtype = getattr(torch, drawing.dtype)
+
+    def doubted(numbers: list[int]) -> None:
+        _require_feasible(numbers, prepared, events, given)
+
+    if isinstance(model, BaggedModel):
+        context = prepared_data.context(events, domain).repeat(members, 1)
+        return sample_events(
+            model, model.chart, context, given, generator, dtype=dtype, progress=progress, doubted=doubted
+        )
+    context = prepared_data.step_context(events, domain).repeat(members, 1, 1)
+    return model.sample_windows(context, given, generator, dtype=dtype, progress=progress)
 
 
 def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Dataset:
@@ -98,7 +114,7 @@ def attributes(settings: RunSettings, drawing: Drawing, prepared: Prepared, weig
         "comment": domain.note,
         "lawful_version": __version__,
         "lawful_domain": domain.name,
-        "lawful_laws": "; ".join(law.equation for law in domain.laws),
+        "lawful_laws": equations(domain),
         "lawful_law_hash": domain.law_hash(),
         "lawful_model": settings.model,
         "lawful_model_sha256": weights,

@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from lawful.core.models import BaggedModel
+from lawful.core.models import Model
 from lawful.core.training import is_main_process
 from lawful.data_recipes import ensure_writable, write_ensemble
 from lawful.data_recipes.machine import memory
@@ -51,7 +51,7 @@ class Job:
         yield
         self.record = self.record.model_copy(update={"seconds": {**self.record.seconds, stage: _since(began)}})
 
-    def train(self, *, resume: bool = False) -> BaggedModel:
+    def train(self, *, resume: bool = False) -> Model:
         """A trained model, of this command or of a finished one before; `resume` goes on with one that was cut off."""
         model, training = train_or_reuse(
             self.record.settings, self.prepared, self.record.fold, self.out / MODEL, self.console, resume=resume
@@ -59,13 +59,13 @@ class Job:
         self.update(training=training, seconds={"training": training["seconds"]})
         return model
 
-    def model(self) -> BaggedModel:
+    def model(self) -> Model:
         """The model that was trained here; InputError when it is not the one of the record."""
         record = self.record
         facts = model_facts(record.settings, self.prepared, record.fold)
-        return load_model(self.out / MODEL, self.prepared.problem, facts)
+        return load_model(self.out / MODEL, self.prepared.problem, facts, self.prepared.steps)
 
-    def draw(self, model: BaggedModel, drawing: Drawing) -> Path:
+    def draw(self, model: Model, drawing: Drawing) -> Path:
         """Write an ensemble; gives its path."""
         events, prepared = self.events(drawing), self.prepared
         require_memory(drawing, events, prepared)

@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from lawful import __version__
-from lawful.core.coordinates import Chart, Problem
-from lawful.core.models import BaggedModel, Settings
+from lawful.core.coordinates import Chart, Problem, Steps
+from lawful.core.models import BaggedModel, Model, Settings, WindowModel
 from lawful.domains import InputError
 from lawful.reports.files import write_atomically
 
@@ -42,9 +42,12 @@ def mark_started(folder: Path, *, over: bool) -> None:
         path.unlink(missing_ok=True)
 
 
-def save_model(folder: Path, model: BaggedModel, facts: dict[str, Any]) -> dict[str, Any]:
+def save_model(folder: Path, model: Model, facts: dict[str, Any]) -> dict[str, Any]:
     """Write a finished model and its description, which comes last; `facts` is what it was made from."""
-    chart = {f"chart.{name}": tensor.contiguous() for name, tensor in model.chart.tensors().items()}
+    charts = {
+        f"{part}.{name}": tensor for part, chart in _charts(model).items() for name, tensor in chart.tensors().items()
+    }
+    chart = {name: tensor.contiguous() for name, tensor in charts.items()}
     network = {f"network.{name}": tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     content = save({**chart, **network})
     description = {
@@ -80,8 +83,10 @@ def describe(folder: Path) -> dict[str, Any] | None:
     return description
 
 
-def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> BaggedModel:
+def load_model(folder: Path, problem: Problem, facts: dict[str, Any], steps: Steps | None = None) -> Model:
     """The finished model in a folder, on the CPU, for the problem and the `facts` that it was made of.
+
+    `steps` are those of windows in time.
 
     Raises:
         InputError: there is none, it is damaged, or it was made of other facts; the message names them.
@@ -95,12 +100,27 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any]) -> BaggedM
         raise InputError(f"{folder}: the model there was trained with other {', '.join(others)}; train again")
     try:
         tensors = load((folder / _WEIGHTS).read_bytes())
-        chart = _chart(problem, _under("chart.", tensors))
-        model = BaggedModel(facts["model"], chart, facts["context_size"], Settings(**facts["network"]))
+        model = _empty(problem, steps, tensors, facts)
         model.load_state_dict(_under("network.", tensors))
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error
     return model.eval()
+
+
+def _charts(model: Model) -> dict[str, Chart]:
+    if isinstance(model, BaggedModel):
+        return {"chart": model.chart}
+    return {"step_chart": model.step.chart} | ({"start_chart": model.start.chart} if model.start else {})
+
+
+def _empty(problem: Problem, steps: Steps | None, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> Model:
+    """The model whose weights are to be loaded."""
+    size, network = facts["context_size"], Settings(**facts["network"])
+    if steps is None:
+        return BaggedModel(facts["model"], _chart(problem, _under("chart.", tensors)), size, network)
+    of_step, of_start = steps.require(problem)
+    start = None if of_start.given.all() else _chart(of_start, _under("start_chart.", tensors))
+    return WindowModel(facts["model"], steps, _chart(of_step, _under("step_chart.", tensors)), start, size, network)
 
 
 def _chart(problem: Problem, tensors: dict[str, torch.Tensor]) -> Chart:

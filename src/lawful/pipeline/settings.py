@@ -89,8 +89,7 @@ class RunSettings(Checked):
         """Raise InputError when the model, or a variable in `given`, does not exist."""
         if self.model not in MODELS:
             raise InputError(f"--model: no model {self.model!r}; there is {', '.join(MODELS)}")
-        for name in self.given:
-            domain.variable(name)
+        domain.expanded(self.given)
 
     def load_domain(self) -> Domain:
         """The domain by its name, or from its file."""

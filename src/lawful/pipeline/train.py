@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lawful import __version__
 from lawful.core.coordinates import Chart
-from lawful.core.models import BaggedModel, Batch
-from lawful.core.training import Fitted, fit, launched
+from lawful.core.models import BaggedModel, Batch, Model
+from lawful.core.training import launched
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
 from lawful.pipeline.keeping import Kept, found_in
+from lawful.pipeline.members import Part, Trainer
 from lawful.pipeline.model_file import (
     changed,
     describe,
@@ -29,6 +29,7 @@ from lawful.pipeline.model_file import (
 )
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import RunSettings
+from lawful.pipeline.train_windows import train_windows
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 def train_or_reuse(
     settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console, *, resume: bool = False
-) -> tuple[BaggedModel, dict[str, Any]]:
+) -> tuple[Model, dict[str, Any]]:
     """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is.
 
     With `resume` a training that was cut off there goes on from its checkpoint. Of several processes that `torchrun`
@@ -46,7 +47,7 @@ def train_or_reuse(
     description = _described(folder, console)
     if description and not changed(description, facts):
         console.say(f"reusing the finished training in {folder}")
-        return load_model(folder, prepared.problem, facts), description
+        return load_model(folder, prepared.problem, facts, prepared.steps), description
     kept = found_in(folder, facts, console) if resume else None
     _say_why(description, facts, kept, resume, folder, console)
     with launched(settings.torch_device().type, mixed=settings.mixed) as fabric:
@@ -82,59 +83,26 @@ def _say_why(
 
 def train(
     settings: RunSettings, prepared: Prepared, fold: int, fabric: Fabric, kept: Kept
-) -> tuple[BaggedModel, dict[str, Any]]:
+) -> tuple[Model, dict[str, Any]]:
     """Fit the chart and the model, as far as that was not `kept` before; the numbers say how the training went."""
-    domain, ds = prepared.domain, prepared.train
     rng = np.random.default_rng([settings.seed, fold])
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    trainer = Trainer(settings, prepared, rng, generator, fabric, kept)
+    model, facts = train_events(trainer) if prepared.steps is None else train_windows(trainer, prepared.steps)
+    return model, {**facts, "processes": fabric.world_size}
+
+
+def train_events(trainer: Trainer) -> tuple[Model, dict[str, Any]]:
+    """A model of events that are generated whole."""
+    settings, domain, ds = trainer.settings, trainer.prepared.domain, trainer.prepared.train
     z = prepared_data.values(ds, domain)
-    chart, ids = Chart.fit(prepared.problem, z)
-    contexts = prepared_data.shifted_contexts(ds, domain, rng)
-    views = [Batch(ids, chart.encode(z, ids, generator), context, z) for context in contexts]
-    torch.manual_seed(int(rng.integers(2**31)))
+    chart, ids = Chart.fit(trainer.prepared.problem, z)
+    contexts = prepared_data.shifted_contexts(ds, domain, trainer.rng)
+    views = [Batch(ids, chart.encode(z, ids, trainer.generator), context, z) for context in contexts]
+    torch.manual_seed(int(trainer.rng.integers(2**31)))
     model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network)
-    # Each member has validation blocks of its own.
-    masks = [prepared_data.validation_mask(ds, domain, rng) for _ in model.members]
-    with kept.ending_well():
-        fitted = [
-            _fit_member(number, member, views, mask, settings, generator, fabric, kept)
-            for number, (member, mask) in enumerate(zip(model.members, masks, strict=True))
-        ]
-    facts = {
-        "validation_loss": [f.validation for f in fitted],
-        "best_step": [f.step for f in fitted],
-        "states": len(chart.states.table),
-        "processes": fabric.world_size,
-    }
+    (facts,) = trainer.fit_members([Part(model, views)])
     return model.cpu(), facts
-
-
-def _fit_member(
-    number: int,
-    member: Any,
-    views: list[Batch],
-    validation: Tensor,
-    settings: RunSettings,
-    generator: torch.Generator,
-    fabric: Fabric,
-    kept: Kept,
-) -> Fitted:
-    """Train one member of the mixture, unless it was finished before."""
-    if number < len(kept.finished):
-        return kept.outcome(number, member)
-    title = f"training on {len(validation)} events, network {number + 1} of {settings.network.networks}"
-    with kept.console.progress(title, settings.schedule.steps) as bar:
-        fitted = fit(
-            member, views, validation, settings.schedule, generator,
-            report=lambda p: bar.to(
-                p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}, laws within {p.ulps:.2g} ulps"
-            ),
-            fabric=fabric, keeper=kept, state=kept.state,
-        )  # fmt: skip
-    if not np.isfinite(fitted.validation):
-        raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
-    kept.finish(member, fitted)
-    return fitted
 
 
 def training_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
@@ -156,7 +124,7 @@ def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[st
         "laws": domain.law_hash(),
         "blocks": domain.blocks.model_dump(),
         "context": [context.model_dump(exclude={"description"}) for context in domain.context],
-        "context_size": prepared_data.context(prepared.train, domain).shape[1],
+        "context_size": prepared_data.context_size(prepared),
         "closure": domain.closure,
         "network": asdict(settings.network),
     }
