@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from lawful.core.errors import InvalidValueError
 from lawful.core.models.base import Batch, Turn
 from lawful.core.models.face import FaceModel
 from lawful.core.training.schedule import Fitted, Progress, Schedule
@@ -78,7 +79,18 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was taken, with the same random numbers."""
+        """Go on from where `state_dict` was taken, with the same random numbers.
+
+        Raises:
+            InvalidValueError: the state is that of another training, or none.
+        """
+        try:
+            self._load(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InvalidValueError(f"The state to go on from is not one of this training ({reason}).") from error
+
+    def _load(self, state: dict[str, Any]) -> None:
         self.step, self.history = state["step"], [Progress(*numbers) for numbers in state["history"]]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -62,6 +62,7 @@ def test_two_processes_train_as_one(two_processes, lawful, files, tmp_path, monk
 
 
 def test_a_run_of_two_processes_is_refused(lawful, files, tmp_path, monkeypatch):
-    monkeypatch.setattr("lawful.pipeline.run.process_count", lambda: 2)
+    for name, value in {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
     said = lawful("run", "parts", "--data", files / "parts.nc", "--out", tmp_path / "two")
     assert "only `lawful train` takes several processes" in said.fault

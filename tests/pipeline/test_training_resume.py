@@ -111,6 +111,25 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(cut_after, train, tmp_path,
     assert train("--resume", out="cut").fault
 
 
+FORGED = {
+    "no state": lambda content: {**content, "state": {}},
+    "other weights": lambda content: {**content, "state": {**content["state"], "model": {}}},
+    "other optimisers": lambda content: {**content, "state": {**content["state"], "optimizers": []}},
+    "other random numbers": lambda content: {**content, "state": {**content["state"], "random": {"batches": zeros(1)}}},
+    "no weights of a finished network": lambda content: {**content, "finished": [{}]},
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+def test_a_forged_checkpoint_is_refused_in_one_line(cut_after, train, tmp_path, forged):
+    cut_after(3, out="cut")
+    path = tmp_path / "cut/model/checkpoint.safetensors"
+    write_checkpoint(path, forged(read_checkpoint(path)))
+    said = train("--resume", out="cut")
+    assert (said.code, len(said.err.splitlines())) == (2, 2)
+    assert "of this training" in said.err
+
+
 def test_what_is_written_is_read(tmp_path):
     content = {"a": [1, 2.5, None, {"b": zeros(3)}], "c": zeros(()), "d": "text", "e": zeros(0, 2), "f": float("inf")}
     write_checkpoint(tmp_path / "x", content)

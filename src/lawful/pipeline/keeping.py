@@ -49,9 +49,13 @@ class Kept:
 
     def outcome(self, number: int, network: nn.Module) -> Fitted:
         """The outcome of a network that was finished before; puts its weights in place."""
-        network.load_state_dict(self.finished[number]["weights"])
+        try:
+            network.load_state_dict(self.finished[number]["weights"])
+            history = [Progress(*numbers) for numbers in self.finished[number]["history"]]
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise _not_a_checkpoint(self.folder) from error
         network.eval()
-        return Fitted.of([Progress(*numbers) for numbers in self.finished[number]["history"]])
+        return Fitted.of(history)
 
     def finish(self, network: nn.Module, fitted: Fitted) -> None:
         """Count a network as finished; the next one starts anew."""
@@ -111,13 +115,20 @@ def found_in(folder: Path, facts: dict[str, Any], console: Console) -> Kept | No
     content = read_checkpoint(folder / CHECKPOINT)
     if content is None:
         return None
-    others = changed(content.get("facts", {}), facts)
+    expected = {"facts": dict, "finished": list, "state": dict, "seconds": float}
+    if not all(isinstance(content.get(name), kind) for name, kind in expected.items()):
+        raise _not_a_checkpoint(folder)
+    others = changed(content["facts"], facts)
     if others:
         raise InputError(
             f"--resume: the training in {folder} was one with other {', '.join(others)}; go on with the same settings, "
             "or leave --resume out to start over"
         )
     return Kept(folder, facts, console, content)
+
+
+def _not_a_checkpoint(folder: Path) -> InputError:
+    return InputError(f"{folder / CHECKPOINT}: not a checkpoint of this training; leave --resume out to start over")
 
 
 def _numbers(fitted: Fitted) -> list[list[float]]:
