@@ -45,6 +45,7 @@ def fidelity(
     context_test: np.ndarray | None = None,
     seed: int = 0,
     fast: bool = False,
+    effort: Effort | None = None,
 ) -> dict[str, Any]:
     """Compare an ensemble with held-out data; beside it, training data and a trivial generator are measured too.
 
@@ -64,6 +65,7 @@ def fidelity(
         context_test: the same of the test events.
         seed: decides realizations, copies, folds and replicates.
         fast: fewer repeats, for a smoke run.
+        effort: how many repeats, in the place of what `fast` says.
 
     Returns:
         A JSON-ready dict: "protocol", "summary", "marginals", "extremes", "two_sample", "joint", "manifold", "cycles"
@@ -80,7 +82,13 @@ def fidelity(
     # Small arrays, many calls: on busy cores, threads that wait for each other cost ten times what they save.
     with threadpool_limits(limits=1):
         return _compared(
-            _Data(ensemble, train, test, domain), domain, tuple(given), (context_train, context_test), seed, fast
+            _Data(ensemble, train, test, domain),
+            domain,
+            tuple(given),
+            (context_train, context_test),
+            seed,
+            fast,
+            effort or Effort.of(fast),
         )
 
 
@@ -91,8 +99,9 @@ def _compared(
     context: tuple[np.ndarray | None, np.ndarray | None],
     seed: int,
     fast: bool,
+    effort: Effort,
 ) -> dict[str, Any]:
-    trial = make_trial(data.made, data.test, data.train, Effort.of(fast), seed)
+    trial = make_trial(data.made, data.test, data.train, effort, seed)
     measures, conditions = MarginalMeasures(trial, domain), _conditions(domain, data, given, context)
     analogs = analog_ensemble(trial.train, trial.test, conditions, trial.effort.analog_sets, trial.rng(17))
     tails = Tails(trial, domain)
@@ -109,7 +118,7 @@ def _compared(
         "memorisation": memorisation_figures(trial, domain, given),
         "conditional": _conditional(trial, domain, data, given, conditions),
     }
-    extremes = (extreme_errors(trial, tails) if tails else None, tails.columns)
+    extremes = (extreme_errors(trial, tails), tails.columns) if tails else None
     overview = summary_rows(trial, domain, measures, extremes, figures, given)
     return plain({"protocol": _protocol(trial, data, given, fast), "summary": overview, **figures})
 

@@ -61,8 +61,8 @@ class Measured:
 
     def part(self, index: int) -> "Measured":
         """One entry of the last axis."""
-        parts = (tuple(a[..., index] for a in arrays) for arrays in (self.model, self.floor))
-        return Measured(*parts, self.ceiling[..., index])
+        model, floor = (tuple(a[..., index] for a in arrays) for arrays in (self.model, self.floor))
+        return Measured(model, floor, self.ceiling[..., index])
 
     def figures(self, rng: np.random.Generator) -> dict[str, Any]:
         """The measure beside its floor; see `beside_floor`."""

@@ -34,7 +34,7 @@ def conditional_figures(
     columns = [k for k, name in enumerate(domain.names) if name not in given]
     analogs = trial.train.values[nearest(conditions)]
     rivals = [Rivals(trial, _scores(trial, ensemble[..., k].T, analogs[..., k], k)) for k in columns]
-    variables = [
+    variables: list[dict[str, Any]] = [
         {
             "name": domain.names[k],
             "units": domain.variables[k].units,

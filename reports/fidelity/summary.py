@@ -12,7 +12,7 @@ def summary_rows(
     trial: Trial,
     domain: Domain,
     measures: MarginalMeasures,
-    extremes: tuple[Measured, list[int]],
+    extremes: tuple[Measured, list[int]] | None,
     figures: dict[str, Any],
     given: tuple[str, ...],
 ) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def summary_rows(
         trial: for its randomness.
         domain: which measures apply.
         measures: those of single variables.
-        extremes: errors of return levels by tail, and the variable of each tail.
+        extremes: errors of return levels by tail, and the variable of each tail; None where there is no tail.
         figures: all others.
         given: variables that were given, which are left out of means.
     """
@@ -59,8 +59,10 @@ def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tupl
 
 
 def _extremes(
-    trial: Trial, domain: Domain, extremes: tuple[Measured, list[int]], given: tuple[str, ...]
+    trial: Trial, domain: Domain, extremes: tuple[Measured, list[int]] | None, given: tuple[str, ...]
 ) -> list[dict[str, Any]]:
+    if extremes is None:
+        return []
     errors, columns = extremes
     made = [tail for tail, k in enumerate(columns) if domain.names[k] not in given]
     if not made:
