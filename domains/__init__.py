@@ -1,6 +1,6 @@
 """Physical laws, variables and units; one file a domain; turns a data set into a linear system."""
 
-from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Task, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.equation import ParsedEquation, parse_equation
 from lawful.domains.errors import InputError
@@ -16,6 +16,7 @@ __all__ = [
     "Parameter",
     "ParsedEquation",
     "Ratio",
+    "Task",
     "Variable",
     "find_domain",
     "get_domain",

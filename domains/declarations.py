@@ -127,6 +127,14 @@ class Ratio(Declaration):
     description: str = ""
 
 
+class Task(Declaration):
+    """What data of the domain are used for: to predict one variable from others, as a measure of an ensemble's use."""
+
+    name: str
+    target: str
+    inputs: tuple[str, ...] = Field(min_length=1)
+
+
 class Context(Declaration):
     """Something known beforehand on which generation is conditioned.
 

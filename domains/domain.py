@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lawful.domains.declarations import Blocks, Context, Declaration, Law, Parameter, Ratio, Variable, component
+from lawful.domains.declarations import (
+    Blocks,
+    Context,
+    Declaration,
+    Law,
+    Parameter,
+    Ratio,
+    Task,
+    Variable,
+    component,
+)
 from lawful.domains.errors import InputError
 from lawful.domains.flatten import flat_laws, flat_variables
 
@@ -28,6 +38,10 @@ class Domain(Declaration):
     such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
     `reconcile` moves them onto the laws as little as can be, and with `residual` a variable that `closes` a law carries
     what is missing of it.
+
+    How likeness to data is judged: `tasks` are predictions that data are used for, `grids` says of a dimension how many
+    (rows, columns) its labels are laid out on, row by row, `measures` names further ones that an installed package
+    registers (entry points `lawful.measures`), and `leave_out` those that say nothing about this domain.
     """
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
@@ -42,6 +56,10 @@ class Domain(Declaration):
     laws: tuple[Law, ...]
     ratios: tuple[Ratio, ...] = ()
     context: tuple[Context, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    grids: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    measures: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     blocks: Blocks
     stack: tuple[str, ...] = ()
     window: str | None = None
@@ -202,6 +220,23 @@ class Domain(Declaration):
                         f"ratio {ratio.name!r} names {name!r}, which is no variable; there are {there}",
                         ("ratios", ratio.name),
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_and_grids_fit(self) -> "Domain":
+        for task in self.tasks:
+            unknown = [name for name in (task.target, *task.inputs) if name not in self.names]
+            if unknown or task.target in task.inputs:
+                fault = (
+                    f"names {unknown[0]!r}, which is no variable" if unknown else f"predicts {task.target} from itself"
+                )
+                raise InputError(f"task {task.name!r} {fault}", ("tasks", task.name))
+        for dim, (rows, columns) in self.grids.items():
+            labels = len(self.dimensions.get(dim, ()))
+            if min(rows, columns) < 1 or rows * columns != labels:
+                raise InputError(
+                    f"grid {dim!r} is {rows} x {columns}, but the dimension has {labels} labels", ("grids", dim)
+                )
         return self
 
     @model_validator(mode="after")

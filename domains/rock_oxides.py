@@ -1,6 +1,6 @@
 """Major-element analyses of volcanic rocks, adjusted so that their parts sum to 100 mass percent."""
 
-from lawful.domains.declarations import Blocks, Law, Variable
+from lawful.domains.declarations import Blocks, Law, Task, Variable
 from lawful.domains.domain import Domain
 
 PARTS = {
@@ -47,6 +47,9 @@ DOMAIN = Domain(
             tolerance=2e-8,
             reference="Verma, Torres-Alvarado and Velasco-Tapia (2003) Swiss Bull. Mineral. Petrol. 83, 197-216",
         ),
+    ),
+    tasks=(
+        Task(name="magnesium from other major oxides", target="MgO", inputs=("SiO2", "TiO2", "Al2O3", "CaO", "K2O")),
     ),
     blocks=Blocks(kind="label", label="reference"),
     sample="rock-oxides.nc",

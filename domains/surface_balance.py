@@ -1,6 +1,6 @@
 """Hourly radiation, energy and water balances of an urban surface."""
 
-from lawful.domains.declarations import Blocks, Context, Law, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Law, Ratio, Task, Variable
 from lawful.domains.domain import Domain
 
 _HOURLY_MEAN = "time: mean"
@@ -124,6 +124,7 @@ DOMAIN = Domain(
         ),
         Context(name="weekday", kind="day_of_week", description="day of the week, which anthropogenic heat follows"),
     ),
+    tasks=(Task(name="sensible heat from forcing", target="QH", inputs=("Kdown", "Ldown", "QF", "Rain")),),
     blocks=Blocks(kind="time", length_days=7, gap_days=1),
     sample="surface-balance.nc",
     note="Hours are generated independently: not a time series; do not accumulate.",

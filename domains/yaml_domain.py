@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Variable
+from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Task, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 from lawful.domains.yaml_text import Located, Place, read_yaml
@@ -18,6 +18,7 @@ _BY_NAME: dict[str, type[BaseModel]] = {
     "laws": Law,
     "ratios": Ratio,
     "context": Context,
+    "tasks": Task,
 }
 _INTERNAL = {"expanded", "coefficients", "name"}
 
@@ -30,7 +31,7 @@ def is_domain_file(text: str) -> bool:
 def load_domain(path: str | Path, folder: Path | None = None) -> Domain:
     """The domain that a YAML file declares.
 
-    Variables, parameters, laws, ratios and context are mappings from names to fields; every field is that of the
+    Variables, parameters, laws, ratios, context and tasks are mappings from names to fields; every field is that of the
     declaration in Python. A `sample` is a file in `folder`, by default that of the YAML file.
 
     Raises:
@@ -144,7 +145,7 @@ def _fields(place: Place) -> list[str]:
 
 
 def _what(place: Place) -> str:
-    singular = {"variables": "variable", "parameters": "parameter", "laws": "law", "ratios": "ratio"}
+    singular = {"variables": "variable", "parameters": "parameter", "laws": "law", "ratios": "ratio", "tasks": "task"}
     if len(place) < 2:
         return str(place[0]) if place and place[0] in ("blocks", "dimensions") else ""
     if place[0] in singular or place[0] in ("context",):

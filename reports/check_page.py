@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-
 from lawful.domains.domain import Domain
-from lawful.reports.text import findings, number, place
-from lawful.reports.verdict import physics
+from lawful.reports.templating import template
 
 
 def check_page(files: Sequence[dict[str, Any]], faults: Mapping[str, str], domain: Domain) -> str:
@@ -18,8 +15,4 @@ def check_page(files: Sequence[dict[str, Any]], faults: Mapping[str, str], domai
         faults: by path, one line on each file that could not be judged.
         domain: whose laws they were held to.
     """
-    loader = jinja2.PackageLoader("lawful.reports", "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {"number": number, "place": place, "physics": physics, "findings": findings}
-    return environment.get_template("check.html.j2").render(files=files, faults=faults, domain=domain)
+    return template("check.html.j2").render(files=files, faults=faults, domain=domain)

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import xarray as xr
 
 from lawful.core.coordinates import Steps
@@ -18,9 +17,12 @@ from lawful.reports.fidelity.of_windows import fidelity_of_windows
 from lawful.reports.figures import Plate, draw_all
 from lawful.reports.figures.windows import time_plates
 from lawful.reports.files import write_atomically
-from lawful.reports.text import number, place
+from lawful.reports.templating import template
 from lawful.reports.validity import validity
 from lawful.reports.verdict import verdict
+
+FORMAT = 1
+"""Of report.json; `schema/report.json` in this package describes it."""
 
 
 def build_report(
@@ -65,11 +67,12 @@ def build_report(
     judged = validity(ensemble, domain, tolerance_ulps=tolerance_ulps)
     plates += draw_all(
         ensemble, train, test, domain,
-        conditional=compared["conditional"] if compared else None, tolerance_ulps=tolerance_ulps,
+        fidelity=compared, tolerance_ulps=tolerance_ulps,
     )  # fmt: skip
     closure = data if data is not None else xr.concat([train, test], dim=domain.event_dim)
     report = plain(
         {
+            "format": FORMAT,
             "verdict": verdict(judged, compared),
             "domain": about,
             "run": run,
@@ -85,12 +88,8 @@ def build_report(
 
 def render(report: dict[str, Any], plates: list[Plate], domain: Domain) -> str:
     """The page as HTML, figures inside it."""
-    loader = jinja2.PackageLoader("lawful.reports", "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {"number": number, "place": place, "percent": _percent, "entries": _entries}
-    images = {plate.name: (plate, base64.b64encode(plate.png).decode("ascii")) for plate in plates}
-    return environment.get_template("report.html.j2").render(report=report, domain=domain, images=images)
+    images = {plate.name: (plate, base64.b64encode(plate.svg).decode("ascii")) for plate in plates}
+    return template("report.html.j2").render(report=report, domain=domain, images=images)
 
 
 def _compared(
@@ -114,26 +113,3 @@ def _write(report: dict[str, Any], plates: list[Plate], domain: Domain, out_dir:
         write_atomically(out_dir / "figures" / f"{plate.name}.png", plate.png)
     write_atomically(out_dir / "report.json", f"{text}\n".encode())
     write_atomically(out_dir / "report.html", page.encode())
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def _entries(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested dict as rows: ("training, steps", "20000")."""
-    rows: list[tuple[str, str]] = []
-    for key, item in value.items():
-        name = f"{prefix}, {key}" if prefix else key
-        rows += _entries(item, name) if isinstance(item, dict) else [(name.replace("_", " "), _shown(item))]
-    return rows
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(item) for item in value) or "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "–" if value is None or value == "" else str(value)

@@ -13,6 +13,14 @@ _SHORT = {
     "auc": "two-sample AUC",
     "auc_ratios": "two-sample AUC with ratios",
     "energy_distance": "energy distance",
+    "extremes": "return level error / sd",
+    "mmd": "squared maximum mean discrepancy",
+    "sliced_wasserstein": "sliced Wasserstein distance / sd",
+    "tail_dependence": "tail dependence error",
+    "precision": "1 - precision",
+    "recall": "1 - recall",
+    "diurnal": "error in the cycle of the day / sd",
+    "annual": "error in the cycle of the year / sd",
     "correlation": "correlation error",
     "rank_correlation": "rank correlation error",
     "copies": "share of copies of training rows",
@@ -28,6 +36,8 @@ _SHORT = {
     "persistence": "autocorrelation error",
     "seasons": "error of totals by season",
     "closer_windows": "share of windows too near to training windows",
+    "variogram_score": "variogram score / climatology's",
+    "reliability": "reliability term",
 }
 
 
@@ -108,7 +118,9 @@ def _likeness(fidelity: dict[str, Any]) -> str:
     worse = [row for row in rows if row["above_floor"]]
     if not worse:
         return f"none of {len(rows)} measures of likeness tells it from data by more than resampled data would"
-    named = [f"{_SHORT[row['measure']]} {row['model']:.2g} (floor {row['floor']:.2g})" for row in worse]
+    named = [
+        f"{_SHORT.get(row['measure'], row['label'])} {row['model']:.2g} (floor {row['floor']:.2g})" for row in worse
+    ]
     rest = [f"and {len(named) - _NAMED} more"] if len(named) > _NAMED else []
     listed = ", ".join([*named[:_NAMED], *rest])
     return f"{len(worse)} of {len(rows)} measures of likeness lie above their floor: {listed}"

@@ -12,14 +12,20 @@ from lawful.domains.context import context_features
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 from lawful.reports.arrays import events, plain, realizations
-from lawful.reports.fidelity.analogs import Conditions
+from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
 from lawful.reports.fidelity.conditional import conditional_figures
+from lawful.reports.fidelity.cycles import cycle_figures
+from lawful.reports.fidelity.extremes import Tails, extreme_errors, extreme_table
+from lawful.reports.fidelity.grids import grid_figures
 from lawful.reports.fidelity.joint import joint_figures
+from lawful.reports.fidelity.manifold import manifold_figures
 from lawful.reports.fidelity.marginals import MarginalMeasures, marginal_figures
 from lawful.reports.fidelity.memorisation import memorisation_figures
+from lawful.reports.fidelity.own import own_figures
 from lawful.reports.fidelity.protocol import LEVEL, Effort, Rows, Trial, make_trial
 from lawful.reports.fidelity.summary import summary_rows
 from lawful.reports.fidelity.two_sample import two_sample_figures
+from lawful.reports.fidelity.utility import utility_figures
 
 __all__ = ["NothingToCompare", "fidelity"]
 
@@ -39,12 +45,14 @@ def fidelity(
     context_test: np.ndarray | None = None,
     seed: int = 0,
     fast: bool = False,
+    effort: Effort | None = None,
 ) -> dict[str, Any]:
-    """Compare an ensemble with held-out data; every measure beside the same measure of training data.
+    """Compare an ensemble with held-out data; beside it, training data and a trivial generator are measured too.
 
     Each realization is as large as the test set and is judged by itself; figures are means over up to five of them.
     The floor is the mean over block-bootstrap copies of the training set of that size (for the two-sample test, over
-    training events like the held-out ones in what is known of them). Intervals are those of the
+    training events like the held-out ones in what is known of them). The ceiling is that of a trivial generator:
+    independent marginals, or independent normal variables for measures of single variables. Intervals are those of the
     excess, model minus floor, from a bootstrap over test blocks. Events with a value that is not finite are left out.
 
     Args:
@@ -57,10 +65,12 @@ def fidelity(
         context_test: the same of the test events.
         seed: decides realizations, copies, folds and replicates.
         fast: fewer repeats, for a smoke run.
+        effort: how many repeats, in the place of what `fast` says.
 
     Returns:
-        A JSON-ready dict: "protocol", "summary", "marginals", "two_sample", "joint", "memorisation", "conditional"
-        (None where nothing is given).
+        A JSON-ready dict: "protocol", "summary", "marginals", "extremes", "two_sample", "joint", "manifold", "cycles"
+        (None without times), "utility", "grids" and "own" (lists, by what the domain declares), "memorisation",
+        "conditional" (None where nothing is given).
 
     Raises:
         InputError: sizes or names do not agree.
@@ -72,7 +82,13 @@ def fidelity(
     # Small arrays, many calls: on busy cores, threads that wait for each other cost ten times what they save.
     with threadpool_limits(limits=1):
         return _compared(
-            _Data(ensemble, train, test, domain), domain, tuple(given), (context_train, context_test), seed, fast
+            _Data(ensemble, train, test, domain),
+            domain,
+            tuple(given),
+            (context_train, context_test),
+            seed,
+            fast,
+            effort or Effort.of(fast),
         )
 
 
@@ -83,17 +99,27 @@ def _compared(
     context: tuple[np.ndarray | None, np.ndarray | None],
     seed: int,
     fast: bool,
+    effort: Effort,
 ) -> dict[str, Any]:
-    trial = make_trial(data.made, data.test, data.train, Effort.of(fast), seed)
+    trial = make_trial(data.made, data.test, data.train, effort, seed)
     measures, conditions = MarginalMeasures(trial, domain), _conditions(domain, data, given, context)
+    analogs = analog_ensemble(trial.train, trial.test, conditions, trial.effort.analog_sets, trial.rng(17))
+    tails = Tails(trial, domain)
     figures = {
         "marginals": marginal_figures(trial, domain, measures, data.made, given),
-        "two_sample": two_sample_figures(trial, domain, conditions),
+        "extremes": extreme_table(trial, tails, domain, data.made),
+        "two_sample": two_sample_figures(trial, domain, analogs),
         "joint": joint_figures(trial, domain),
+        "manifold": manifold_figures(trial),
+        "cycles": cycle_figures(trial, [k for k, name in enumerate(domain.names) if name not in given]),
+        "utility": utility_figures(trial, domain, given),
+        "grids": grid_figures(trial, domain),
+        "own": own_figures(trial, domain),
         "memorisation": memorisation_figures(trial, domain, given),
         "conditional": _conditional(trial, domain, data, given, conditions),
     }
-    overview = summary_rows(trial, domain, measures, figures, given)
+    extremes = (extreme_errors(trial, tails), tails.columns) if tails else None
+    overview = summary_rows(trial, domain, measures, extremes, figures, given)
     return plain({"protocol": _protocol(trial, data, given, fast), "summary": overview, **figures})
 
 
@@ -112,8 +138,17 @@ class _Data:
         if self.kept_test.sum() < 2 or self.kept_train.sum() < 2:
             raise NothingToCompare("fewer than two events have finite values throughout: nothing is left to compare")
         self.made = made[:, self.kept_test]
-        self.test = Rows(held_out[self.kept_test], np.asarray(block_labels(test, domain))[self.kept_test])
-        self.train = Rows(learned[self.kept_train], np.asarray(block_labels(train, domain))[self.kept_train])
+        self.test = _rows(held_out, test, domain).chosen(np.flatnonzero(self.kept_test))
+        self.train = _rows(learned, train, domain).chosen(np.flatnonzero(self.kept_train))
+
+
+def _rows(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
+    return Rows(values, np.asarray(block_labels(ds, domain)), _times(ds, domain))
+
+
+def _times(ds: xr.Dataset, domain: Domain) -> np.ndarray | None:
+    times = ds.coords.get(domain.event_dim)
+    return times.values if times is not None and times.dtype.kind == "M" else None
 
 
 def _conditional(

@@ -43,7 +43,7 @@ def analog_ensemble(
         drawn = [_one_each(analogs, len(train), rng) for _ in range(size)]
     else:
         drawn = [np.resize(rng.permutation(len(train)), len(test)) for _ in range(size)]
-    return tuple(Rows(train.values[chosen], test.blocks) for chosen in drawn)
+    return tuple(train.chosen(chosen).with_blocks(test.blocks) for chosen in drawn)
 
 
 def _one_each(analogs: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:

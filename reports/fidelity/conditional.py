@@ -1,6 +1,6 @@
 """Given some variables: how good, how sharp and how honest is the ensemble of the others?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from lawful.domains.domain import Domain
 from lawful.reports.fidelity.analogs import Conditions, nearest
 from lawful.reports.fidelity.protocol import LEVEL, Trial
 from lawful.reports.fidelity.ranks import rank_figures
+from lawful.reports.fidelity.reliability import reliability_figures
 
 _CLIMATOLOGY_MEMBERS = 30
 _NUMBERS_AT_ONCE = 4_000_000
@@ -33,21 +34,26 @@ def conditional_figures(
     columns = [k for k, name in enumerate(domain.names) if name not in given]
     analogs = trial.train.values[nearest(conditions)]
     rivals = [Rivals(trial, _scores(trial, ensemble[..., k].T, analogs[..., k], k)) for k in columns]
-    variables = [
+    variables: list[dict[str, Any]] = [
         {
             "name": domain.names[k],
             "units": domain.variables[k].units,
             "crps": rival.figures(),
             "spread_skill": _spread_skill(trial, ensemble[..., k].T, trial.test.values[:, k]),
             "ranks": rank_figures(ensemble[..., k].T, trial.test.values[:, k], trial, k),
+            "reliability": reliability_figures(ensemble[..., k].T, analogs[..., k], trial, k),
         }
         for k, rival in zip(columns, rivals, strict=True)
     ]
-    energy = Rivals(trial, _energy_scores(trial, ensemble, analogs, columns))
+    scores = {name: Rivals(trial, _joint_scores(trial, ensemble, analogs, columns, score)) for name, score in _JOINT}
     return {
-        "variables": variables,
         "crps": excess_over_analogs(rivals),
-        "energy_score": {**energy.figures(), "excess": excess_over_analogs([energy])},
+        **{name: {**rival.figures(), "excess": excess_over_analogs([rival])} for name, rival in scores.items()},
+        "reliability": _mean_reliability([level for variable in variables for level in variable["reliability"]]),
+        "variables": [
+            {**variable, "reliability": [_without_replicates(level) for level in variable["reliability"]]}
+            for variable in variables
+        ],
     }
 
 
@@ -87,7 +93,13 @@ def excess_over_analogs(rivals: list[Rivals]) -> dict[str, Any] | None:
         return None
     ours, theirs = model[defined].mean(axis=0), floor[defined].mean(axis=0)
     excess = with_interval(ours - theirs)
-    return {"model": ours[0], "floor": theirs[0], "excess": excess["value"], "interval": excess["interval"]}
+    return {
+        "model": ours[0],
+        "floor": theirs[0],
+        "ceiling": 1.0,
+        "excess": excess["value"],
+        "interval": excess["interval"],
+    }
 
 
 def crps(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -120,6 +132,20 @@ def energy_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def variogram_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Variogram score (event,) of order 1/2 of an ensemble (event, member, variable) in standardised variables.
+
+    `VS = sum_ij (|y_i - y_j|^(1/2) - mean |X_i - X_j|^(1/2))^2`, which sees wrong correlations better than the energy
+    score does. Scheuerer and Hamill (2015), Mon. Weather Rev. 143, 1321-1334, doi:10.1175/MWR-D-14-00269.1.
+    """
+    pairs = ensemble.shape[1] * ensemble.shape[2] ** 2
+    parts = _stretches(len(ensemble), pairs)
+    return np.concatenate([scoringrules.vs_ensemble(observed[part], ensemble[part], p=0.5) for part in parts])
+
+
+_JOINT = (("energy_score", energy_score), ("variogram_score", variogram_score))
+
+
 def spread_skill_ratio(ensemble: np.ndarray, observed: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Spread over error, (replicate,), 1 for an ensemble of which the observation might be a member.
 
@@ -139,9 +165,12 @@ def spread_skill_ratio(ensemble: np.ndarray, observed: np.ndarray, weights: np.n
 
 def _parts(ensemble: np.ndarray) -> Iterator[slice]:
     """Stretches of events for which all pairs of members fit in memory."""
-    pairs = ensemble.shape[1] ** 2 * int(np.prod(ensemble.shape[2:]))
-    step = max(1, _NUMBERS_AT_ONCE // pairs)
-    return (slice(start, start + step) for start in range(0, len(ensemble), step))
+    return _stretches(len(ensemble), ensemble.shape[1] ** 2 * int(np.prod(ensemble.shape[2:])))
+
+
+def _stretches(events: int, numbers: int) -> Iterator[slice]:
+    step = max(1, _NUMBERS_AT_ONCE // numbers)
+    return (slice(start, start + step) for start in range(0, events, step))
 
 
 def _scores(trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, column: int) -> dict[str, np.ndarray]:
@@ -153,11 +182,15 @@ def _scores(trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, column: int
     }
 
 
-def _energy_scores(
-    trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, columns: list[int]
+def _joint_scores(
+    trial: Trial,
+    ensemble: np.ndarray,
+    analogs: np.ndarray,
+    columns: list[int],
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> dict[str, np.ndarray]:
     def scored(members: np.ndarray) -> np.ndarray:
-        return energy_score(trial.standardised(members)[..., columns], observed)
+        return score(trial.standardised(members)[..., columns], observed)
 
     observed = trial.standardised(trial.test.values)[:, columns]
     shape = (len(observed), min(_CLIMATOLOGY_MEMBERS, len(trial.train)))
@@ -175,6 +208,17 @@ def with_interval(replicates: np.ndarray) -> dict[str, Any]:
         return {"value": float(replicates[0]), "interval": None}
     tails = np.quantile(replicates[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return {"value": float(replicates[0]), "interval": [float(tail) for tail in tails]}
+
+
+def _mean_reliability(levels: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean reliability term of all variables and levels beside the analogs'."""
+    excess = with_interval(np.mean([level["excess"] for level in levels], axis=0))
+    means = {side: float(np.mean([level[side] for level in levels])) for side in ("model", "floor")}
+    return {**means, "ceiling": np.nan, "excess": excess["value"], "interval": excess["interval"]}
+
+
+def _without_replicates(level: dict[str, Any]) -> dict[str, Any]:
+    return {**level, "excess": float(level["excess"][0])}
 
 
 def _spread_skill(trial: Trial, ensemble: np.ndarray, observed: np.ndarray) -> dict[str, Any]:

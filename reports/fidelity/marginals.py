@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lawful.domains.domain import Domain, Variable
-from lawful.reports.fidelity.protocol import Rows, Trial, entry, measured
+from lawful.reports.fidelity.beside import entry, measured
+from lawful.reports.fidelity.protocol import Rows, Trial
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _PINNED_SHARE = 0.99
@@ -18,14 +19,15 @@ class MarginalMeasures:
     """Every measure of this family, each computed once, for tables and means alike."""
 
     def __init__(self, trial: Trial, domain: Domain):
-        distances = measured(trial, lambda rows: cdf_distances(rows, trial))
+        distances = measured(trial, lambda rows: cdf_distances(rows, trial), trial.normal)
         self.w1, self.ks = distances.part(0), distances.part(1)
-        self.quantiles = measured(trial, lambda rows: quantile_errors(rows, trial))
-        self.zeros = measured(trial, lambda rows: atom_errors(rows, trial, 0.0))
+        self.quantiles = measured(trial, lambda rows: quantile_errors(rows, trial), trial.normal)
+        self.zeros = measured(trial, lambda rows: atom_errors(rows, trial, 0.0), trial.normal)
         self.pinned = [is_pinned(trial.train.values[:, k], v) for k, v in enumerate(domain.variables)]
         bounds = {bound for v in domain.variables for bound in (v.lower, v.upper) if bound is not None}
         self.atoms = {0.0: self.zeros} | {
-            bound: measured(trial, functools.partial(atom_errors, trial=trial, point=bound)) for bound in bounds - {0.0}
+            bound: measured(trial, functools.partial(atom_errors, trial=trial, point=bound), trial.normal)
+            for bound in bounds - {0.0}
         }
 
 
@@ -70,11 +72,10 @@ def cdf_distances(rows: Rows, trial: Trial) -> np.ndarray:
     Returns:
         (1 + replicates, variable, 2).
     """
-    ours, theirs = _shares(trial.weights(rows)), _shares(trial.weights(trial.test))
-    signed = np.concatenate([ours, -theirs], axis=1)
+    signed = trial.signed_shares(rows)
     pooled = np.concatenate([rows.values, trial.test.values])
-    columns = [_cdf_distance(pooled[:, k], signed, trial.scale[k]) for k in range(pooled.shape[1])]
-    return np.stack(columns, axis=1)
+    columns = [cdf_distance(pooled[:, k], signed) for k in range(pooled.shape[1])]
+    return np.stack(columns, axis=1) / np.stack([trial.scale, np.ones_like(trial.scale)], axis=1)
 
 
 def quantile_errors(rows: Rows, trial: Trial) -> np.ndarray:
@@ -86,7 +87,7 @@ def quantile_errors(rows: Rows, trial: Trial) -> np.ndarray:
     Returns:
         (1 + replicates, variable).
     """
-    ours, theirs = _shares(trial.weights(rows)), _shares(trial.weights(trial.test))
+    ours, theirs = trial.shares(rows), trial.shares(trial.test)
     columns = [
         np.abs(_weighted_quantiles(rows.values[:, k], ours) - _weighted_quantiles(trial.test.values[:, k], theirs))
         for k in range(rows.values.shape[1])
@@ -96,7 +97,7 @@ def quantile_errors(rows: Rows, trial: Trial) -> np.ndarray:
 
 def atom_errors(rows: Rows, trial: Trial, point: float) -> np.ndarray:
     """|share of rows that equal `point` exactly - share of test rows that do|, (1 + replicates, variable)."""
-    ours, theirs = _shares(trial.weights(rows)), _shares(trial.weights(trial.test))
+    ours, theirs = trial.shares(rows), trial.shares(trial.test)
     return np.abs(ours @ (rows.values == point) - theirs @ (trial.test.values == point))
 
 
@@ -109,16 +110,18 @@ def is_pinned(values: np.ndarray, variable: Variable) -> bool:
     return any((np.abs(values - bound) <= _PINNED_WIDTH * width).mean() > _PINNED_SHARE for bound in bounds)
 
 
-def _shares(weights: np.ndarray) -> np.ndarray:
-    return weights / weights.sum(axis=1, keepdims=True)
+def cdf_distance(pooled: np.ndarray, signed: np.ndarray) -> np.ndarray:
+    """W1 and KS of one column, (replicate, 2), of values (row,) that count positive in one set, negative in the other.
 
-
-def _cdf_distance(pooled: np.ndarray, signed: np.ndarray, scale: float) -> np.ndarray:
+    Args:
+        pooled: values of both sets.
+        signed: shares of the rows of the first and minus those of the second, (replicate, row).
+    """
     order = np.argsort(pooled, kind="stable")
     steps = np.diff(pooled[order])
     gap = np.abs(np.cumsum(signed[:, order], axis=1)[:, :-1])
     # Between equal values the distribution functions have not stepped yet.
-    return np.stack([gap @ steps / scale, np.max(gap * (steps > 0), axis=1)], axis=1)
+    return np.stack([gap @ steps, np.max(gap * (steps > 0), axis=1)], axis=1)
 
 
 def _weighted_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lawful.domains.domain import Domain
-from lawful.reports.fidelity.protocol import Rows, Trial, beside_floor, entry
+from lawful.reports.fidelity.beside import beside_floor, entry
+from lawful.reports.fidelity.protocol import Rows, Trial
 
 EXACT, NEAR = 1e-9, 1e-3
 _TAIL = 0.05
@@ -20,7 +21,8 @@ def memorisation_figures(trial: Trial, domain: Domain, given: Sequence[str] = ()
     learned the distribution stands as far from the training rows as fresh rows do; one that copies stands nearer
     (distance to closest record: Park et al. 2018, Proc. VLDB Endow. 11, 1071-1083, doi:10.14778/3231751.3231757).
     "copies" are rows within 1e-9 of a training row and "near_copies" within 1e-3; "closer" is the share of rows that
-    stand nearer than the nearest 5 % of test rows. The floor of these is the test set's own share. "repeats" is the
+    stand nearer than the nearest 5 % of test rows. The floor of these is the test set's own share, and the ceiling, of
+    a generator that repeats its training rows, is 1. "repeats" is the
     share of rows that some other synthetic row equals, in any realization, beside that among test rows.
     """
     nearest = _Nearest(trial, [k for k, name in enumerate(domain.names) if name not in given])
@@ -65,20 +67,20 @@ def _repeats(trial: Trial, columns: list[int]) -> dict[str, Any]:
     pooled = repeated(np.concatenate([rows.values for rows in trial.synthetic])[:, columns])
     made = [_share(part, trial) for part in np.split(pooled, len(trial.synthetic))]
     floor = _share(repeated(trial.test.values[:, columns]), trial)
-    return entry(beside_floor(made, [floor], trial.rng(15)))
+    return entry(beside_floor(made, [floor], trial.rng(15), np.ones_like(floor)))
 
 
 def _judged_share(
     trial: Trial, fresh: np.ndarray, made: list[np.ndarray], within: float, purpose: int
 ) -> dict[str, Any]:
-    floor = _share(fresh <= within, trial)
-    return entry(beside_floor([_share(distances <= within, trial) for distances in made], [floor], trial.rng(purpose)))
+    floor, shares = _share(fresh <= within, trial), [_share(distances <= within, trial) for distances in made]
+    return entry(beside_floor(shares, [floor], trial.rng(purpose), np.ones_like(floor)))
 
 
 def _judged_closer(trial: Trial, fresh: np.ndarray, made: list[np.ndarray]) -> dict[str, Any]:
     limit = np.percentile(fresh, 100 * _TAIL)
-    floor = _share(fresh < limit, trial)
-    return entry(beside_floor([_share(distances < limit, trial) for distances in made], [floor], trial.rng(13)))
+    floor, shares = _share(fresh < limit, trial), [_share(distances < limit, trial) for distances in made]
+    return entry(beside_floor(shares, [floor], trial.rng(13), np.ones_like(floor)))
 
 
 def _share(true: np.ndarray, trial: Trial) -> np.ndarray:

@@ -107,7 +107,7 @@ def _with(values: np.ndarray, season: np.ndarray | None) -> np.ndarray:
 def _summary(whole: dict[str, Any]) -> list[dict[str, Any]]:
     found = {name: (whole[name] or {}).get("mean", whole[name]) for name, _ in _ROWS[:-1]}
     found["closer_windows"] = whole["memorisation"]["closer"]
-    keys = ("model", "floor", "excess", "interval")
+    keys = ("model", "floor", "ceiling", "excess", "interval")
     return [
         {
             "measure": name,

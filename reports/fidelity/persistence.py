@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from lawful.reports.fidelity.beside import entry, measured
 from lawful.reports.fidelity.layout import Layout
-from lawful.reports.fidelity.protocol import Rows, Trial, entry, measured
+from lawful.reports.fidelity.protocol import Rows, Trial
 
 LAGS = 7
 SELDOM = 0.01
@@ -28,7 +29,7 @@ def spell_figures(trial: Trial, layout: Layout) -> dict[str, Any] | None:
         return np.cumsum(counts, axis=2) / np.maximum(counts.sum(axis=2, keepdims=True), 1e-300)
 
     theirs = lengths(trial.test)
-    distances = measured(trial, lambda rows: np.abs(lengths(rows) - theirs).sum(axis=2))
+    distances = measured(trial, lambda rows: np.abs(lengths(rows) - theirs).sum(axis=2), trial.shuffled)
     figures = distances.figures(trial.rng(35))
     made = np.mean([lengths(rows)[0] for rows in trial.synthetic], axis=0)
     each = [
@@ -55,7 +56,7 @@ def persistence_figures(trial: Trial, layout: Layout) -> dict[str, Any]:
         return np.nan_to_num(np.stack(found, axis=1))
 
     theirs = correlations(trial.test)
-    errors = measured(trial, lambda rows: np.abs(correlations(rows) - theirs).mean(axis=2))
+    errors = measured(trial, lambda rows: np.abs(correlations(rows) - theirs).mean(axis=2), trial.shuffled)
     figures = errors.figures(trial.rng(36))
     made = np.mean([correlations(rows)[0] for rows in trial.synthetic], axis=0)
     each = [

@@ -1,8 +1,7 @@
-"""What every fidelity measure shares: rows in blocks, copies of the training data as a floor, and a block bootstrap."""
+"""What every fidelity measure shares: rows in blocks, copies of training data, trivial rows, and a block bootstrap."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,17 +13,27 @@ Measure = Callable[["Rows"], np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """Samples (row, variable) and the block (row,) that each belongs to."""
+    """Samples (row, variable), the block (row,) that each belongs to, and its time (row,) where there are times."""
 
     values: np.ndarray
     blocks: np.ndarray
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def with_values(self, values: np.ndarray) -> "Rows":
         """The same rows with other columns."""
-        return Rows(values, self.blocks)
+        return replace(self, values=values)
+
+    def chosen(self, index: np.ndarray) -> "Rows":
+        """Some of the rows."""
+        times = None if self.times is None else self.times[index]
+        return Rows(self.values[index], self.blocks[index], times)
+
+    def with_blocks(self, blocks: np.ndarray) -> "Rows":
+        """The same rows with other numbers of blocks."""
+        return replace(self, blocks=blocks)
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,17 @@ class Trial:
 
     Test blocks are numbered 0 to `test_blocks - 1`. A synthetic row carries the block of the test event it was made
     for; training rows and their copies carry numbers from `test_blocks` on. `counts` (1 + replicates, test_blocks)
-    says how often each test block is drawn; its first row is the test set as it is.
+    says how often each test block is drawn; its first row is the test set as it is. `shuffled` and `normal` are rows of
+    trivial generators, the ceiling: training values of every variable drawn independently, and independent normal
+    variables with the means and standard deviations of the training data.
     """
 
     test: Rows
     train: Rows
     synthetic: tuple[Rows, ...]
     copies: tuple[Rows, ...]
+    shuffled: Rows
+    normal: Rows
     counts: np.ndarray
     effort: Effort
     seed: int
@@ -81,6 +94,15 @@ class Trial:
         drawn[:, :shared] = self.counts[:, :shared]
         return drawn[:, rows.blocks]
 
+    def shares(self, rows: Rows) -> np.ndarray:
+        """The same as shares of all that is drawn, (1 + replicates, row)."""
+        weights = self.weights(rows)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def signed_shares(self, rows: Rows) -> np.ndarray:
+        """Shares of rows, then minus those of the test rows, (1 + replicates, row)."""
+        return np.concatenate([self.shares(rows), -self.shares(self.test)], axis=1)
+
     def rng(self, purpose: int) -> np.random.Generator:
         """A generator of its own for each purpose, so that one measure's draws do not move another's."""
         return np.random.default_rng([self.seed, purpose])
@@ -99,13 +121,16 @@ def make_trial(synthetic: np.ndarray, test: Rows, train: Rows, effort: Effort, s
     rng = np.random.default_rng([seed, 0])
     test_ids, test_blocks = np.unique(test.blocks, return_inverse=True)
     train_blocks = np.unique(train.blocks, return_inverse=True)[1] + len(test_ids)
-    test, train = Rows(test.values, test_blocks), Rows(train.values, train_blocks)
+    test, train = test.with_blocks(test_blocks), train.with_blocks(train_blocks)
+    trivial = np.random.default_rng([seed, 20])
     chosen = rng.permutation(len(synthetic))[: effort.realizations]
     return Trial(
         test=test,
         train=train,
-        synthetic=tuple(Rows(synthetic[k], test_blocks) for k in sorted(chosen)),
+        synthetic=tuple(test.with_values(synthetic[k]) for k in sorted(chosen)),
         copies=tuple(block_copy(train, len(test), rng) for _ in range(effort.copies)),
+        shuffled=test.with_values(shuffled(train.values, len(test), trivial)),
+        normal=test.with_values(independent_normal(train.values, len(test), trivial)),
         counts=block_counts(len(test_ids), effort.replicates, rng),
         effort=effort,
         seed=seed,
@@ -121,82 +146,27 @@ def block_copy(rows: Rows, size: int, rng: np.random.Generator) -> Rows:
     drawn: list[np.ndarray] = []
     while sum(map(len, drawn)) < size:
         drawn.append(members[rng.integers(len(members))])
-    index = np.concatenate(drawn)[:size]
-    return Rows(rows.values[index], rows.blocks[index])
+    return rows.chosen(np.concatenate(drawn)[:size])
+
+
+def block_subset(rows: Rows, size: int, rng: np.random.Generator) -> Rows:
+    """`size` rows in whole blocks drawn without replacement, the last one cut; all rows where there are no more."""
+    order = rng.permutation(np.unique(rows.blocks))
+    index = np.concatenate([np.flatnonzero(rows.blocks == block) for block in order])
+    return rows.chosen(index[:size])
+
+
+def shuffled(values: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent marginals: every variable of `values` (row, variable) drawn for itself, (size, variable)."""
+    return np.stack([rng.choice(column, size) for column in values.T], axis=1)
+
+
+def independent_normal(values: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent normal variables with the means and standard deviations of `values` (row, variable)."""
+    return rng.normal(values.mean(axis=0), values.std(axis=0), (size, values.shape[1]))
 
 
 def block_counts(blocks: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
     """How often each block is drawn (1 + replicates, blocks): once each in the first row, multinomial in the others."""
     drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates)
     return np.concatenate([np.ones((1, blocks)), drawn])
-
-
-def beside_floor(model: Sequence[np.ndarray], floor: Sequence[np.ndarray], rng: np.random.Generator) -> dict[str, Any]:
-    """A measure beside its floor: {model, floor, excess, interval}, each a float or an array.
-
-    The interval is that of excess = model - floor at level 0.95, from a bootstrap of test blocks, realizations and
-    copies. A distance between resampled sets is larger than between the sets themselves, so the replicates' spread
-    about their own mean is used, put about the excess that was measured.
-
-    Args:
-        model: one array (1 + replicates, ...) a realization; its first entry is the measure itself.
-        floor: the same, one a copy of the training data.
-        rng: chooses realizations and copies in each replicate.
-    """
-    above, below = np.stack(model), np.stack(floor)
-    excess = above[:, 0].mean(axis=0) - below[:, 0].mean(axis=0)
-    replicates = _resampled(above, rng) - _resampled(below, rng)
-    interval = excess + np.quantile(replicates - replicates.mean(axis=0), _tails(), axis=0)
-    return {
-        "model": above[:, 0].mean(axis=0),
-        "floor": below[:, 0].mean(axis=0),
-        "excess": excess,
-        "interval": interval,
-    }
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measure of every realization and of every copy, each (1 + replicates, ...)."""
-
-    model: tuple[np.ndarray, ...]
-    floor: tuple[np.ndarray, ...]
-
-    def mean_over(self, columns: Sequence[int]) -> "Measured":
-        """The mean over some entries of the second axis."""
-        chosen = list(columns)
-        return Measured(
-            tuple(array[:, chosen].mean(axis=1) for array in self.model),
-            tuple(array[:, chosen].mean(axis=1) for array in self.floor),
-        )
-
-    def part(self, index: int) -> "Measured":
-        """One entry of the last axis."""
-        return Measured(tuple(a[..., index] for a in self.model), tuple(a[..., index] for a in self.floor))
-
-    def figures(self, rng: np.random.Generator) -> dict[str, Any]:
-        """The measure beside its floor; see `beside_floor`."""
-        return beside_floor(self.model, self.floor, rng)
-
-
-def measured(trial: Trial, measure: Measure) -> Measured:
-    """A measure of the synthetic rows and of the copies of the training rows."""
-    return Measured(tuple(map(measure, trial.synthetic)), tuple(map(measure, trial.copies)))
-
-
-def entry(figures: dict[str, Any], *index: int) -> dict[str, Any]:
-    """One variable's figures out of `beside_floor`'s arrays."""
-    low, high = (float(side[index]) for side in figures["interval"])
-    single = {name: float(np.asarray(figures[name])[index]) for name in ("model", "floor", "excess")}
-    return {**single, "interval": [low, high]}
-
-
-def _tails() -> tuple[float, float]:
-    return (1 - LEVEL) / 2, (1 + LEVEL) / 2
-
-
-def _resampled(measured: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mean over a fresh draw of members in every replicate: (member, 1 + replicates, ...) to (replicates, ...)."""
-    members, replicates = measured.shape[0], measured.shape[1] - 1
-    drawn = rng.integers(members, size=(members, replicates))
-    return measured[drawn, np.arange(1, replicates + 1)].mean(axis=0)

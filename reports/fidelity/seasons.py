@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from lawful.domains.domain import Domain
+from lawful.reports.fidelity.beside import entry, measured
 from lawful.reports.fidelity.layout import Layout
-from lawful.reports.fidelity.protocol import Rows, Trial, entry, measured
+from lawful.reports.fidelity.protocol import Rows, Trial
 
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 """By the initials of their months."""
@@ -36,7 +37,7 @@ def season_figures(trial: Trial, layout: Layout, domain: Domain) -> dict[str, An
         mean = np.where(known, squares, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         return np.sqrt(mean) / np.where(spread > 0, spread, 1.0)
 
-    errors = measured(trial, error)
+    errors = measured(trial, error, trial.shuffled)
     figures = errors.figures(trial.rng(37))
     made = np.mean([totals(rows)[0] for rows in trial.synthetic], axis=0)
     each = [

@@ -3,19 +3,41 @@
 from typing import Any
 
 from lawful.domains.domain import Domain
+from lawful.reports.fidelity.beside import Measured, entry
 from lawful.reports.fidelity.marginals import MarginalMeasures
-from lawful.reports.fidelity.protocol import Trial, entry
+from lawful.reports.fidelity.protocol import Trial
 
 
 def summary_rows(
-    trial: Trial, domain: Domain, measures: MarginalMeasures, figures: dict[str, Any], given: tuple[str, ...]
+    trial: Trial,
+    domain: Domain,
+    measures: MarginalMeasures,
+    extremes: tuple[Measured, list[int]] | None,
+    figures: dict[str, Any],
+    given: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """Rows {measure, label, model, floor, excess, interval, above_floor}; smaller is better in all of them.
+    """Rows {measure, label, model, floor, ceiling, excess, interval, above_floor}; smaller is better in all of them.
 
-    "above_floor" says that the interval of the excess lies above zero.
+    "above_floor" says that the interval of the excess lies above zero. Measures that the domain leaves out are not
+    among them.
+
+    Args:
+        trial: for its randomness.
+        domain: which measures apply.
+        measures: those of single variables.
+        extremes: errors of return levels by tail, and the variable of each tail; None where there is no tail.
+        figures: all others.
+        given: variables that were given, which are left out of means.
     """
-    found = [*_means(trial, domain, measures, given), *_picked(figures), *_scores(figures["conditional"])]
-    return [{**row, "above_floor": row["interval"][0] > 0} for row in found]
+    found = [
+        *_means(trial, domain, measures, given),
+        *_extremes(trial, domain, extremes, given),
+        *_picked(figures),
+        *_listed(figures),
+        *_scores(figures["conditional"]),
+    ]
+    applying = (row for row in found if row["measure"] not in domain.leave_out)
+    return [{**row, "above_floor": row["interval"][0] > 0} for row in applying]
 
 
 def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -36,14 +58,35 @@ def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tupl
     ]
 
 
+def _extremes(
+    trial: Trial, domain: Domain, extremes: tuple[Measured, list[int]] | None, given: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    if extremes is None:
+        return []
+    errors, columns = extremes
+    made = [tail for tail, k in enumerate(columns) if domain.names[k] not in given]
+    if not made:
+        return []
+    figures = entry(errors.mean_over(made).figures(trial.rng(31)))
+    return [{"measure": "extremes", "label": "return levels once in 100 and 1000 events, error / sd", **figures}]
+
+
 def _picked(figures: dict[str, Any]) -> list[dict[str, Any]]:
     two, joint, copies = figures["two_sample"], figures["joint"], figures["memorisation"]
+    manifold, cycles = figures["manifold"], figures["cycles"] or {"diurnal": None, "annual": None}
     rows = [
         ("auc", "two-sample AUC on the variables", two["variables"]),
         ("auc_ratios", "two-sample AUC on the variables and their ratios", two["with_ratios"]),
         ("energy_distance", "energy distance", joint["energy_distance"]),
+        ("mmd", "maximum mean discrepancy, squared", joint["mmd"]),
+        ("sliced_wasserstein", "sliced Wasserstein distance / sd", joint["sliced_wasserstein"]),
         ("correlation", "correlations, root mean square error", joint["correlation"]["rms"]),
         ("rank_correlation", "rank correlations, root mean square error", joint["rank_correlation"]["rms"]),
+        ("tail_dependence", "dependence of upper tails, root mean square error", joint["tail_dependence"]["rms"]),
+        ("precision", "1 - precision: share of rows where no data are", manifold["precision_gap"]),
+        ("recall", "1 - recall: share of data where no rows are", manifold["recall_gap"]),
+        ("diurnal", "cycle of the day, error / sd", cycles["diurnal"]),
+        ("annual", "cycle of the year, error / sd", cycles["annual"]),
         ("copies", "share of exact copies of training rows", copies["copies"]),
         ("near_copies", "share of near copies of training rows", copies["near_copies"]),
         ("closer", "share nearer to training rows than 95 % of held-out rows are", copies["closer"]),
@@ -52,8 +95,28 @@ def _picked(figures: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"measure": name, "label": label, **_bare(found)} for name, label, found in rows if found]
 
 
+def _listed(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tasks, grids and the domain's own measures, of which there may be any number."""
+    ways = {
+        "synthetic_to_real": "learned from rows, tried on data",
+        "real_to_synthetic": "learned from data, tried on rows",
+    }
+    tasks = [
+        (f"{way}:{task['task']}", f"{task['task']}: error / sd, {words}", task[way])
+        for task in figures["utility"]
+        for way, words in ways.items()
+    ]
+    grids = [
+        (f"{kind}:{grid['array']}", f"{grid['array']}: {words}", grid[kind])
+        for grid in figures["grids"]
+        for kind, words in (("spectrum", "power spectrum, error in dB"), ("blocks", "block means and maxima, W1 / sd"))
+    ]
+    own = [(row["measure"], row["label"], row) for row in figures["own"]]
+    return [{"measure": name, "label": label, **_bare(found)} for name, label, found in (*tasks, *grids, *own)]
+
+
 def _bare(figures: dict[str, Any]) -> dict[str, Any]:
-    return {name: figures[name] for name in ("model", "floor", "excess", "interval")}
+    return {name: figures[name] for name in ("model", "floor", "ceiling", "excess", "interval")}
 
 
 def _scores(conditional: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -63,5 +126,11 @@ def _scores(conditional: dict[str, Any] | None) -> list[dict[str, Any]]:
     rows = [
         ("crps", "CRPS / climatology's, mean over variables (floor: 30 analogs)", conditional["crps"]),
         ("energy_score", "energy score / climatology's (floor: 30 analogs)", conditional["energy_score"]["excess"]),
+        (
+            "variogram_score",
+            "variogram score / climatology's (floor: 30 analogs)",
+            conditional["variogram_score"]["excess"],
+        ),
+        ("reliability", "reliability term of the Brier score (floor: 30 analogs)", conditional["reliability"]),
     ]
     return [{"measure": name, "label": label, **_bare(found)} for name, label, found in rows if found]

@@ -9,13 +9,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import ratios
-from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
-from lawful.reports.fidelity.protocol import Rows, Trial, beside_floor, entry
+from lawful.reports.fidelity.beside import beside_floor, entry
+from lawful.reports.fidelity.protocol import Rows, Trial
 
 FOLDS = 5
 
 
-def two_sample_figures(trial: Trial, domain: Domain, conditions: Conditions) -> dict[str, Any]:
+def two_sample_figures(trial: Trial, domain: Domain, analogs: tuple[Rows, ...]) -> dict[str, Any]:
     """Grouped two-sample AUC on the variables, and on the variables and ratios together, beside the floor.
 
     The floor is the AUC of training rows in the place of generated ones: for each test event one of its analogs, in
@@ -24,11 +24,15 @@ def two_sample_figures(trial: Trial, domain: Domain, conditions: Conditions) -> 
     often than chance, and the floor of real data would lie far below 0.5.
 
     "with_ratios" is None for a domain without ratios; both are None where fewer than two test blocks leave nothing to
-    hold out.
+    hold out. The ceiling is the AUC of independent marginals.
+
+    Args:
+        trial: synthetic and test rows.
+        domain: the ratios.
+        analogs: sets of training rows that stand in the place of generated ones.
     """
     if trial.test_blocks < 2:
         return {"variables": None, "with_ratios": None}
-    analogs = analog_ensemble(trial.train, trial.test, conditions, trial.effort.analog_sets, trial.rng(17))
     return {
         "variables": _judged(trial, analogs, 4),
         "with_ratios": _judged(*_with_ratios(trial, analogs, domain), 5) if domain.ratios else None,
@@ -96,7 +100,7 @@ def _histogram(position: np.ndarray, weights: np.ndarray, bins: int) -> np.ndarr
 def _judged(trial: Trial, analogs: tuple[Rows, ...], purpose: int) -> dict[str, Any]:
     model = [grouped_auc(rows, trial) for rows in trial.synthetic]
     floor = [grouped_auc(rows, trial) for rows in analogs]
-    figures = entry(beside_floor(model, floor, trial.rng(purpose)))
+    figures = entry(beside_floor(model, floor, trial.rng(purpose), grouped_auc(trial.shuffled, trial)))
     return {**figures, "model_each": [float(auc[0]) for auc in model], "floor_each": [float(auc[0]) for auc in floor]}
 
 
@@ -104,7 +108,12 @@ def _with_ratios(trial: Trial, analogs: tuple[Rows, ...], domain: Domain) -> tup
     def widened(rows: Rows) -> Rows:
         return rows.with_values(np.concatenate([rows.values, ratios(rows.values, domain)], axis=1))
 
-    wide = replace(trial, test=widened(trial.test), synthetic=tuple(map(widened, trial.synthetic)))
+    wide = replace(
+        trial,
+        test=widened(trial.test),
+        synthetic=tuple(map(widened, trial.synthetic)),
+        shuffled=widened(trial.shuffled),
+    )
     return wide, tuple(map(widened, analogs))
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from lawful.domains.domain import Domain
 from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
+from lawful.reports.fidelity.beside import entry, measured
 from lawful.reports.fidelity.layout import Layout
 from lawful.reports.fidelity.marginals import cdf_distances
 from lawful.reports.fidelity.memorisation import memorisation_figures
 from lawful.reports.fidelity.persistence import longest_run, persistence_figures, spell_figures
-from lawful.reports.fidelity.protocol import Rows, Trial, beside_floor, entry, measured
+from lawful.reports.fidelity.protocol import Rows, Trial
 from lawful.reports.fidelity.seasons import season_figures
 from lawful.reports.fidelity.two_sample import grouped_auc
 
@@ -20,7 +21,7 @@ from lawful.reports.fidelity.two_sample import grouped_auc
 def window_figures(
     trial: Trial, domain: Domain, layout: Layout, conditions: Conditions, given: Sequence[str]
 ) -> dict[str, Any]:
-    """Everything that is asked of windows as a whole, beside its floor.
+    """Everything that is asked of windows as a whole, beside its floor; the ceiling draws every step for itself.
 
     Args:
         trial: whole windows as rows, with the season as their last column where `layout` says so.
@@ -89,19 +90,21 @@ def _mapped(trial: Trial, change: Callable[[np.ndarray], np.ndarray]) -> Trial:
         train=changed(trial.train),
         synthetic=tuple(map(changed, trial.synthetic)),
         copies=tuple(map(changed, trial.copies)),
+        shuffled=changed(trial.shuffled),
+        normal=changed(trial.normal),
     )
 
 
 def _auc(trial: Trial, analogs: tuple[Rows, ...], purpose: int) -> dict[str, Any] | None:
     if trial.test_blocks < 2:
         return None
-    model = [grouped_auc(rows, trial) for rows in trial.synthetic]
-    return entry(beside_floor(model, [grouped_auc(rows, trial) for rows in analogs], trial.rng(purpose)))
+    judged = measured(trial, lambda rows: grouped_auc(rows, trial), trial.shuffled, floor=analogs)
+    return entry(judged.figures(trial.rng(purpose)))
 
 
 def _statistics(trial: Trial, names: list[str]) -> dict[str, Any]:
     """Wasserstein distance of every statistic over its standard deviation, and the mean of those that vary."""
-    distances = measured(trial, lambda rows: cdf_distances(rows, trial)).part(0)
+    distances = measured(trial, lambda rows: cdf_distances(rows, trial), trial.shuffled).part(0)
     varies = [k for k, spread in enumerate(trial.train.values.std(axis=0)) if spread > 0]
     figures = distances.figures(trial.rng(34))
     made = np.mean([rows.values.mean(axis=0) for rows in trial.synthetic], axis=0)

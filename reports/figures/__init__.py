@@ -6,8 +6,9 @@ import xarray as xr
 
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import events, realizations
-from lawful.reports.figures.conditional import crps_bars, rank_histograms
+from lawful.reports.figures.conditional import crps_bars, rank_histograms, reliability_diagrams
 from lawful.reports.figures.distributions import marginal_histograms, quantile_quantile, ratio_histograms
+from lawful.reports.figures.grids import power_spectra
 from lawful.reports.figures.joint import correlations, diurnal_cycle, has_diurnal_cycle
 from lawful.reports.figures.laws import law_residuals
 from lawful.reports.figures.style import Plate
@@ -21,7 +22,7 @@ def draw_all(
     test: xr.Dataset,
     domain: Domain,
     *,
-    conditional: dict[str, Any] | None = None,
+    fidelity: dict[str, Any] | None = None,
     tolerance_ulps: float = 8.0,
 ) -> list[Plate]:
     """Every figure that the domain has something to show in.
@@ -31,7 +32,7 @@ def draw_all(
         train: training data, dim (event,).
         test: held-out data, dim (event,).
         domain: variables, laws, ratios, context.
-        conditional: that part of the fidelity figures, where something was given.
+        fidelity: what was found of likeness, None where nothing was compared.
         tolerance_ulps: shown as the allowed residual.
     """
     made, learned, held_out = realizations(ensemble, domain), events(train, domain), events(test, domain)
@@ -40,4 +41,13 @@ def draw_all(
     plates += [ratio_histograms(made, held_out, domain)] if domain.ratios else []
     plates += [quantile_quantile(made, held_out, learned, domain), correlations(made, held_out, domain)]
     plates += [diurnal_cycle(made, held_out, test, domain)] if has_diurnal_cycle(domain) else []
-    return plates + ([rank_histograms(conditional), crps_bars(conditional)] if conditional else [])
+    return plates + (_of_figures(fidelity) if fidelity else [])
+
+
+def _of_figures(fidelity: dict[str, Any]) -> list[Plate]:
+    """Figures that show what was measured."""
+    plates = [power_spectra(fidelity["grids"])] if fidelity["grids"] else []
+    conditional = fidelity["conditional"]
+    if conditional:
+        plates += [rank_histograms(conditional), reliability_diagrams(conditional), crps_bars(conditional)]
+    return plates

@@ -12,8 +12,9 @@ from lawful.reports.figures.style import (
     RIVAL,
     WIDTH,
     Plate,
+    legend_above,
     panels,
-    rendered,
+    plate,
     style,
 )
 
@@ -33,13 +34,42 @@ def rank_histograms(conditional: dict[str, Any]) -> Plate:
             panel.set_xticks([0, 1], ["below all", "above all"])
             panel.locator_params(axis="y", nbins=4)
         flat = [variable["name"] for variable in variables if variable["ranks"]["flat"]]
-        return Plate(
+        return plate(
             "ranks",
             "Rank histograms",
             "Where the observation stands among its members, as a multiple of the flat share. A U is an ensemble too "
             "narrow, a dome one too wide, a slope one that is biased. Ties are broken at random.",
             f"Rank histograms of {len(variables)} variables; {len(flat)} may be flat, given how few blocks there are.",
-            rendered(figure),
+            figure,
+        )
+
+
+def reliability_diagrams(conditional: dict[str, Any]) -> Plate:
+    """Observed frequency against forecast probability of passing two thresholds, for every generated variable."""
+    variables = conditional["variables"]
+    with style():
+        figure, axes = panels(len(variables), height=2.3)
+        for panel, variable in zip(axes, variables, strict=True):
+            panel.set_title(variable["name"])
+            panel.plot([0, 1], [0, 1], color=BLACK, linewidth=0.6, linestyle=(0, (4, 3)))
+            for level, colour, marker in zip(variable["reliability"], (ENSEMBLE, RIVAL), ("o", "s"), strict=True):
+                label = f"above the {100 * level['level']:g} % quantile"
+                panel.plot(level["forecast"], level["observed"], f"{marker}-", color=colour, markersize=3, label=label)
+            panel.set_xlim(-0.03, 1.03)
+            panel.set_ylim(-0.03, 1.03)
+            panel.locator_params(nbins=4)
+        figure.supxlabel("forecast probability", fontsize=9)
+        figure.supylabel("observed frequency", fontsize=9)
+        legend_above(figure, axes[0])
+        found = conditional["reliability"]
+        return plate(
+            "reliability",
+            "Reliability",
+            "How often a value above the median, and above the 90 % quantile, of the training data was observed when "
+            "the ensemble gave it that probability. On the diagonal, probabilities mean what they say.",
+            f"Reliability diagrams of {len(variables)} variables; the mean reliability term of the Brier score is "
+            f"{found['model']:.3g}, and {found['floor']:.3g} for analogs.",
+            figure,
         )
 
 
@@ -65,13 +95,13 @@ def crps_bars(conditional: dict[str, Any]) -> Plate:
         axes.set_xlabel("CRPS / CRPS of climatology (smaller is better)")
         figure.legend(loc="outside upper left", ncols=2)
         mean = np.nanmean([variable["crps"]["over_climatology"]["value"] or np.nan for variable in variables])
-        return Plate(
+        return plate(
             "crps",
             "Scores given what is known",
             "Mean continuous ranked probability score over that of climatology, with 95 % intervals over blocks, for "
             "the ensemble and for 30 analogs.",
             f"Bars of CRPS over climatology for {len(names)} variables; the mean of the ensemble is {mean:.2f}.",
-            rendered(figure),
+            figure,
         )
 
 

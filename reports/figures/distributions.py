@@ -14,7 +14,7 @@ from lawful.reports.figures.style import (
     finite,
     legend_above,
     panels,
-    rendered,
+    plate,
     style,
     titled,
 )
@@ -39,13 +39,13 @@ def marginal_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) 
             _histogram(panel, ensemble[..., k], test[:, k])
         legend_above(figure, axes[0])
         figure.supylabel("share of events", fontsize=9)
-        return Plate(
+        return plate(
             "marginals",
             "Marginal distributions",
             "Histograms of the held-out data and of the ensemble, as shares of all events; exact zeros are taken out "
             "and their shares written in the panel. The band is the range of 90 % of the realizations.",
             f"Histograms of {len(domain.names)} variables, data against ensemble. {_zeros(ensemble, test, domain)}",
-            rendered(figure),
+            figure,
         )
 
 
@@ -59,12 +59,12 @@ def ratio_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> 
             _histogram(panel, made[..., k], data[:, k], logarithmic=False, trimmed=True)
         legend_above(figure, axes[0])
         words = "; ".join(f"{r.name}: {r.description}" for r in domain.ratios if r.description)
-        return Plate(
+        return plate(
             "ratios",
             "Derived ratios",
             f"Where a denominator is zero there is no ratio. {_capital(words)}.".replace(" .", ""),
             f"Histograms of the ratios {', '.join(r.name for r in domain.ratios)}, held-out data against ensemble.",
-            rendered(figure),
+            figure,
         )
 
 
@@ -78,13 +78,13 @@ def quantile_quantile(ensemble: np.ndarray, test: np.ndarray, train: np.ndarray,
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
         figure.supylabel("quantiles of the ensemble and of the training data", fontsize=9)
         legend_above(figure, axes[0])
-        return Plate(
+        return plate(
             "quantiles",
             "Quantiles against quantiles",
             "Quantiles 0.1 to 99.9 % of the ensemble against those of the held-out data; on the diagonal they agree. "
             "The grey line shows the training data against the held-out data: as far off is what sampling alone does.",
             f"Quantile-quantile plots of {len(domain.names)} variables, ensemble and training against held-out data.",
-            rendered(figure),
+            figure,
         )
 
 

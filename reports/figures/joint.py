@@ -15,7 +15,7 @@ from lawful.reports.figures.style import (
     finite,
     legend_above,
     panels,
-    rendered,
+    plate,
     style,
     titled,
 )
@@ -40,13 +40,13 @@ def correlations(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> Plat
             image = _image(panel, matrix, limit, domain.names)
             panel.set_title(title)
             figure.colorbar(image, ax=panel, shrink=0.75, pad=0.02, location="bottom")
-        return Plate(
+        return plate(
             "correlations",
             "Correlations",
             "Pearson correlations of all pairs of variables; the difference is ensemble minus held-out data, on a "
             "scale of its own.",
             f"Correlation matrices of {len(domain.names)} variables. {_largest(difference, domain)}",
-            rendered(figure),
+            figure,
         )
 
 
@@ -69,12 +69,12 @@ def diurnal_cycle(ensemble: np.ndarray, test: np.ndarray, events: xr.Dataset, do
             panel.locator_params(axis="y", nbins=4)
         figure.supxlabel("hour of the day", fontsize=9)
         legend_above(figure, axes[0])
-        return Plate(
+        return plate(
             "diurnal",
             "Cycle of the day",
             "Mean by hour of the day (lines) and the range of the middle 80 % (bands).",
             f"Diurnal cycles of {len(domain.names)} variables, held-out data against ensemble.",
-            rendered(figure),
+            figure,
         )
 
 

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from lawful.domains.domain import Domain
-from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, rendered, style
+from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, plate, style
 from lawful.reports.physics.residuals import law_ulps
 
 
@@ -24,13 +24,13 @@ def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolera
             _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
         legend_above(figure, axes[0])
         worst = "; ".join(f"{law.name} {_largest(ours):.3g}" for law, ours in zip(domain.equalities, made, strict=True))
-        return Plate(
+        return plate(
             "residuals",
             "Law residuals",
             "Share of samples whose residual is larger than so many ulps. One ulp is what rounding to the stored type "
             "alone can do. Data that close to a solver's tolerance or an instrument's accuracy lie far to the right.",
             f"Exceedance curves of law residuals in ulps. Largest in the ensemble: {worst}.",
-            rendered(figure),
+            figure,
         )
 
 

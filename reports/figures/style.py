@@ -40,18 +40,22 @@ _STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.4,
     "figure.facecolor": "white",
+    # Letters stay letters, which readers can select and search, and the same figure has the same ids each time.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lawful",
 }
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure with the words that go with it; `name` is its file name without ending."""
+    """A figure, as PNG and as SVG, with the words that go with it; `name` is its file name without ending."""
 
     name: str
     title: str
     caption: str
     alt: str
     png: bytes
+    svg: bytes
 
 
 @contextmanager
@@ -94,3 +98,10 @@ def rendered(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def plate(name: str, title: str, caption: str, alt: str, figure: Figure) -> Plate:
+    """The figure with its words, the same bytes for the same figure; inside `style()`."""
+    svg = io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Plate(name, title, caption, alt, rendered(figure), svg.getvalue())

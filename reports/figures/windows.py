@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from lawful.reports.figures.style import DATA, ENSEMBLE, Plate, legend_above, panels, rendered, style, titled
+from lawful.reports.figures.style import DATA, ENSEMBLE, Plate, legend_above, panels, plate, style, titled
 
 
 def time_plates(windows: dict[str, Any]) -> list[Plate]:
@@ -26,12 +26,12 @@ def _persistence(figures: dict[str, Any]) -> Plate:
             panel.axhline(0, color=DATA, linewidth=0.5)
             panel.set_xlabel("lag, steps")
         legend_above(figure, axes[0])
-        return Plate(
+        return plate(
             "autocorrelation",
             "Autocorrelation",
             "Correlation between steps of a window that lie so many steps apart, held-out data and ensemble.",
             f"Autocorrelation of {len(each)} variables, held-out data against ensemble.",
-            rendered(figure),
+            figure,
         )
 
 
@@ -50,12 +50,12 @@ def _spells(figures: dict[str, Any]) -> Plate:
             panel.set_yscale("log")
             panel.set_xlabel("length, steps")
         legend_above(figure, axes[0])
-        return Plate(
+        return plate(
             "spells",
             "Spells",
             "Share of spells longer than so many steps; one without is a run of exact zeros. Windows cut long ones.",
             f"Distribution of the lengths of {len(each)} kinds of spell, held-out data against ensemble.",
-            rendered(figure),
+            figure,
         )
 
 
@@ -72,12 +72,12 @@ def _seasons(figures: dict[str, Any]) -> Plate:
             panel.set_xticks(places, [total["season"] for total in totals])
             titled(panel, variable["name"], variable["units"])
         legend_above(figure, axes[0])
-        return Plate(
+        return plate(
             "seasons",
             "Totals by season",
             "Mean total of a window by the season in which its middle lies, held-out data and ensemble.",
             f"Mean totals of {len(each)} variables in four seasons, held-out data against ensemble.",
-            rendered(figure),
+            figure,
         )
 
 

@@ -237,18 +237,100 @@ def generate(
     typer.echo(pipeline.stage_generate(folder, Console(), **changes))
 
 
-@app.command(short_help="Judge the ensemble of a run.", epilog=_EXIT_CODES)
-def report(folder: FolderArgument) -> None:
+@app.command(
+    short_help="Judge the ensemble of a run, or of several.",
+    epilog=f"""\b
+Examples:
+  lawful report year
+  lawful report vae flow-matching -o families.html
+
+{_EXIT_CODES}""",
+)
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of runs.")],
+    page: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PAGE", help="Page with several runs side by side."),
+    ] = Path("lawful-report.html"),
+) -> None:
     """Judge the ensemble of a run: does it obey the laws, and is it like the data?
 
-    Writes DIR/report.html, DIR/report.json and DIR/figures/*.png.
+    Writes DIR/report.html, DIR/report.json and DIR/figures/*.png; for several runs of one domain also a page that
+    shows them side by side.
     """
     from lawful import pipeline
     from lawful.pipeline.progress import Console
 
-    outcome = pipeline.stage_report(folder, Console())
-    typer.echo(f"{outcome.report['verdict']}\n{outcome.out / 'report.html'}")
-    raise typer.Exit(0 if outcome.holds else 1)
+    outcomes = [pipeline.stage_report(folder, Console()) for folder in dict.fromkeys(folders)]
+    for outcome in outcomes:
+        typer.echo(f"{outcome.report['verdict']}\n{outcome.out / 'report.html'}")
+    if len(outcomes) > 1:
+        typer.echo(pipeline.write_side_by_side(outcomes, page))
+    raise typer.Exit(0 if all(outcome.holds for outcome in outcomes) else 1)
+
+
+@app.command(
+    short_help="Compare ways to hold the laws.",
+    epilog=f"""\b
+Examples:
+  lawful compare surface-balance
+  lawful compare rock-oxides --strategies projection,conditional,mirror --models vae --seeds 10
+  lawful compare surface-balance --resume
+
+{_EXIT_CODES}""",
+)
+def compare(
+    domain: DomainArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for all files.  [default: compare-DOMAIN]")
+    ] = None,
+    strategies: Annotated[
+        str,
+        typer.Option(
+            "--strategies", metavar="NAME,NAME", show_default=False,
+            help="unconstrained, penalty, projection-after, projection, sequential, completion, conditional, mirror; "
+            "repair (projection-after that keeps bounds), states (what `lawful run` does), pishield (if installed).  "
+            "[default: all but pishield]",
+        ),
+    ] = "",
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models", metavar="NAME,NAME", show_default=False,
+            help="vae, flow-matching; sdv-copula (if installed), for strategies that repair afterwards.  "
+            "[default: vae,flow-matching]",
+        ),
+    ] = "",
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Trainings of each, in pairs.")] = 5,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Steps of each training.")] = 1000,
+    members: Members = 2,
+    data: Data = None,
+    map_: Map = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a comparison that was cut off.")] = False,
+) -> None:  # fmt: skip
+    """Train models under strategies that hold the laws in different ways, and say which does best at what.
+
+    All have the same data, network, budget, first weights and noise. Each seed holds out another fold; differences are
+    tested in pairs.
+
+    \b
+    Writes into DIR:
+      compare.html, compare.json  tables, figures and what was found
+      compare.md                  the tables as Markdown
+      cells/                      every training, from which --resume goes on
+    """
+    from lawful.pipeline.compare import CompareSettings
+    from lawful.pipeline.compare import compare as run_comparison
+    from lawful.pipeline.progress import Console
+
+    chosen = {"strategies": _names(strategies), "models": _names(models)}
+    settings = CompareSettings.checked(
+        domain=domain, out=out or Path(f"compare-{find_domain(domain).name}"), data=data, mapping=_mapping(map_),
+        seeds=seeds, steps=steps, members=members, resume=resume,
+        **{name: names for name, names in chosen.items() if names},
+    )  # fmt: skip
+    found = run_comparison(settings, Console())
+    typer.echo("\n".join([*found["findings"], str(settings.out / "compare.html")]))
 
 
 @app.command(

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from lawful.domains import Variable
 from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
+from lawful.reports.fidelity.beside import beside_floor
 from lawful.reports.fidelity.compositions import ilr_gaussian, without_zeros
 from lawful.reports.fidelity.conditional import (
     climatology_crps,
@@ -20,10 +21,11 @@ from lawful.reports.fidelity.conditional import (
     nearest,
     spread_skill_ratio,
 )
-from lawful.reports.fidelity.joint import EnergyDistance, correlation_errors, rank_correlation_errors
+from lawful.reports.fidelity.dependence import correlation_errors, rank_correlation_errors
+from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
-from lawful.reports.fidelity.protocol import Effort, Rows, Trial, beside_floor, block_copy, block_counts, make_trial
+from lawful.reports.fidelity.protocol import Effort, Rows, Trial, block_copy, block_counts, make_trial
 from lawful.reports.fidelity.ranks import rank_figures, ranks
 from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
 
@@ -37,7 +39,8 @@ def trial_of(made, test, train=(-1.0, 1.0), blocks=None) -> Trial:
     blocks = np.zeros(len(test), int) if blocks is None else np.asarray(blocks)
     counts = block_counts(int(blocks.max()) + 1, 5, np.random.default_rng(0))
     held_out, learned = Rows(test, blocks), Rows(train, np.full(len(train), counts.shape[1]))
-    return Trial(held_out, learned, (Rows(made, np.zeros(len(made), int)),), (learned,), counts, SMALL, 0)
+    rows = Rows(made, np.zeros(len(made), int))
+    return Trial(held_out, learned, (rows,), (learned,), rows, rows, counts, SMALL, 0)
 
 
 def test_wasserstein_and_kolmogorov_by_hand():

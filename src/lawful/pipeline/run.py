@@ -12,6 +12,8 @@ from lawful.pipeline.job import MODEL, new_job, old_job
 from lawful.pipeline.judge import judge
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
+from lawful.reports.files import write_atomically
+from lawful.reports.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,10 @@ def stage_report(out: Path, console: Console) -> Outcome:
     """Judge the ensemble that is in the folder of a run."""
     ensure_writable(out)
     return Outcome(out, judge(old_job(out, console)))
+
+
+def write_side_by_side(outcomes: list[Outcome], page: Path) -> Path:
+    """Write a page that shows several judged runs of one domain; gives its path."""
+    ensure_writable(page.parent)
+    write_atomically(page, side_by_side({str(outcome.out): outcome.report for outcome in outcomes}).encode())
+    return page

@@ -1,0 +1,89 @@
+"""Trains and judges cell after cell; what is finished is kept, so that a comparison can go on where it was cut off."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from lawful import __version__
+from lawful.core.errors import LawfulError
+from lawful.data_recipes import ensure_writable
+from lawful.domains import InputError
+from lawful.pipeline.compare.judging import judged_cell
+from lawful.pipeline.compare.making import Maker
+from lawful.pipeline.compare.settings import CompareSettings
+from lawful.pipeline.data import Prepared, prepare
+from lawful.pipeline.progress import Console
+from lawful.pipeline.settings import FOLDS
+from lawful.reports.comparison import write_comparison
+from lawful.reports.files import write_atomically
+
+_CELLS = "cells"
+
+
+def compare(settings: CompareSettings, console: Console) -> dict[str, Any]:
+    """Compare strategies; writes compare.json, compare.html, compare.md and figures into the folder.
+
+    Seeds are paired: each has the same fold of the data, the same first weights and the same noise under every
+    strategy, as far as their networks agree.
+
+    Raises:
+        InputError: data and domain do not fit, or there are finished cells in the folder and `resume` is not asked for.
+    """
+    folder = ensure_writable(settings.out / _CELLS)
+    if not settings.resume and any(folder.glob("*.json")):
+        raise InputError(f"{settings.out}: there is a comparison here; go on with --resume, or choose another --out")
+    cells = []
+    for seed in range(settings.seeds):
+        prepared = prepare(settings.run(), seed % FOLDS, settings.load_domain())
+        maker, facts = Maker(prepared, seed, settings.steps, settings.members), _facts(settings, prepared)
+        cells += [_cell(maker, model, strategy, facts, folder, console) for model, strategy in settings.cells()]
+    return write_comparison(cells, settings.load_domain(), _about(settings, prepared), settings.out)
+
+
+def _cell(maker: Maker, model: str, strategy: str, facts: str, folder: Path, console: Console) -> dict[str, Any]:
+    path = folder / f"{model}.{strategy}.{maker.seed}.json"
+    kept = _kept(path, facts)
+    if kept:
+        return kept
+    heading = {"model": model, "strategy": strategy, "seed": maker.seed, "facts": facts}
+    try:
+        made = maker.make(model, strategy)
+        cell = {**heading, "failed": None, **judged_cell(maker.prepared, made, maker.seed)}
+        console.say(f"{model}, {strategy}, seed {maker.seed}: {made.training:.0f} s of training")
+    except LawfulError as error:
+        cell = {**heading, "failed": str(error)}
+        console.say(f"{model}, {strategy}, seed {maker.seed}: {error}")
+    write_atomically(path, json.dumps(cell, indent=1).encode())
+    return cell
+
+
+def _kept(path: Path, facts: str) -> dict[str, Any] | None:
+    """A cell that was finished before under the same facts."""
+    try:
+        cell = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return cell if isinstance(cell, dict) and cell.get("facts") == facts else None
+
+
+def _facts(settings: CompareSettings, prepared: Prepared) -> str:
+    """A hash of all that a cell depends on beside its model, strategy and seed."""
+    content = [settings.steps, settings.members, prepared.sha256, prepared.domain.law_hash(), __version__]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _about(settings: CompareSettings, prepared: Prepared) -> dict[str, Any]:
+    dim = prepared.domain.event_dim
+    return {
+        "command": settings.command,
+        "seeds": settings.seeds,
+        "steps": settings.steps,
+        "members": settings.members,
+        "strategies": list(settings.strategies),
+        "models": list(settings.models),
+        "data_sha256": prepared.sha256,
+        "training events": prepared.train.sizes[dim],
+        "held-out events": prepared.test.sizes[dim],
+        "version": __version__,
+    }
