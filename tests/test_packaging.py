@@ -59,7 +59,9 @@ def test_command_is_installed() -> None:
 
 def test_files_beside_the_code_are_found() -> None:
     data = files("lawful.data_recipes") / "samples"
-    assert {"README.md", "rock-oxides.nc", "soil-water.nc", "surface-balance.nc"} <= {entry.name for entry in data.iterdir()}
+    assert {"README.md", "rock-oxides.nc", "soil-water.nc", "surface-balance.nc"} <= {
+        entry.name for entry in data.iterdir()
+    }
     assert (files("lawful.reports") / "templates" / "report.html.j2").is_file()
     assert (files("lawful") / "py.typed").is_file()
 
