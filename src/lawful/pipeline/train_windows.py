@@ -32,7 +32,7 @@ def train_windows(
     start, start_ids = (None, ids) if of_start.given.all() else Chart.fit(of_start, first.flatten(0, 1))
     torch.manual_seed(int(rng.integers(2**31)))
     model = WindowModel(settings.model, steps, chart, start, contexts[0].shape[-1], settings.network)
-    model.fit_features(contexts[0], cut)
+    model.fit_features(contexts[0], cut, ids)
 
     def trained(part: BaggedModel, ids: Tensor, known: list[Tensor], z: Tensor) -> dict[str, Any]:
         views = _views(part.chart, ids, [told.flatten(0, 1) for told in known], z.flatten(0, 1), generator)
