@@ -12,6 +12,7 @@ from lawful.core.models.bagged import BaggedModel
 from lawful.core.models.base import Settings
 from lawful.core.models.memory import Memory
 from lawful.core.models.sampling import Sampled, sample_events
+from lawful.core.models.seen import SeenModel, SeenStates
 
 
 class WindowModel(nn.Module):
@@ -49,11 +50,13 @@ class WindowModel(nn.Module):
         self.memory = Memory(of_step.problem.lower[inner], of_step.problem.upper[inner])
         self.step = BaggedModel(family, of_step, context_size + self.memory.size, settings)
         self.start = None if of_start is None else BaggedModel(family, of_start, context_size, settings)
+        self.seen = SeenStates(len(of_step.states.table), context_size)
         self.register_buffer("context_mean", torch.zeros(context_size))
         self.register_buffer("context_std", torch.ones(context_size))
 
-    def fit_features(self, context: Tensor, z: Tensor) -> None:
-        """Moments of contexts `(N, T, c)` and of steps `z` (N, T, k) of training windows."""
+    def fit_features(self, context: Tensor, z: Tensor, ids: Tensor) -> None:
+        """Moments of contexts `(N, T, c)` and of steps `z` (N, T, k) of training windows in the states `ids` (N T,)."""
+        self.seen.fit(ids, context.flatten(0, 1))
         flat = context.flatten(0, 1)
         self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
         self.context_std = torch.where(std > 1e-6, std, 1.0)
@@ -83,7 +86,7 @@ class WindowModel(nn.Module):
             InfeasibleEventsError: some steps stay unlawful after many draws.
         """
         context, z = self.standard(context), given.to(dtype, copy=True)
-        redrawn, memory = 0, self.memory.begin(len(z))
+        redrawn, memory, model = 0, self.memory.begin(len(z)), SeenModel(self.step, self.seen)
         if self.start is not None:
             columns = self.steps.columns[0, : self.steps.carried]
             drawn = sample_events(
@@ -92,7 +95,7 @@ class WindowModel(nn.Module):
             z[:, columns], redrawn = drawn.z, drawn.redrawn
         for step, columns in enumerate(self.steps.columns):
             told = torch.cat([context[:, step], memory.float()], -1)
-            drawn = sample_events(self.step, self.step.chart, told, z[:, columns].double(), generator, dtype=dtype)
+            drawn = sample_events(model, self.step.chart, told, z[:, columns].double(), generator, dtype=dtype)
             z[:, columns], redrawn = drawn.z, redrawn + drawn.redrawn
             memory = self.memory.after(memory, drawn.z.double()[:, self.inner])
             progress(len(z) // len(self.steps))

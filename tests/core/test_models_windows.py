@@ -8,6 +8,7 @@ from torch import Tensor
 from lawful.core.coordinates import Chart, Problem, Steps
 from lawful.core.models import Batch, Settings, WindowModel
 from lawful.core.models.memory import Memory
+from lawful.core.models.seen import SeenModel, SeenStates
 
 DAYS = 6
 CAPACITY = 40.0
@@ -33,7 +34,7 @@ def problem(given: tuple[int, ...] = ()) -> Problem:
     return type(window)(**{**window.__dict__, "names": names}).with_given(tuple(names[i] for i in given))
 
 
-def data(count: int = 150) -> Tensor:
+def data(count: int = 80) -> Tensor:
     """Rain on a third of days, which half runs off when the soil is wet; evaporation in proportion to storage."""
     generator = torch.Generator().manual_seed(0)
     storage = 10 + 10 * torch.rand(count, generator=generator, dtype=torch.float64)
@@ -51,15 +52,15 @@ def data(count: int = 150) -> Tensor:
 
 
 def build(given: tuple[int, ...] = (), family: str = "autoregressive") -> tuple[WindowModel, Problem, Tensor]:
-    """A model whose members start from regressions and are not trained further."""
+    """A model that starts from regressions and is not trained further."""
     torch.manual_seed(0)
     window, z, steps = problem(given), data(), columns()
     cut, context = steps.cut(z), torch.linspace(-1, 1, len(z))[:, None, None].expand(-1, DAYS, 2)
     of_step, of_start = steps.require(window)
     step, ids = Chart.fit(of_step, cut.flatten(0, 1))
     start, start_ids = (None, ids) if of_start.given.all() else Chart.fit(of_start, cut[..., :1].flatten(0, 1))
-    model = WindowModel(family, steps, step, start, 2, Settings(networks=2, width=8, experts=2))
-    model.fit_features(context, cut)
+    model = WindowModel(family, steps, step, start, 2, Settings(networks=1, width=8, experts=2))
+    model.fit_features(context, cut, ids)
     views = [(model.step, ids, model.known(context, cut), cut)]
     views += [(model.start, start_ids, model.standard(context), cut[..., :1])] if model.start else []
     generator = torch.Generator().manual_seed(1)
@@ -118,7 +119,7 @@ def test_given_storage_leaves_no_first_state_to_draw():
     storage = tuple(range(FLUXES * DAYS, (FLUXES + 1) * DAYS + 1))
     model, window, z = build(given=storage)
     assert model.start is None
-    z = z[:4]
+    z = z[:2]
     made = draw(model, z)
     assert torch.equal(made[:, list(storage)], z[:, list(storage)])
     assert window.system.ulps(made).max() <= 4
@@ -152,3 +153,32 @@ def test_what_a_step_remembers_does_not_depend_on_later_steps(built):
     later[:, 3:] += 1
     assert torch.equal(model.known(context, cut)[:, :4], model.known(context, later)[:, :4])
     assert not torch.equal(model.known(context, cut)[:, 4], model.known(context, later)[:, 4])
+
+
+def test_states_that_a_kind_of_event_would_have_shown():
+    ids = torch.cat([torch.zeros(50, dtype=torch.long), torch.ones(50, dtype=torch.long), torch.tensor([2, 2])])
+    crop = torch.cat([torch.ones(50), torch.arange(50) % 2, torch.ones(2)])
+    seen = SeenStates(3, 2)
+    seen.fit(ids, torch.stack([crop, torch.linspace(0, 1, 102)], 1))
+    # State 0 was never seen without a crop in 50 events, state 2 in two: the first is no accident.
+    bare, cropped = torch.tensor([False, True]).expand(3, 2), torch.tensor([True, False]).expand(3, 2)
+    assert seen.agree(torch.arange(3), bare).tolist() == [False, True, True]
+    assert seen.agree(torch.arange(3), cropped).all()
+
+
+def test_draws_are_repeated_until_their_states_are_possible():
+    class Coin:
+        def sample(self, context, z, generator):
+            ids = torch.randint(3, (len(context),), generator=generator)
+            return ids, ids[:, None].double()
+
+    seen = SeenStates(3, 1)
+    seen.possible[0, 0, 0] = False
+    context = torch.tensor([[-0.5, 9.0], [0.5, 9.0]]).repeat(1500, 1)
+    ids, w = SeenModel(Coin(), seen).sample(context, torch.zeros(3000, 1), torch.Generator().manual_seed(0))
+    assert torch.equal(w[:, 0], ids.double())
+    without, with_crop = torch.bincount(ids[::2], minlength=3), torch.bincount(ids[1::2], minlength=3)
+    assert without[0] == 0
+    # What is left keeps its shares.
+    assert abs(without[1] / 1500 - 0.5) < 0.05
+    assert (abs(with_crop / 1500 - 1 / 3) < 0.05).all()

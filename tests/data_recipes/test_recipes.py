@@ -176,13 +176,11 @@ def test_soil_days_are_those_simulated_after_the_spin_up():
 
 
 def test_stages_of_the_crop():
-    weather, fluxes, _water = aquacrop_days(10)
-    sown = np.array([0, 1, 6, 7, 54, 55, 107, 108, 132, 0])
-    days = soil.daily(
-        weather, fluxes.reindex(range(10)).assign(dap=sown).fillna(0.0),
-        pd.DataFrame({"growing_season": (sown > 0).astype(int), "th1": 0.1, "th2": 0.1}), np.array([0.1, 0.2]),
-    )  # fmt: skip
-    assert days.crop_stage.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 0]
+    weather, fluxes, water = aquacrop_days()
+    sown = [0, 6, 7, 107, 108]
+    water = water.assign(growing_season=[0, 1, 1, 1, 1], th2=0.5)
+    days = soil.daily(weather, fluxes.assign(dap=sown), water, np.array([0.1, 0.2]))
+    assert days.crop_stage.tolist() == [1, 2, 3, 4]
 
 
 def test_windows_of_the_soil_follow_one_another():
@@ -193,7 +191,7 @@ def test_windows_of_the_soil_follow_one_another():
     rain = np.stack([ds[f"precipitation[{day}]"] for day in range(1, 31)])
     drained = np.stack([ds[f"percolation[{day}]"] for day in range(1, 31)])
     assert abs((rain == 0).mean() - 0.84) < 0.005
-    assert abs((drained == 0).mean() - 0.99) < 0.005
+    assert 0.99 < (drained == 0).mean() < 1
     for fold in range(5):
         train, test = (np.flatnonzero(mask) for mask in fold_masks(ds, domain, fold, 5))
         # The window after a held-out one starts from its last storage.

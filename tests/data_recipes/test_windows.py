@@ -89,3 +89,34 @@ def test_too_short(tmp_path):
 def test_a_window_is_a_dimension():
     with pytest.raises(ValueError, match="window 'week' is no dimension; there are day"):
         Domain(**{**dict(soil(states=False)), "window": "week"})
+
+
+def staged() -> tuple[Domain, xr.Dataset]:
+    """The soil with a stage for each day, and series of it."""
+    stage = Context(name="stage", kind="variable", over="day")
+    ds = series().assign(stage=("time", np.arange(41) % 7.0))
+    return soil(states=True).model_copy(update={"context": (stage,)}), ds
+
+
+def test_context_of_each_step(tmp_path):
+    domain, ds = staged()
+    read_back = read(save(ds, tmp_path / "soil.nc"), domain, minimum_events=5).dataset
+    assert read_back.stage.dims == ("time", "day")
+    np.testing.assert_array_equal(read_back.stage.values.ravel(), ds.stage[1:])
+
+
+def test_a_step_without_context_costs_its_window(tmp_path):
+    domain, ds = staged()
+    ds["stage"][6] = np.nan
+    reading = read(save(ds, tmp_path / "soil.nc"), domain, minimum_events=5)
+    assert reading.dataset.sizes["time"] == 9
+    assert "1 of 10 windows left out for missing values (stage 1)" in reading.notes
+
+
+def test_steps_of_another_length(tmp_path):
+    ds = series()
+    ds = ds.assign_coords(time=ds.time[0] + (ds.time - ds.time[0]) / 24)
+    with pytest.raises(InputError, match=r"steps along 'time' are 0.0416667 days long; step_days is 1"):
+        read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+    hourly = soil(states=True).model_copy(update={"step_days": 1 / 24})
+    assert read(save(ds, tmp_path / "hourly.nc"), hourly, minimum_events=5).dataset.sizes["time"] == 10

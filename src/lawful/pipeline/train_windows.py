@@ -22,7 +22,7 @@ def train_windows(trainer: Trainer, steps: Steps) -> tuple[WindowModel, dict[str
     start, start_ids = (None, ids) if of_start.given.all() else Chart.fit(of_start, first.flatten(0, 1))
     torch.manual_seed(int(trainer.rng.integers(2**31)))
     model = WindowModel(settings.model, steps, chart, start, contexts[0].shape[-1], settings.network)
-    model.fit_features(contexts[0], cut)
+    model.fit_features(contexts[0], cut, ids)
 
     def part(of: BaggedModel, ids: Tensor, known: list[Tensor], z: Tensor) -> Part:
         told = [each.flatten(0, 1) for each in known]
