@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from marked import replaced
 
-PAGE = Path(__file__).parent / "benchmarks.md"
+FOLDER = Path(__file__).parent
 
 
 def medians(cases: Mapping[str, Callable[[], object]], *, rounds: int = 15, least: float = 0.02) -> dict[str, float]:
@@ -44,7 +44,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])
 
 
-def write_section(mark: str, content: str) -> None:
-    """Exchange one marked section of docs/benchmarks.md."""
-    PAGE.write_text(replaced(PAGE.read_text(), mark, content))
+def write_section(mark: str, content: str, page: str = "benchmarks.md") -> None:
+    """Exchange one marked section of a page of this folder."""
+    path = FOLDER / page
+    path.write_text(replaced(path.read_text(), mark, content))
     print(content)
