@@ -45,9 +45,9 @@ class Balls:
         made = _thinned(rows, self.trial)
         places = self.trial.standardised(made.values)
         distances = cdist(places, self.places)
-        precise = (distances <= self.radii).any(axis=1)
-        recalled = (distances <= _radii(places)[:, np.newaxis]).any(axis=0)
-        return 1 - np.stack([self.trial.shares(made) @ precise, self.trial.shares(self.test) @ recalled], axis=1)
+        outside = (distances > self.radii).all(axis=1)
+        missed = (distances > _radii(places)[:, np.newaxis]).all(axis=0)
+        return np.stack([self.trial.shares(made) @ outside, self.trial.shares(self.test) @ missed], axis=1)
 
 
 def _radii(places: np.ndarray) -> np.ndarray:

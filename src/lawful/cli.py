@@ -413,6 +413,7 @@ def _show(judged: dict[str, Any], named: bool, as_json: bool) -> None:
 Examples:
   lawful repair made.nc --domain surface-balance -o lawful.nc
   lawful repair made.nc --domain surface-balance -o lawful.nc --sigma Kdown=0
+  lawful repair made.nc --domain surface-balance -o lawful.nc --sigma covariance
 
 {_EXIT_CODES}""",
 )
@@ -426,9 +427,10 @@ def repair(
     sigmas: Annotated[
         list[str] | None,
         typer.Option(
-            "--sigma", metavar="VAR=SD", show_default=False,
+            "--sigma", metavar="VAR=SD|covariance", show_default=False,
             help="How readily a variable moves, in its units: a change counts by its square over SD squared. 0 holds "
-            "the variable where it is.  [default: its standard deviation in the file]",
+            "the variable where it is. `covariance`: variables that go together in the file move together.  "
+            "[default: its standard deviation in the file]",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -439,10 +441,15 @@ def repair(
     attributes, compression. Values that are zero or on a bound stay there where the laws allow it. What cannot be
     repaired is named and left. Files of any size are read and written block by block.
     """
+    from lawful.pipeline.repair import COVARIANCE
     from lawful.pipeline.repair import repair as mend
     from lawful.reports.repair_text import repair_table
 
-    found = mend(file, find_domain(domain), output, mapping=_mapping(map_), sigmas=_numbers(sigmas, "--sigma"))
+    own = [pair for pair in sigmas or [] if pair != COVARIANCE]
+    found = mend(
+        file, find_domain(domain), output, mapping=_mapping(map_), sigmas=_numbers(own, "--sigma"),
+        correlated=COVARIANCE in (sigmas or []),
+    )  # fmt: skip
     for note in found["notes"]:
         typer.echo(f"note: {note}", err=True)
     width = max(get_terminal_size((120, 0)).columns, 80)

@@ -6,6 +6,7 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from copula import gaussian_copula
 from scipy.optimize import minimize
@@ -13,6 +14,7 @@ from small import BUDGET, budget_data, parts_data, save
 
 from lawful.domains import Domain, get_domain
 from lawful.pipeline.repair import repair
+from lawful.pipeline.repair.metric import Correlated, Independent
 from lawful.pipeline.repair.nearest import Nearest
 
 NAMES = BUDGET.names
@@ -112,7 +114,9 @@ def test_what_cannot_be_repaired_is_named_and_left(lawful, tmp_path):
 def test_zeros_give_way_where_the_laws_ask_for_it():
     """Nothing but zeros cannot add up to a hundred."""
     domain = get_domain("parts")
-    moved, found = Nearest(domain, np.ones(3), np.zeros(3))(np.array([[0.0, 0, 0], [0, 40, 50], [0, 0, 90]]))
+    moved, found = Nearest(domain, Independent(torch.ones(3).double()), np.zeros(3))(
+        np.array([[0.0, 0, 0], [0, 40, 50], [0, 0, 90]])
+    )
     assert found.all()
     np.testing.assert_allclose(moved, [[100 / 3] * 3, [0, 45, 55], [0, 0, 100]], atol=1e-12)
 
@@ -289,3 +293,40 @@ def urban() -> tuple[Domain, xr.Dataset]:
 
     with xr.open_dataset(sample_path(DOMAIN)) as data:
         return DOMAIN, data.load()
+
+
+def test_variables_that_go_together_move_together(tmp_path):
+    """Beside scipy on the quadratic programme, for states that leave their bounds and for those that do not."""
+    rng = np.random.default_rng(3)
+    root = rng.normal(size=(4, 4))
+    covariance = 0.99 * root @ root.T + 0.01 * np.diag(np.diagonal(root @ root.T))
+    z = np.array([[1.0, 0.2, 0.1, 0.3], [0.3, 0.9, -0.4, 0.2], [-0.2, 0.1, 0.5, 0.05], [2.0, 1.0, 3.0, -1.0]])
+    moved, found = Nearest(BUDGET, Correlated(torch.from_numpy(root @ root.T)), np.zeros(4))(z)
+    assert found.all() and BUDGET.system().ulps(torch.from_numpy(moved)).max() <= 8
+    for one, other in zip(z, moved, strict=True):
+        best = minimize(
+            lambda x, one=one: (x - one) @ np.linalg.solve(covariance, x - one), np.maximum(one, 0.1), method="SLSQP",
+            bounds=[(0, None), (0, None), (0, 50), (None, None)], options={"ftol": 1e-14, "maxiter": 500},
+            constraints=[
+                {"type": "eq", "fun": lambda x: x[0] - x[1:].sum()}, {"type": "ineq", "fun": lambda x: x[0] - x[2]},
+            ],
+        )  # fmt: skip
+        distance = (other - one) @ np.linalg.solve(covariance, other - one)
+        assert best.success and distance <= best.fun * (1 + 1e-6) + 1e-12
+
+
+def test_the_covariance_of_the_file_as_metric(lawful, tmp_path):
+    ds = budget_data(360)
+    rng = np.random.default_rng(4)
+    for name in NAMES:
+        ds[name] = ds[name] + 0.2 * rng.normal(size=360) * (ds[name] != 0)
+    path = save(ds, tmp_path / "in.nc")
+    options = ("--domain", "budget", "--sigma", "covariance", "--sigma", "Rain=0")
+    said = lawful("repair", path, *options, "-o", tmp_path / "out.nc", "--json")
+    found = json.loads(said.out)
+    held = [sample for sample in ("Rain",) if raw(path)[sample].tobytes() == raw(tmp_path / "out.nc")[sample].tobytes()]
+    assert held == ["Rain"] and found["repaired"] > 200
+    plain = lawful("repair", path, "--domain", "budget", "-o", tmp_path / "plain.nc", "--json")
+    assert json.loads(plain.out)["correlation"]["rms_change"] > 0
+    with netCDF4.Dataset(tmp_path / "out.nc") as file:
+        assert file.history.endswith("--sigma Rain=0 --sigma covariance")

@@ -58,9 +58,14 @@ def test_the_ensemble_follows_cf(lawful, files, tmp_path):
     assert ds["Rain"].dims == ("realization", "time")
     assert ds["time"].dtype.kind == "M"
     assert set(ds["time"].to_numpy()) <= set(budget_data()["time"].to_numpy())
-    assert ds["Rain"].attrs == {"standard_name": "rainfall_rate", "long_name": "rainfall", "units": "mm h-1"}
+    assert ds["Rain"].attrs == {
+        "standard_name": "rainfall_rate", "long_name": "rainfall", "units": "mm h-1",
+        "coverage_content_type": "modelResult",
+    }  # fmt: skip
     assert ds["realization"].attrs["standard_name"] == "realization"
-    assert ds.attrs["Conventions"].startswith("CF-1.")
+    assert ds.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
+    assert ds.attrs["time_coverage_start"] == f"{ds['time'].values[0].astype('datetime64[s]')}Z"
+    assert {"summary", "keywords", "title"} <= set(ds.attrs)
     assert ds.attrs["lawful_laws"] == "Rain = Evap + RO + Store; RO <= Rain"
     assert ds.attrs["comment"] == "Hours are generated independently."
 

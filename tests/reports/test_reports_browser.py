@@ -24,12 +24,14 @@ const read = () => [...table.tBodies[0].rows].map((row) => row.cells[column].tex
 const found = [read()];
 heading.click(); found.push(read());
 heading.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", cancelable: true })); found.push(read());
-const broken = [...document.images].filter((image) => !image.complete || !image.naturalWidth).length;
-const probe = document.createElement("pre");
-probe.id = "probe";
-probe.textContent = JSON.stringify({ found, broken, sorted: heading.getAttribute("aria-sort"),
-  wide: document.documentElement.scrollWidth - innerWidth });
-addEventListener("load", () => document.body.append(probe));
+addEventListener("load", () => {
+  const broken = [...document.images].filter((image) => !image.naturalWidth).length;
+  const probe = document.createElement("pre");
+  probe.id = "probe";
+  probe.textContent = JSON.stringify({ found, broken, sorted: heading.getAttribute("aria-sort"),
+    wide: document.documentElement.scrollWidth - innerWidth });
+  document.body.append(probe);
+});
 </script>"""
 
 

@@ -36,13 +36,14 @@ def test_fresh_data_are_not_caught(judge, urban_data):
 def test_wrong_correlations_with_right_marginals_are_caught(judge, urban_data):
     rng = np.random.default_rng(0)
     caught = flagged(judge(rng.permuted(urban_data[2], axis=1)))
-    assert {"auc", "auc_ratios", "correlation", "rank_correlation"} <= caught
+    assert {"auc", "auc_ratios", "correlation", "rank_correlation", "tail_dependence", "precision", "mmd"} <= caught
     assert not {"w1", "ks", "quantiles", "zeros", "copies"} & caught
 
 
 def test_no_spread_at_all_is_caught(judge, urban_data):
     mean = np.broadcast_to(urban_data[2].mean(axis=(0, 1)), urban_data[2].shape)
-    assert {"w1", "ks", "quantiles", "auc", "energy_distance", "repeats"} <= flagged(judge(mean))
+    spread = {"w1", "ks", "quantiles", "extremes", "sliced_wasserstein", "energy_distance", "recall"}
+    assert {*spread, "auc", "repeats"} <= flagged(judge(mean))
 
 
 def test_realizations_that_are_all_the_same_are_caught(judge, urban_data):

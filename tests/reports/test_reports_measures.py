@@ -7,6 +7,7 @@ import pytest
 import scoringrules
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reports_data import trial_of
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
@@ -25,22 +26,12 @@ from lawful.reports.fidelity.dependence import correlation_errors, rank_correlat
 from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
-from lawful.reports.fidelity.protocol import Effort, Rows, Trial, block_copy, block_counts, make_trial
+from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial
 from lawful.reports.fidelity.ranks import rank_figures, ranks
 from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
 
 SMALL = Effort(realizations=2, copies=2, analog_sets=2, replicates=20)
 numbers = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=25)
-
-
-def trial_of(made, test, train=(-1.0, 1.0), blocks=None) -> Trial:
-    """A trial in one variable; the training data -1, 1 have mean 0 and standard deviation 1."""
-    made, test, train = (np.asarray(x, dtype=float).reshape(len(x), -1) for x in (made, test, train))
-    blocks = np.zeros(len(test), int) if blocks is None else np.asarray(blocks)
-    counts = block_counts(int(blocks.max()) + 1, 5, np.random.default_rng(0))
-    held_out, learned = Rows(test, blocks), Rows(train, np.full(len(train), counts.shape[1]))
-    rows = Rows(made, np.zeros(len(made), int))
-    return Trial(held_out, learned, (rows,), (learned,), rows, rows, counts, SMALL, 0)
 
 
 def test_wasserstein_and_kolmogorov_by_hand():

@@ -10,7 +10,7 @@ import xarray as xr
 from lawful import __version__
 from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sampled, sample_events
 from lawful.core.polyhedra import InfeasibleError
-from lawful.data_recipes.cf import CONVENTIONS, equations, variable_attributes
+from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, discovery_attributes, equations, variable_attributes
 from lawful.domains import Domain, InputError
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
@@ -85,7 +85,8 @@ def _sampled(
 
 def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Dataset:
     dims = ("realization", domain.event_dim)
-    variables = {v.name: (dims, fields[..., i], variable_attributes(v)) for i, v in enumerate(domain.variables)}
+    described = [{**variable_attributes(v), "coverage_content_type": "modelResult"} for v in domain.variables]
+    variables = {name: (dims, fields[..., i], described[i]) for i, name in enumerate(domain.names)}
     known = {name: events[name] for name in _kept(events, domain)}
     realization = ("realization", np.arange(len(fields), dtype=np.int32), {
         "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
@@ -99,14 +100,17 @@ def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
     return [name for name in wanted if name in events.data_vars]
 
 
-def attributes(settings: RunSettings, drawing: Drawing, prepared: Prepared, weights: str) -> dict[str, str | int]:
-    """Global attributes of an ensemble; `weights` is the SHA-256 of those of its model."""
+def attributes(
+    settings: RunSettings, drawing: Drawing, prepared: Prepared, events: xr.Dataset, weights: str
+) -> dict[str, str | int]:
+    """Global attributes of an ensemble of `events`; `weights` is the SHA-256 of those of its model."""
     domain = prepared.domain
     # No time of day and no folder: the same seed gives the same file, byte for byte. When it ran is in run.yaml.
     drawn = drawing.command(Path("DIR")) if drawing != settings.drawing else ""
-    history = [settings.command(with_out=False), drawn, str(prepared.data.attrs.get("history", ""))]
+    history = [str(prepared.data.attrs.get("history", "")), settings.command(with_out=False), drawn]
     return {
-        "Conventions": CONVENTIONS,
+        **discovery_attributes(domain, events, prepared.data),
+        "Conventions": f"{CONVENTIONS}, {DISCOVERY}",
         "title": f"Generated ensemble: {domain.title}",
         "source": f"lawful {__version__}, model {settings.model}, trained on: {prepared.data.attrs.get('source', '')}",
         "history": "\n".join(line for line in history if line),

@@ -72,7 +72,7 @@ class Job:
         with self.timed("generating"):
             ensemble = generate(drawing, prepared, events, model, self.console)
             weights = self.record.training["weights_sha256"]
-            facts = attributes(self.record.settings, drawing, prepared, weights)
+            facts = attributes(self.record.settings, drawing, prepared, events, weights)
             path = write_ensemble(ensemble.assign_attrs(facts), self.out / ENSEMBLE)
         self.update(drawing=drawing)
         return path

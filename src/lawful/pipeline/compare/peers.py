@@ -37,7 +37,7 @@ class Shield(Strategy):
 
     def __init__(self, polyhedron: Polyhedron, order: list[int]):
         super().__init__(polyhedron)
-        from pishield.shield_layer import build_shield_layer  # type: ignore[import-not-found]
+        from pishield.shield_layer import build_shield_layer
 
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             path = Path(folder) / "requirements.txt"
@@ -71,8 +71,8 @@ def _at_least(row: list[float], constant: float) -> str:
 
 def table_samples(train: np.ndarray, names: tuple[str, ...], size: int, seed: int) -> np.ndarray:
     """Rows (size, variable) of SDV's Gaussian copula fitted to training rows (row, variable)."""
-    from sdv.metadata import Metadata  # type: ignore[import-not-found]
-    from sdv.single_table import GaussianCopulaSynthesizer  # type: ignore[import-not-found]
+    from sdv.metadata import Metadata
+    from sdv.single_table import GaussianCopulaSynthesizer
 
     np.random.seed(seed)  # noqa: NPY002 (SDV draws from numpy's global generator)
     frame = pd.DataFrame(train, columns=list(names))

@@ -1,5 +1,5 @@
 """Moves the unlawful samples of a file onto the laws of a domain, by as little as can be, and nothing else."""
 
-from lawful.pipeline.repair.command import repair
+from lawful.pipeline.repair.command import COVARIANCE, repair
 
-__all__ = ["repair"]
+__all__ = ["COVARIANCE", "repair"]

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lawful.data_recipes import open_ensemble
 from lawful.data_recipes.rewrite import Copy, changed_copy
 from lawful.domains import Domain, InputError
 from lawful.domains.components import arrays
 from lawful.pipeline.repair.effect import Effect
+from lawful.pipeline.repair.metric import Correlated, Independent, Metric
 from lawful.pipeline.repair.nearest import Nearest
 from lawful.pipeline.repair.storing import Storing
 from lawful.reports.arrays import plain
@@ -20,6 +22,9 @@ from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.place import Where
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
 from lawful.reports.validity import validity
+
+COVARIANCE = "covariance"
+"""What `--sigma` says when variables are to move together."""
 
 _LEAST_SIGMA = 1e-6
 _NAMED = 20
@@ -32,11 +37,14 @@ def repair(
     *,
     mapping: Mapping[str, str] | None = None,
     sigmas: Mapping[str, float] | None = None,
+    correlated: bool = False,
 ) -> dict[str, Any]:
     """Write a copy of a file in which every sample is lawful as stored, moved by as little as can be.
 
-    The move of a sample is measured by `sum((z' - z)^2 / sigma^2)`. Values that are zero or on a bound stay there where
-    the laws allow it. Samples that were lawful, and whatever else is in the file, stay as they are bit for bit.
+    The move of a sample is measured by `sum((z' - z)^2 / sigma^2)`, or when `correlated` by `(z' - z)^T S^-1 (z' - z)`
+    with the correlations of the file in S, so that what goes together moves together. Values that are zero or on a
+    bound stay there where the laws allow it. Samples that were lawful, and whatever else is in the file, stay as they
+    are bit for bit.
 
     Args:
         path: NetCDF or HDF5 file; not loaded whole.
@@ -45,6 +53,7 @@ def repair(
         mapping: name in the domain -> name in the file, where they differ.
         sigmas: sigma by variable in the domain's units, 0 for one that is not to move; else its standard deviation in
             the file.
+        correlated: whether variables move together as they go together in the file.
 
     Returns:
         A JSON-ready dict: counts of "samples", those "lawful" before, "repaired", with "missing" values, and "left"
@@ -58,9 +67,9 @@ def repair(
         _require_variables_of_file(bound, path, mapping or {})
         work = _Work(Columns(ds, bound), Where(ds, bound, tuple(map(str, ds[bound.names[0]].dims))), bound)
         sigma = work.look(sigmas or {})
-        command = _command(path, domain, out, mapping or {}, sigmas or {})
+        command = _command(path, domain, out, mapping or {}, sigmas or {}, correlated)
         with changed_copy(path, out, domain, mapping or {}, command) as copy:
-            work.mend(copy, sigma)
+            work.mend(copy, work.metric(sigma, correlated))
         notes = [*notes, *work.columns.notes]
     with open_ensemble(out, domain, mapping) as (ds, bound, _):
         after = validity(ds, bound)
@@ -90,11 +99,22 @@ class _Work:
         spread = np.maximum(spread, _LEAST_SIGMA * (spread.max(initial=0.0) or 1.0))
         return np.array([sigmas.get(name, spread[j]) for j, name in enumerate(self._domain.names)])
 
-    def mend(self, copy: Copy, sigma: np.ndarray) -> None:
+    def metric(self, sigma: np.ndarray, correlated: bool) -> Metric:
+        """The metric of sigmas (variable,), with the correlations that were seen or without."""
+        if not correlated:
+            return Independent(torch.from_numpy(sigma**2))
+        own = self._effect.covariance()
+        spread = np.sqrt(np.diagonal(own))
+        scale = np.where(spread > 0, spread, 1.0)
+        correlations = own / (scale[:, None] * scale)
+        np.fill_diagonal(correlations, 1.0)
+        return Correlated(torch.from_numpy(correlations * sigma[:, None] * sigma))
+
+    def mend(self, copy: Copy, metric: Metric) -> None:
         """Write lawful numbers over unlawful ones."""
         columns = self.columns.columns
         slack = np.array([column.slack_at(0.0) for column in columns])
-        nearest = Nearest(self._domain, sigma**2, slack)
+        nearest = Nearest(self._domain, metric, slack)
         storing = Storing(self.columns, self._judges, self._domain)
         for block in self.columns.blocks():
             samples, before = self._unlawful(block)
@@ -191,10 +211,11 @@ def _check_sigmas(sigmas: Mapping[str, float], domain: Domain) -> None:
             raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
 
 
-def _command(path: Path, domain: Domain, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float]) -> str:
-    return shlex.join(
-        ["lawful", "repair", path.name, "--domain", domain.name, "-o", out.name, *_options(mapping, sigmas)]
-    )
+def _command(
+    path: Path, domain: Domain, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float], correlated: bool
+) -> str:
+    words = ["lawful", "repair", path.name, "--domain", domain.name, "-o", out.name, *_options(mapping, sigmas)]
+    return shlex.join([*words, *(["--sigma", COVARIANCE] if correlated else [])])
 
 
 def _options(mapping: Mapping[str, str], sigmas: Mapping[str, float]) -> Iterator[str]:

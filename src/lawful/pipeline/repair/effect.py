@@ -42,7 +42,11 @@ class Effect:
 
     def deviations(self) -> np.ndarray:
         """Standard deviations (variable,) before."""
-        return np.sqrt(np.diagonal(self._covariances()[0]))
+        return np.sqrt(np.diagonal(self.covariance()))
+
+    def covariance(self) -> np.ndarray:
+        """Covariance (variable, variable) before."""
+        return self._covariances()[0]
 
     def _covariances(self) -> np.ndarray:
         means = self._sums / max(self._count, 1)

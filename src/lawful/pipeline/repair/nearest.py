@@ -11,6 +11,7 @@ from lawful.core.errors import LawfulError
 from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
 from lawful.core.polyhedra.feasibility import InfeasibleError
 from lawful.domains import Domain
+from lawful.pipeline.repair.metric import Metric
 
 _AT_ONCE = 2**14
 _FREE, _LOWER, _UPPER, _ZERO = range(4)
@@ -19,21 +20,20 @@ _STAGES = ((_LOWER, _UPPER, _ZERO), (_LOWER, _UPPER), ())
 
 
 class Nearest:
-    """`min sum((z' - z)^2 / variance)` over lawful z', with what is on a bound or zero kept there where possible.
+    """The lawful z' nearest to z in a metric, with what is on a bound or zero kept there where possible.
 
     Args:
         domain: laws, inequalities and bounds.
-        variances: (variable,) of the metric, in squared units; a variable of variance zero is not moved.
+        metric: how far two states are from each other, and which variables are not moved.
         slack: (variable,), how near to a bound or zero counts as on it.
     """
 
-    def __init__(self, domain: Domain, variances: np.ndarray, slack: np.ndarray):
+    def __init__(self, domain: Domain, metric: Metric, slack: np.ndarray):
         C, d, names = domain.inequality_matrix()
         self._system = domain.system()
         self._bounds = Bounds(torch.from_numpy(domain.lower), torch.from_numpy(domain.upper))
         self._inequalities = Inequalities(torch.from_numpy(C), torch.from_numpy(d), names)
-        self._held = torch.from_numpy(variances == 0)
-        self._variances = torch.from_numpy(np.where(variances > 0, variances, 1.0))
+        self._metric, self._held = metric, metric.held
         self._slack = slack
         self._limits = np.stack([np.zeros(len(slack)), domain.lower, domain.upper, np.zeros(len(slack))])
         # The work is done in compiled code, which lets other threads run.
@@ -72,11 +72,11 @@ class Nearest:
             if inside is None:
                 return z, np.zeros(len(z), dtype=bool)
             # What the laws alone move to a place within all limits is nearest already, and that takes far less time.
-            moved = inside.system.with_fixed(inside.system.project(values, self._variances))
+            moved = self._metric.on_laws(inside.system, values)
             beyond = ~inside.contains(moved)
             if beyond.any():
                 rest = self._polyhedron(codes, values[beyond]) or inside
-                moved[beyond] = rest.project(values[beyond], self._variances)
+                moved[beyond] = self._metric.within(rest, values[beyond])
             return moved.numpy(), np.ones(len(z), dtype=bool)
         except LawfulError:
             if len(z) == 1:

@@ -1,0 +1,101 @@
+"""`lawful compare`: cells, going on after a cut, tables, and what is refused."""
+
+import json
+
+import pytest
+import torch
+from small import BUDGET, PARTS
+
+from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
+from lawful.pipeline.compare import command
+from lawful.pipeline.compare.peers import requirements
+from lawful.pipeline.compare.settings import OWN
+
+
+@pytest.fixture
+def compare(lawful, files, tmp_path):
+    """Compare on `parts` with two steps of training, or with other options."""
+
+    def run(*options, domain="parts", out="cmp"):
+        data = ("--data", files / f"{domain}.nc", "--out", tmp_path / out)
+        return lawful("compare", domain, *data, "--steps", 2, "--members", 1, *options)
+
+    return run
+
+
+def test_every_strategy_under_both_models(compare, tmp_path):
+    said = compare("--seeds", 1, domain="budget")
+    assert said.code == 0, said
+    found = json.loads((tmp_path / "cmp" / "compare.json").read_text())
+    rows = {(table["model"], row["strategy"]): row for table in found["models"] for row in table["rows"]}
+    assert {strategy for _, strategy in rows} == set(OWN) and not any(row["failed"] for row in rows.values())
+    for (model, strategy), row in rows.items():
+        holds_all = strategy in {"repair", "sequential", "mirror", "states"}
+        assert row["lawful"] == 1.0 or not holds_all, (model, strategy)
+        assert row["lawful"] < 1.0 or strategy not in {"unconstrained", "penalty"}, (model, strategy)
+        keeps_laws = holds_all or strategy in {"projection", "projection-after", "conditional", "completion"}
+        assert (row["ulps"] <= 8) is keeps_laws, (model, strategy)
+        assert row["measures"]["energy_distance"]["mean"] > 0
+    page = (tmp_path / "cmp" / "compare.html").read_text()
+    assert 'class="sortable"' in page and "data:image/svg+xml" in page
+    table = (tmp_path / "cmp" / "compare.md").read_text()
+    assert table.startswith("`lawful compare budget") and "| `mirror` | 100 % | 0 % |" in table
+
+
+def test_it_goes_on_where_it_was_cut_off(compare, tmp_path, monkeypatch):
+    options = ("--strategies", "unconstrained,projection", "--models", "vae", "--seeds", 2)
+    done = command.judged_cell
+
+    def killed(prepared, made, seed):
+        if seed == 1:
+            raise KeyboardInterrupt
+        return done(prepared, made, seed)
+
+    monkeypatch.setattr(command, "judged_cell", killed)
+    assert compare(*options).code == 130
+    monkeypatch.setattr(command, "judged_cell", done)
+    cells = tmp_path / "cmp" / "cells"
+    first = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
+    assert sorted(first) == ["vae.projection.0.json", "vae.unconstrained.0.json"]
+    assert "go on with --resume" in compare(*options).fault
+    assert compare(*options, "--resume").code == 0
+    assert {name: (cells / name).stat().st_mtime_ns for name in first} == first
+    whole = compare(*options, out="whole")
+    assert whole.code == 0
+    resumed, once = (json.loads((tmp_path / out / "compare.json").read_text())["models"] for out in ("cmp", "whole"))
+    for table in (*resumed, *once):
+        for row in table["rows"]:
+            del row["seconds"], row["events_per_second"]
+    assert resumed == once
+
+
+def test_cells_of_other_settings_are_made_again(compare, tmp_path):
+    options = ("--strategies", "unconstrained", "--models", "vae", "--seeds", 1)
+    compare(*options)
+    cell = tmp_path / "cmp" / "cells" / "vae.unconstrained.0.json"
+    before = json.loads(cell.read_text())["facts"]
+    assert compare(*options, "--resume", "--steps", 3).code == 0
+    assert json.loads(cell.read_text())["facts"] != before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--strategies", "hope"), "--strategies: no 'hope'; there is unconstrained"),
+        (("--models", "gpt"), "--models: no 'gpt'; there is vae, flow-matching"),
+        (("--seeds", "0"), "--seeds: Input should be greater than or equal to 1"),
+    ],
+)
+def test_refusals(compare, options, words):
+    assert words in compare(*options).fault
+
+
+def test_requirements_in_the_words_of_the_peer():
+    A, b, _ = BUDGET.matrix()
+    C, d, _ = BUDGET.inequality_matrix()
+    bounds = Bounds(torch.from_numpy(BUDGET.lower), torch.from_numpy(BUDGET.upper))
+    inside = Polyhedron(BUDGET.system(), bounds, Inequalities(torch.from_numpy(C), torch.from_numpy(d)))
+    lines = requirements(inside, [1, 2, 0, 3]).splitlines()
+    assert lines[0] == "ordering y_1 y_2 y_0 y_3" and len(lines) == 1 + 2 * len(b) + len(d) + 4
+    assert lines[1] == "1y_0 - 1y_1 - 1y_2 - 1y_3 >= 0" and lines[3] == "1y_0 - 1y_2 >= -0"
+    assert lines[-1] == "- y_2 >= -50" and len(A) == 1 and PARTS.name == "parts"
