@@ -41,7 +41,7 @@ def test_a_good_domain_passes():
     check_declaration(GOOD, example())
 
 
-@pytest.mark.parametrize("name", ["surface-balance", "rock-oxides"])
+@pytest.mark.parametrize("name", ["surface-balance", "rock-oxides", "rock-composition", "metabolic-flux"])
 def test_shipped_domains_pass(name):
     domain = get_domain(name)
     check_declaration(domain, read(sample_path(domain), domain).dataset)
