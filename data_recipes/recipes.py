@@ -13,6 +13,8 @@ Recipe = Callable[[Path], Path]
 
 # Domain name -> module whose function `make(out_path)` writes its sample.
 RECIPES = {
+    "metabolic-flux": "lawful.data_recipes.metabolic_flux",
+    "rock-composition": "lawful.data_recipes.rock_composition",
     "rock-oxides": "lawful.data_recipes.rock_oxides",
     "soil-water": "lawful.data_recipes.soil_water",
     "surface-balance": "lawful.data_recipes.surface_balance",

@@ -12,6 +12,7 @@ from lawful.data_recipes.write import write_dataset
 from lawful.domains import InputError
 from lawful.domains.rock_oxides import DOMAIN
 
+COLUMNS = {v.name: f"{v.name.upper()}ADJ" for v in DOMAIN.variables}
 TABLE = Path("data") / "testing" / "CIPW_Verma_Test.csv"
 SOURCE = (
     "table CIPW_Verma_Test.csv of the Python package pyrolite: published whole-rock analyses compiled to test the "
@@ -26,7 +27,21 @@ def make(out_path: str | Path) -> Path:
     Raises:
         InputError: pyrolite or its table is not installed, or the file cannot be written.
     """
-    return write_dataset(to_dataset(pd.read_csv(_table_path(), low_memory=False)), out_path)
+    return write_dataset(to_dataset(read_table()), out_path)
+
+
+def read_table() -> pd.DataFrame:
+    """The complete rows of pyrolite's table.
+
+    Raises:
+        InputError: pyrolite or its table is not installed.
+    """
+    return complete_rows(pd.read_csv(_table_path(), low_memory=False))
+
+
+def complete_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows in which every adjusted part is there."""
+    return table.dropna(subset=list(COLUMNS.values()))
 
 
 def _table_path() -> Path:
@@ -41,19 +56,19 @@ def _table_path() -> Path:
 
 def to_dataset(table: pd.DataFrame) -> xr.Dataset:
     """Complete analyses as a data set along `sample`, with the study and the name of each sample."""
-    columns = {v.name: f"{v.name.upper()}ADJ" for v in DOMAIN.variables}
-    rows = table.dropna(subset=list(columns.values()))
+    rows = complete_rows(table)
     parts = {
-        v.name: ("sample", rows[columns[v.name]].to_numpy(np.float64), variable_attributes(v)) for v in DOMAIN.variables
+        v.name: ("sample", rows[COLUMNS[v.name]].to_numpy(np.float64), variable_attributes(v)) for v in DOMAIN.variables
     }
     number = ("sample", rows["CONSECUT"].to_numpy(np.int64), {"long_name": "running number in the source table"})
     return xr.Dataset(
-        {**parts, "reference": _text(rows, "REF", "published study that an analysis comes from")},
-        {"sample": number, "sample_name": _text(rows, "SAMPLE NAME", "name of the sample in its study")},
+        {**parts, "reference": text(rows, "REF", "published study that an analysis comes from")},
+        {"sample": number, "sample_name": text(rows, "SAMPLE NAME", "name of the sample in its study")},
         data_attributes(DOMAIN, source=SOURCE, licence=LICENCE),
     )
 
 
-def _text(rows: pd.DataFrame, column: str, description: str) -> tuple[str, np.ndarray, dict[str, str]]:
+def text(rows: pd.DataFrame, column: str, description: str) -> tuple[str, np.ndarray, dict[str, str]]:
+    """A column of words along `sample`, in single spaces."""
     words = rows[column].fillna("").astype(str).str.split().str.join(" ")
     return "sample", words.to_numpy(dtype=np.str_), {"long_name": description}

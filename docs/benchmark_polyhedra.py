@@ -2,8 +2,8 @@
 
     python docs/benchmark_polyhedra.py [MODEL.npz] [REFERENCE.npy]
 
-The core metabolism is in tests/core/data. `MODEL.npz` holds a larger one, `S`, `lower` and `upper`; `REFERENCE.npy`
-holds long-run draws (N, 95) of the core, by hopsy for instance, that uniform draws are compared with.
+The core metabolism is in domains/e_coli_core.csv. `MODEL.npz` holds a larger one, `S`, `lower` and `upper`;
+`REFERENCE.npy` holds long-run draws (N, 95) of the core, by hopsy for instance, that uniform draws are compared with.
 """
 
 import sys

@@ -37,7 +37,8 @@ class Domain(Declaration):
     With `stack`, events are the points of several dimensions of the file, such as time and face. Values in `missing`,
     such as -9999, stand for none. `closure` says what is done with data that do not close: `strict` refuses them,
     `reconcile` moves them onto the laws as little as can be, and with `residual` a variable that `closes` a law carries
-    what is missing of it.
+    what is missing of it. `uniform` says that events spread evenly over all that laws and bounds leave open at their
+    given values: what a model draws is then taken on by steps that leave this distribution as it is.
 
     How likeness to data is judged: `tasks` are predictions that data are used for, `grids` says of a dimension how many
     (rows, columns) its labels are laid out on, row by row, `measures` names further ones that an installed package
@@ -66,6 +67,7 @@ class Domain(Declaration):
     step_days: float = Field(default=1.0, gt=0)
     missing: tuple[float, ...] = ()
     closure: Literal["strict", "reconcile", "residual"] = "strict"
+    uniform: bool = False
     sample: str = ""
     note: str = ""
     references: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
         names=domain.names,
         law_names=laws,
         inequality_names=inequalities,
+        uniform=domain.uniform,
     )
     return problem.with_given(given)
 

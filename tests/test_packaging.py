@@ -19,7 +19,7 @@ from lawful.domains import Domain
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("core", "domains", "data_recipes", "reports")
-DOMAINS = {"surface-balance", "rock-oxides", "soil-water"}
+DOMAINS = {"surface-balance", "rock-oxides", "soil-water", "rock-composition", "metabolic-flux"}
 
 
 @pytest.fixture(scope="module")

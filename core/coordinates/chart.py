@@ -12,7 +12,9 @@ from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
+from lawful.core.coordinates.uniform import Spread, spread_out
 from lawful.core.errors import InvalidValueError
+from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
 
 
@@ -33,8 +35,9 @@ class Chart:
     map solves the laws strictly inside the bounds; a weighted projection in float64 removes what Newton left.
     """
 
-    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor):
+    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor, spread: Spread | None = None):
         self.problem, self.states, self.link, self.ratios = problem, states, link, ratios
+        self.spread = spread
         order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans])
@@ -55,11 +58,12 @@ class Chart:
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
         link = Link(lower, upper, scales(extended, lower, upper, solved))
-        return cls(problem, states, link, typical), ids
+        spread = Spread.of_data(problem, z, ids) if problem.uniform else None
+        return cls(problem, states, link, typical, spread), ids
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
-        return {
+        return ({} if self.spread is None else vars(self.spread)) | {
             "table": self.states.table,
             "atoms": self.states.atoms,
             "counts": self.states.counts,
@@ -74,7 +78,8 @@ class Chart:
         """The chart of `tensors()`, for the same problem."""
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
-        return cls(problem, states, link, tensors["ratios"])
+        spread = Spread(tensors["covariance"], tensors["centres"]) if problem.uniform else None
+        return cls(problem, states, link, tensors["ratios"], spread)
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.
@@ -88,8 +93,7 @@ class Chart:
             A = self._rows(plan, extended[rows, self.problem.lifted :]) * self.link.unit[: self.problem.lifted]
             at_rest = y[rows].clone()
             if len(plan.solved):
-                multipliers = torch.linalg.solve(A[:, :, plan.solved].mT, y[rows][:, plan.solved][..., None])
-                at_rest[:, plan.moved] -= (A[:, :, plan.moved].mT @ multipliers).squeeze(-1)
+                at_rest[:, plan.moved] -= _resting(A, plan, y[rows][:, plan.solved])
             w[rows] = torch.where(plan.coordinate, at_rest, 0.0)
         return w
 
@@ -107,9 +111,19 @@ class Chart:
         z = torch.zeros(len(w), self.problem.n, dtype=torch.float64)
         lawful = torch.zeros(len(w), dtype=torch.bool)
         for plan, rows in self._members(ids):
-            solved, converged = self._solve(plan, w[rows], known[rows])
+            solved, converged = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
             finished, held = finish(self.problem, plan, solved, known[rows][:, self.problem.lifted :])
             z[rows], lawful[rows] = finished, converged & held
+        return Decoded(z, lawful)
+
+    def spread_out(self, decoded: Decoded, ids: Tensor, generator: torch.Generator) -> Decoded:
+        """Events of a uniform problem, taken on by steps that leave their distribution as it is; others as they are."""
+        if self.spread is None:
+            return decoded
+        z, lawful = decoded.z.clone(), decoded.lawful.clone()
+        for plan, rows in self._members(ids):
+            rows = rows[decoded.lawful[rows]]
+            z[rows], lawful[rows] = spread_out(self.problem, plan, self.spread.covariance, z[rows], generator)
         return Decoded(z, lawful)
 
     def _known(self, w: Tensor, ids: Tensor, given: Tensor) -> Tensor:
@@ -129,25 +143,40 @@ class Chart:
         highest = (self.link.upper / step - SAME).ceil() - 1
         return torch.minimum((drawn / step).round().maximum(lowest), highest) * step
 
-    def _solve(self, plan: Plan, w: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def _centre(self, state: int) -> Tensor | None:
+        return None if self.spread is None else self.spread.centres[state]
+
+    def _solve(self, plan: Plan, w: Tensor, known: Tensor, centre: Tensor | None) -> tuple[Tensor, Tensor]:
         """Lifted variables `(B, n + k)` by the mirror map, and which samples converged."""
         z = torch.where(plan.fixed, known[:, : self.problem.lifted], 0.0)
         if not len(plan.moved):
             return z, torch.ones(len(w), dtype=torch.bool)
         A = self._rows(plan, known[:, self.problem.lifted :])
         b = self.problem.coefficients(known[:1, self.problem.lifted :])[1][plan.rows]
-        b = b - (A @ z[..., None]).squeeze(-1)
+        b = b - matvec(A, z)
         y = torch.where(plan.coordinate, w, 0.0)[:, plan.moved]
-        solution = MirrorMap(A[:, :, plan.moved], self.link[plan.moved]).solve(y, b)
+        start = None if centre is None else centre[plan.moved]
+        solution = MirrorMap(A[..., plan.moved], self.link[plan.moved], start).solve(y, b)
         z[:, plan.moved] = solution.z
         return z, solution.converged
 
     def _rows(self, plan: Plan, rho: Tensor) -> Tensor:
+        """Rows (m, n + k) of laws; (B, m, n + k) where ratios make them differ."""
+        if not self.problem.ratios:
+            return self.problem.coefficients(rho[:1])[0][0, plan.rows]
         return self.problem.coefficients(rho)[0][:, plan.rows]
 
     def _members(self, ids: Tensor) -> list[tuple[Plan, Tensor]]:
         groups = [(plan, (ids == s).nonzero()[:, 0]) for s, plan in enumerate(self.plans)]
         return [(plan, rows) for plan, rows in groups if len(rows)]
+
+
+def _resting(A: Tensor, plan: Plan, y: Tensor) -> Tensor:
+    """What of the moved variables (B, moved) is in the row space of `A`, for solved variables at `y` (B, solved)."""
+    to_solved, to_moved = A[..., plan.solved], A[..., plan.moved]
+    if A.dim() == 2:
+        return torch.linalg.solve(to_solved.mT, y.mT).mT @ to_moved
+    return matvec(to_moved.mT, torch.linalg.solve(to_solved.mT, y[..., None]).squeeze(-1))
 
 
 def _require_inside(problem: Problem, z: Tensor) -> None:

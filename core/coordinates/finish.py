@@ -23,7 +23,7 @@ def finish(problem: Problem, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[T
     z = lifted[:, : problem.n]
     usable = z.isfinite().all(-1) & ((z >= problem.lower) & (z <= problem.upper)).all(-1)
     z = torch.where(usable[:, None], z, 0.0)
-    free, laws = (~plan.fixed[: problem.n]).expand(z.shape), _laws(problem, plan, lifted)
+    free, laws = (~plan.fixed[: problem.n]).expand(z.shape), state_laws(problem, plan, lifted)
     quotients, members = _exact_ratios(problem, z, rho, free)
     done = _projected(problem, laws, quotients, free & ~members)
     held = holds(problem, done, torch.float64)
@@ -55,7 +55,7 @@ def _projected(problem: Problem, laws: LinearSystem, z: Tensor, free: Tensor) ->
     return torch.where(free, restricted.project_with(restricted.metric(reach), z), z)
 
 
-def _laws(problem: Problem, plan: Plan, lifted: Tensor) -> LinearSystem:
+def state_laws(problem: Problem, plan: Plan, lifted: Tensor) -> LinearSystem:
     """The laws, and the inequalities that hold with a fixed slack in this state."""
     m, k = len(problem.b), len(problem.d)
     rows = plan.rows[(plan.rows >= m) & (plan.rows < m + k)] - m

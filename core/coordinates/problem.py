@@ -33,7 +33,7 @@ class Problem:
     """`A z = b`, `C z <= d`, `lower <= z <= upper` for n variables in physical units, all float64.
 
     `resolution` (n,) is the step of which a variable's values are multiples, 0 where there is none; `given` (n,) says
-    which variables are fixed per event.
+    which variables are fixed per event. `uniform` says that events spread evenly over what all this leaves open.
     """
 
     A: Tensor
@@ -48,6 +48,7 @@ class Problem:
     names: tuple[str, ...]
     law_names: tuple[str, ...]
     inequality_names: tuple[str, ...]
+    uniform: bool = False
 
     @property
     def n(self) -> int:

@@ -22,7 +22,8 @@ class BaggedModel(nn.Module):
         super().__init__()
         self.settings = settings or Settings()
         self.chart, self.context_size = chart, context_size
-        count = self.settings.networks
+        # What steps of an exact chain take on needs no second opinion.
+        count = 1 if chart.problem.uniform else self.settings.networks
         self.members = nn.ModuleList(FAMILIES[family](chart, context_size, self.settings) for _ in range(count))
 
     def loss(self, batch: Batch) -> Tensor:

@@ -92,20 +92,22 @@ class Walk:
         s = torch.linalg.solve_triangular(scaling, (t - centre).T, upper=False)
         return replace(self, centre=centre, scaling=scaling, s=s)
 
-    def stepped(self, steps: int, generator: torch.Generator) -> Walk:
-        """The chains after a number of steps, each along one coordinate."""
+    def stepped(self, steps: int, generator: torch.Generator, *, reflected: float = _REFLECTED) -> Walk:
+        """The chains after a number of steps, each along one coordinate, of which a share is `reflected`."""
         walk = self
         while steps > 0:
-            walk = walk._some_steps(min(steps, _REFRESH), generator)
+            walk = walk._some_steps(min(steps, _REFRESH), generator, reflected)
             steps -= _REFRESH
         return walk
 
-    def _some_steps(self, steps: int, generator: torch.Generator) -> Walk:
+    def _some_steps(self, steps: int, generator: torch.Generator, reflected: float) -> Walk:
         """Steps between which rows are updated, not computed anew."""
         reduced, s = self.target.reduced, self.s.clone()
         D, chains = s.shape
         axes = reduced.rows @ self.scaling
-        rows = (reduced.start + reduced.rows @ self.centre)[:, None] + axes @ s
+        # Chains may stand in polyhedra of their own, each with a start of its own.
+        start = reduced.start.mT if reduced.start.dim() > 1 else reduced.start[:, None]
+        rows = start + (reduced.rows @ self.centre)[:, None] + axes @ s
         # A row that an axis does not change is no limit to it.
         low, high = (limit[:, None].expand(-1, D) for limit in (reduced.low, reduced.high))
         below = torch.where(axes > 0, low, torch.where(axes < 0, high, -torch.inf))
@@ -118,12 +120,12 @@ class Walk:
         uniform = torch.rand(steps, chains, dtype=torch.float64, generator=generator)
         heights = torch.empty_like(uniform).exponential_(generator=generator)
         for k, u, height in zip(order, uniform, heights, strict=True):
-            start = _largest((below[:, k, None] - rows) * inverse[:, k, None]).clamp_max(0.0)
+            begin = _largest((below[:, k, None] - rows) * inverse[:, k, None]).clamp_max(0.0)
             end = -_largest((rows - above[:, k, None]) * inverse[:, k, None]).clamp_max(0.0)
             if not self.target.is_uniform:
-                start, end = _sliced(start, end, slope[k], precision[k, k], height)
-            fresh = start + (u - _REFLECTED) / (1 - _REFLECTED) * (end - start)
-            move = torch.where(u < _REFLECTED, start + end, fresh)
+                begin, end = _sliced(begin, end, slope[k], precision[k, k], height)
+            fresh = begin + (u - reflected) / (1 - reflected) * (end - begin)
+            move = torch.where(u < reflected, begin + end, fresh)
             s[k] += move
             rows += axes[:, k, None] * move
             slope += precision[:, k, None] * move

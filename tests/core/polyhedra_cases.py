@@ -54,8 +54,8 @@ def random_polyhedron(seed, n=6, m=2, k=2):
 
 
 def core_metabolism():
-    """The polytope of fluxes of the core of E. coli (see data/README.md)."""
-    with (Path(__file__).parent / "data" / "e_coli_core.csv").open() as file:
+    """The polytope of fluxes of the core of E. coli (see domains/e_coli_core.md)."""
+    with (Path(__file__).parents[2] / "domains" / "e_coli_core.csv").open() as file:
         reactions = list(csv.DictReader(file))
     members = [[term.split("*") for term in reaction["equation"].split()] for reaction in reactions]
     metabolites = sorted({name for terms in members for _, name in terms})

@@ -15,7 +15,13 @@ from lawful.domains import InputError, get_domain
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.context import context_features
 
-EVENTS = {"surface-balance": 8783, "rock-oxides": 498, "soil-water": 434}
+EVENTS = {
+    "surface-balance": 8783,
+    "rock-oxides": 498,
+    "soil-water": 434,
+    "rock-composition": 494,
+    "metabolic-flux": 1824,
+}
 MEGABYTE = 2**20
 
 

@@ -1,0 +1,96 @@
+"""Events that spread evenly over what laws and bounds leave open: hit-and-run from wherever a model has put them.
+
+Each event is a chain of its own, in a polyhedron of its own: given values differ from event to event, and with them
+right-hand sides and the room that inequalities leave. Steps of hit-and-run leave the uniform distribution as it is and
+forget where a chain began (Smith 1984, doi:10.1287/opre.32.6.1296); how many it takes depends on how well the axes are
+rounded and how close the first draws are. The axes of all events of a state are those of one covariance matrix, for
+any axes that do not depend on an event leave its distribution as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lawful.core.coordinates.finish import finish, state_laws
+from lawful.core.coordinates.plan import Plan
+from lawful.core.coordinates.problem import Problem
+from lawful.core.polyhedra.bounds import Bounds, Inequalities
+from lawful.core.polyhedra.reduced import Reduced
+from lawful.core.polyhedra.walk import Target, Walk
+
+SWEEPS = 12
+"""Steps along each axis."""
+
+REFLECTED = 0.5
+"""Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
+
+_CHAINS = 1024
+_LEAST_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where events of a uniform problem lie, as training events tell.
+
+    `covariance` (n, n) is that around the mean of events with the same given values: it decides on the axes. `centres`
+    (S, n + k) are the means of variables and slacks in each state: close to them a solution is looked for.
+    """
+
+    covariance: Tensor
+    centres: Tensor
+
+    @classmethod
+    def of_data(cls, problem: Problem, z: Tensor, ids: Tensor) -> Spread:
+        """The spread of events `z` (N, n) in the states `ids` (N,)."""
+        lifted = problem.extend(z)[:, : problem.lifted]
+        return cls(covariance_within(z, problem.given), _means(lifted, ids))
+
+
+def spread_out(
+    problem: Problem, plan: Plan, covariance: Tensor, z: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Events `(B, n)` in the state of `plan` after some steps from lawful events `z` (B, n), and which are lawful."""
+    if not len(z) or not plan.coordinate.any():
+        return z, torch.ones(len(z), dtype=torch.bool)
+    moved, held = zip(*(_walked(problem, plan, covariance, part, generator) for part in z.split(_CHAINS)), strict=True)
+    return torch.cat(moved), torch.cat(held)
+
+
+def _walked(
+    problem: Problem, plan: Plan, covariance: Tensor, z: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    lifted = problem.extend(z)[:, : problem.lifted]
+    laws = state_laws(problem, plan, lifted).restrict(~plan.fixed[: problem.n], z, check=False)
+    reduced = Reduced.of(laws, z, Bounds(problem.lower, problem.upper), Inequalities(problem.C, problem.d))
+    scaling = _axes(reduced.moves, covariance)
+    D = reduced.dimension
+    still = torch.zeros(D, len(z), dtype=torch.float64)
+    walk = Walk(Target.uniform(reduced), torch.zeros(D, dtype=torch.float64), scaling, still)
+    moved = reduced.z(walk.stepped(SWEEPS * D, generator, reflected=REFLECTED).t)
+    return finish(problem, plan, moved, torch.zeros(len(z), 0, dtype=torch.float64))
+
+
+def _axes(moves: Tensor, covariance: Tensor) -> Tensor:
+    """Axes (D, D) along which a covariance (n, n) is one, in coordinates of the `moves` (n, D)."""
+    back = torch.linalg.pinv(moves)
+    within = back @ covariance @ back.T
+    size = within.diagonal().clamp_min(torch.finfo(torch.float64).tiny).sqrt()
+    values, vectors = torch.linalg.eigh(within / size / size[:, None])
+    return size[:, None] * vectors * values.clamp_min(_LEAST_VARIANCE * values[-1]).sqrt()
+
+
+def covariance_within(z: Tensor, given: Tensor) -> Tensor:
+    """Covariance (n, n) of events `z` (N, n) around the mean of those with the same values where `given` (n,)."""
+    groups = torch.unique(z[:, given], dim=0, return_inverse=True)[1]
+    means = _means(z, groups)
+    rest = z - means[groups]
+    return rest.T @ rest / max(len(z) - len(means), 1)
+
+
+def _means(z: Tensor, groups: Tensor) -> Tensor:
+    """Means (G, n) of the events `z` (N, n) of each group (N,)."""
+    counts = torch.bincount(groups).double()
+    return torch.zeros(len(counts), z.shape[1], dtype=torch.float64).index_add(0, groups, z) / counts[:, None]

@@ -1,0 +1,103 @@
+"""Draws of a uniform problem: hit-and-run leaves their distribution as it is, and brings others to it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from coordinates_cases import INF, make_problem
+from scipy.stats import kstest
+
+from lawful.core.coordinates import Chart, Decoded
+from lawful.core.coordinates.finish import holds
+from lawful.core.coordinates.uniform import covariance_within
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def triangles(count, seed=0):
+    """Uniform on `a + b + c = 1, a <= cap` for a given cap: a problem, events, and a of them as a share of the cap.
+
+    The density of a is proportional to 1 - a up to the cap; its distribution function is closed.
+    """
+    problem = make_problem([[1, 1, 1, 0]], [1], [0, 0, 0, 0], [INF] * 4, C=[[1, 0, 0, -1]], d=[0], given=("d",))
+    g = generator(seed)
+    cap = torch.tensor([0.2, 0.5, 1.5], dtype=torch.float64)[torch.randint(3, (count,), generator=g)]
+    u, v = torch.rand(2, count, generator=g, dtype=torch.float64)
+    reach = cap.clamp_max(1.0)
+    a = 1 - (1 - u * (1 - (1 - reach) ** 2)).sqrt()
+    b = v * (1 - a)
+    return replace(problem, uniform=True), torch.stack([a, b, 1 - a - b, cap], 1)
+
+
+def share(z):
+    """The distribution function of a at its value: uniform where events are."""
+    reach = z[:, 3].clamp_max(1.0)
+    return (1 - (1 - z[:, 0]) ** 2) / (1 - (1 - reach) ** 2)
+
+
+def is_uniform(values):
+    return kstest(values.numpy(), "uniform").pvalue > 1e-6
+
+
+@pytest.fixture(scope="module")
+def chart():
+    problem, z = triangles(500)
+    return Chart.fit(problem, z)[0]
+
+
+@pytest.mark.parametrize("lowest", [False, True])
+def test_events_spread_evenly_wherever_they_start(chart, lowest):
+    _, z = triangles(4000, seed=1)
+    if lowest:
+        z[:, 0] = 1e-3 * z[:, 3]
+        z[:, 1] = 0.9 * (1 - z[:, 0])
+        z[:, 2] = 1 - z[:, 0] - z[:, 1]
+        assert not is_uniform(share(z))
+    ids = torch.zeros(len(z), dtype=torch.long)
+    moved = chart.spread_out(Decoded(z, torch.ones(len(z), dtype=torch.bool)), ids, generator(2))
+    assert moved.lawful.all()
+    assert holds(chart.problem, moved.z, torch.float64).all()
+    assert torch.equal(moved.z[:, 3], z[:, 3])
+    assert (moved.z[:, 0] != z[:, 0]).double().mean() > 0.9
+    assert is_uniform(share(moved.z))
+    assert is_uniform(moved.z[:, 1] / (1 - moved.z[:, 0]))
+
+
+def test_each_event_keeps_within_its_own_limit(chart):
+    _, z = triangles(300, seed=3)
+    ids = torch.zeros(len(z), dtype=torch.long)
+    moved = chart.spread_out(Decoded(z, torch.ones(len(z), dtype=torch.bool)), ids, generator(4)).z
+    assert (moved[:, 0] <= z[:, 3]).all()
+    for cap in z[:, 3].unique():
+        reached = moved[z[:, 3] == cap, 0].max()
+        assert reached > 0.8 * cap.clamp_max(1.0) - 0.2
+
+
+def test_what_is_not_lawful_stays_as_it_is(chart):
+    _, z = triangles(20, seed=5)
+    lawful = torch.arange(20) % 2 == 0
+    moved = chart.spread_out(Decoded(z, lawful), torch.zeros(20, dtype=torch.long), generator(6))
+    assert torch.equal(moved.lawful, lawful)
+    assert torch.equal(moved.z[~lawful], z[~lawful])
+
+
+def test_other_problems_are_left_alone(chart):
+    problem, z = triangles(200)
+    plain, ids = Chart.fit(replace(problem, uniform=False), z)
+    decoded = Decoded(z, torch.ones(len(z), dtype=torch.bool))
+    assert plain.spread_out(decoded, ids, generator()) is decoded
+    assert "covariance" not in plain.tensors()
+
+
+def test_a_chart_comes_back_whole(chart):
+    again = Chart.from_tensors(chart.problem, chart.tensors())
+    assert torch.equal(again.spread.covariance, chart.spread.covariance)
+    assert torch.equal(again.spread.centres, chart.spread.centres)
+
+
+def test_covariance_is_around_the_mean_of_equal_given_values():
+    z = torch.tensor([[1.0, 0], [3, 0], [11, 5], [13, 5]], dtype=torch.float64)
+    within = covariance_within(z, torch.tensor([False, True]))
+    torch.testing.assert_close(within, torch.tensor([[2.0, 0], [0, 0]], dtype=torch.float64))
