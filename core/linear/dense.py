@@ -119,7 +119,11 @@ class DenseLaws:
 
     @property
     def unweighted(self) -> WeightedMetric:
-        return self._unweighted.take(self.group)
+        return self._common if self.group is None else self._unweighted.take(self.group)
+
+    @cached_property
+    def _common(self) -> WeightedMetric:
+        return self._unweighted.take(None)
 
     @cached_property
     def _unweighted(self) -> WeightedMetric:
@@ -143,12 +147,28 @@ class DenseLaws:
 
     def settle_quickly(
         self, z: Tensor, judge: Judge, metric: Any, stored: torch.dtype
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Points after a few least moves of z (..., n), the moves, and which points surely stand on the laws."""
-        if self.free.all():
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Points after a few least moves of z (..., n), the moves, and which points surely stand on the laws.
+
+        No moves where derivatives need none; no marks where all points are lawful.
+        """
+        if z.dim() > 1 and z.numel() >= self.coefficients.numel() > 0 and self._is_for_all(metric):
+            found = judge.moves(metric)(z)
+            if found is not None:
+                return found, None, None
+        if self._all_free:
             return settle_quickly(z, judge, metric, self.coefficients, stored)
         value, step, done = settle_quickly(torch.where(self.free, z, 0.0), judge, metric, self.coefficients, stored)
         return torch.where(self.free, value, z), step, done
+
+    def _is_for_all(self, metric: Any) -> bool:
+        """Whether all points have one set of laws, free variables and constant weights."""
+        one = isinstance(metric, WeightedMetric) and metric.gain.dim() == self.coefficients.dim() == 2
+        return one and self.group is None and self._all_free and not metric.root.requires_grad
+
+    @cached_property
+    def _all_free(self) -> bool:
+        return bool(self.free.all())
 
     @cached_property
     def _sliced(self) -> SlicedLaws:

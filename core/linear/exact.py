@@ -14,6 +14,9 @@ from lawful.core.linear.arrays import as_float64, batch_of, float_dtype
 UNIT = 2.0**-53
 """Largest relative error of one float64 operation."""
 
+HALF = {torch.float32: 2.0**-24, torch.float64: UNIT}
+"""Half a spacing of numbers of a dtype is at most this part of a number, and at least half of it."""
+
 _SPLITTER = 2.0**27 + 1.0
 _CHUNK = 2**22
 

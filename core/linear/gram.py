@@ -52,10 +52,13 @@ def lower_gram(A: Tensor, v: Tensor) -> Tensor:
 
 
 def factored(K: Tensor) -> Tensor:
-    """Lower Cholesky factors in place of K (B, m, m); meaningless where it is not positive definite."""
+    """Lower Cholesky factors in place of K (B, m, m); meaningless where it is not positive definite.
+
+    Columns are what LAPACK wants contiguous: upper factors of the transposed matrices need no copies.
+    """
     for part in _pieces(K):
         info = torch.empty(len(part), dtype=torch.int32, device=K.device)
-        torch.linalg.cholesky_ex(part, out=(part, info))
+        torch.linalg.cholesky_ex(part.mT, upper=True, out=(part.mT, info))
     return K
 
 
@@ -63,9 +66,9 @@ def solved(lower: Tensor, x: Tensor) -> Tensor:
     """`K^-1 x` (B, m, k) of Cholesky factors (B, m, m) and x (B, m, k)."""
     pieces = _pieces(lower)
     if len(pieces) == 1:
-        return torch.cholesky_solve(x, lower)
+        return torch.cholesky_solve(x, lower.mT, upper=True)
     parts = zip(x.split(len(pieces[0])), pieces, strict=True)
-    return torch.cat([torch.cholesky_solve(part, factor) for part, factor in parts])
+    return torch.cat([torch.cholesky_solve(part, factor.mT, upper=True) for part, factor in parts])
 
 
 def _pieces(K: Tensor) -> tuple[Tensor, ...]:

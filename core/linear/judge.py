@@ -3,14 +3,13 @@
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import UNIT, length_of, matvec
+from lawful.core.linear.exact import HALF, UNIT, length_of, matvec
+from lawful.core.linear.metric import WeightedMetric
+from lawful.core.linear.shared import SharedMoves
 from lawful.core.linear.sliced import SlicedLaws
 
 _ENOUGH = {torch.float32: 0.5, torch.float64: 2.0}
 """Ulps to which a point that stays float64 may miss a law; rounding to float32 adds one more."""
-
-_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
-"""Half a spacing is at most this part of a number, and at least half of it."""
 
 
 class Judge:
@@ -20,12 +19,19 @@ class Judge:
     """
 
     def __init__(self, laws: SlicedLaws, b: Tensor, rounding: Tensor, stored: torch.dtype):
-        self._laws, self._b, self._stored = laws, b, stored
+        self._laws, self._b, self._rounding, self._stored = laws, b, rounding, stored
+        self._moves: SharedMoves | None = None
         relative = (laws.n + 2) * UNIT
         self._error, self._error_of_b = relative * laws.norms, relative * b.abs()
-        self._off, self._off_of_b = self._error + 2 * _HALF[stored] * laws.norms, self._error_of_b + 2 * rounding
+        self._off, self._off_of_b = self._error + 2 * HALF[stored] * laws.norms, self._error_of_b + 2 * rounding
         self._room = _ENOUGH[stored] * rounding
-        self._room_per_size = _ENOUGH[stored] * _HALF[stored] / 2
+        self._room_per_size = _ENOUGH[stored] * HALF[stored] / 2
+
+    def moves(self, metric: WeightedMetric) -> SharedMoves:
+        """Moves of whole batches by a metric without batch; the last ones are kept."""
+        if self._moves is None or self._moves.metric is not metric:
+            self._moves = SharedMoves(self._laws.A, self._b, self._rounding, metric, self._stored)
+        return self._moves
 
     def residual(self, z: Tensor) -> Tensor:
         """`A z - b` (..., m) by one float64 product."""

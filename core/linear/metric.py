@@ -63,6 +63,7 @@ class WeightedMetric(Metric):
 
     root: Tensor
     _left: Tensor | None = field(default=None, init=False, repr=False)
+    _dual: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def take(self, group: Tensor | None) -> "WeightedMetric":
         index = 0 if group is None else group
@@ -70,11 +71,19 @@ class WeightedMetric(Metric):
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        basis = self.basis.to(gradient.dtype)
-        unweighted = basis / self.root.to(gradient.dtype).square().unsqueeze(-1)
-        across = _product(_product(gradient, basis), unweighted.mT)
+        basis, unweighted = self._pair(gradient.dtype)
         by_b = _product(gradient.double(), self.gain) if wants_b else None
+        if basis.dim() == 2 and gradient.dim() == 2:
+            return torch.addmm(gradient, gradient @ basis, unweighted, alpha=-1), by_b
+        across = _product(_product(gradient, basis), unweighted)
         return torch.sub(gradient, across, out=across), by_b
+
+    def _pair(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The basis (..., n, r) and what it is dual to (..., r, n), kept for the last dtype."""
+        if self._dual is None or self._dual[0].dtype != dtype:
+            basis = self.basis.detach().to(dtype)
+            self._dual = basis, (basis / self.root.detach().to(dtype).square().unsqueeze(-1)).mT.contiguous()
+        return self._dual
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch."""

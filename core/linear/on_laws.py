@@ -29,8 +29,14 @@ class _Moved(torch.autograd.Function):
             return *_again(ctx, z, b, root, gradients[0]), None, None, None, None
         by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
         by_root = (by_z * step).div_(root.to(by_z.dtype)).mul_(-2) if ctx.needs_input_grad[2] else None
-        found = ((by_z, z), (by_b, b), (by_root, root))
-        return *(None if g is None else g.sum_to_size(x.shape).to(x.dtype) for g, x in found), None, None, None, None
+        return _like(by_z, z), _like(by_b, b), _like(by_root, root), None, None, None, None
+
+
+def _like(gradient: Tensor | None, x: Tensor) -> Tensor | None:
+    """`gradient` summed to the shape of x, in its dtype."""
+    if gradient is None or (gradient.shape == x.shape and gradient.dtype == x.dtype):
+        return gradient
+    return gradient.sum_to_size(x.shape).to(x.dtype)
 
 
 def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> list[Tensor | None]:

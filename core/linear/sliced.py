@@ -6,6 +6,7 @@ Numer. Algorithms 59 (2012) 95, doi:10.1007/s11075-011-9478-1. Valid for magnitu
 """
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ _DIGITS = 53
 _SHORT = 27
 """Coefficients of at most so many bits, as small integers and float32 numbers are, need no second slice."""
 
-_SOME = 32
 _EXPONENT = 0x7FF0000000000000
 
 
@@ -31,20 +31,20 @@ def powers_below(x: Tensor) -> Tensor:
     return (x.contiguous().view(torch.int64) & _EXPONENT).view(torch.float64)
 
 
-def leading(x: Tensor, power: Tensor, bits: int) -> Tensor:
+def leading(x: Tensor, power: Tensor | float, bits: int) -> Tensor:
     """`x` rounded to multiples of `power / 2^bits`, where `power >= |x|`."""
     shift = 1.5 * 2.0 ** (_DIGITS - 1 - bits) * power
     return (x + shift).sub_(shift)
 
 
 class SlicedLaws:
-    """Coefficients (..., m, n) prepared for residuals with error bounds.
+    """Coefficients (..., m, n) prepared for residuals with error bounds; `some` variables, at least, tell sizes.
 
     Attributes:
         A: float64. norms: (..., m), Euclidean lengths of the rows.
     """
 
-    def __init__(self, A: Tensor):
+    def __init__(self, A: Tensor, some: int = 32):
         self.A, self.n, self.norms = A, A.shape[-1], A.norm(dim=-1)
         self._power = power_above(A)
         room = _DIGITS - math.ceil(math.log2(max(self.n, 2)))
@@ -54,15 +54,15 @@ class SlicedLaws:
         self._tail = None if short else A - self._head
         self._bits = room - bits
         left = A.abs().sum(-1) * 2.0**-self._bits
-        left = left if short else left + self.n * self._power.squeeze(-1) * 2.0**-bits
+        left = left if self._tail is None else left + self._tail.abs().sum(-1) * 1.01
         self._left = (self.n + 4) * UNIT * left
         self._sizes = (A / self._power).abs().float()
-        self._stride = self._wide_stride(A.abs())
+        self._stride = self._wide_stride(A.abs(), max(1, self.n // some))
         self._some_sizes = 0.999 * A[..., :: self._stride].abs()
 
-    def _wide_stride(self, size: Tensor) -> int:
-        """A stride over variables that meets a large coefficient of every law."""
-        stride = max(1, self.n // _SOME)
+    @staticmethod
+    def _wide_stride(size: Tensor, stride: int) -> int:
+        """The `stride` over variables, if it meets a large coefficient of every law, or one."""
         return stride if (size[..., ::stride].amax(-1) >= 0.1 * size.amax(-1)).all() else 1
 
     def accurate(self, z: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,6 +80,23 @@ class SlicedLaws:
         error = torch.add(self._left * power, value.abs(), alpha=4 * UNIT)
         spacings = matvec(self._sizes, powers_below(z).div_(power).float()).double()
         return value, error, spacings.mul_(self._power.squeeze(-1) * 0.999 * UNIT).mul_(power)
+
+    def accurate_below(self, z: Tensor, minus_b: Tensor, largest: float) -> tuple[Tensor, float]:
+        """`A z - b` (N, m) as by `accurate` for z (N, n) with no entry above `largest`, and a bound on any error.
+
+        Two roundings of the value itself come to that.
+        """
+        power = 2.0 ** math.frexp(largest)[1]
+        head = leading(z, power, self._bits)
+        rest = (z - head) @ self.A.mT
+        if self._tail is not None:
+            rest.addmm_(head, self._tail.mT)
+        value = (head @ self._head.mT).add_(minus_b).add_(rest)
+        return value, self._most_left * power
+
+    @cached_property
+    def _most_left(self) -> float:
+        return float(self._left.max())
 
     def least_size(self, z: Tensor) -> Tensor:
         """A lower bound (..., m) of `sum_j |a_ij z_j|`, from some variables."""

@@ -368,7 +368,7 @@ class LinearSystem:
         if stored not in self._judges:
             self._judges[stored] = self._laws.judge(self._rhs, stored)
         value, step, done = self._laws.settle_quickly(z, self._judges[stored], metric, stored)
-        if done.all():
+        if done is None or done.all():
             return value, step
         careful = self._carefully(metric, z.double(), stored)
         moved = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))

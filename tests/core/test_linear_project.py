@@ -78,6 +78,28 @@ def test_given_values_and_free_ones_together_obey_every_law(seed):
     assert LinearSystem(A, b).ulps(projected).max() <= 8.0
 
 
+def test_multiples_of_a_redundant_law_are_exact_where_others_nearly_depend():
+    # The last law is -2 `first` - 2 `third`; the others come near to a dependency.
+    A = torch.tensor(
+        [
+            [0.0, -2.3125, -1.34375, 1.34375],
+            [-0.0732421875, 0.0, 0.0, 0.0],
+            [-27.0, 21.0, 52.0, 3.5],
+            [0.0, 800.0, 0.0, -576.0],
+            [0.146484375, -1600.0, 0.0, 1152.0],
+        ],
+        dtype=torch.float64,
+    )
+    names = ["inflow", "first", "second", "third", "last"]
+    system = LinearSystem(A, names=names)
+    assert system._laws.factor.dependent[0, 4].tolist() == [0.0, 2.0, 0.0, 2.0, 1.0]
+    b = torch.tensor([4.7, -23.8, -8830.0, -1480.8, 0.0], dtype=torch.float64)
+    b[4] = -2 * b[1] - 2 * b[3]
+    LinearSystem(A, b)
+    with pytest.raises(InconsistentSystemError, match="'first', 'third' and 'last'"):
+        LinearSystem(A, b + torch.tensor([0.0, 0.0, 0.0, 0.0, 1e-9]), names=names)
+
+
 def test_a_small_redundant_law_is_not_drowned_by_the_rounding_of_large_ones():
     # `rest` = `total` - `most`; its own right-hand side is known far better than their difference.
     A = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])

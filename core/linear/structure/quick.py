@@ -6,6 +6,7 @@ Accepts a point only where bounds on all rounding errors say that it is on the l
 import torch
 from torch import Tensor
 
+from lawful.core.linear.exact import HALF
 from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.linear.structure.metric import StructuredMetric
@@ -13,8 +14,6 @@ from lawful.core.linear.structure.segments import CHUNK, pick
 
 _STEPS = 3
 _UNIT = 2.0**-53
-_HALF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
-"""Half the spacing of numbers from one to two; that of other numbers is between one half and one of it, relatively."""
 
 
 def settle_in_chunks(
@@ -24,7 +23,7 @@ def settle_in_chunks(
 
     Moves are only wanted for derivatives by the weights; without, there are none.
     """
-    laws, half = _Residuals(metric, rhs.values), _HALF[stored]
+    laws, half = _Residuals(metric, rhs.values), HALF[stored]
     residual, size, error = laws.at(z, accurate=False)
     moving = (residual.abs() - error > SETTLED_ULPS * (half * size + rhs.rounding)).any(-1)
     sure, start = torch.zeros_like(moving), z

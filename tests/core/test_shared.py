@@ -1,0 +1,76 @@
+"""Moves of whole batches by one metric: taken only where they are sure, and then the same as those of single points."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lawful.core import LinearSystem
+from lawful.core.linear.shared import SharedMoves
+
+DTYPES = [torch.float32, torch.float64]
+
+
+def laws(seed, m, n, *batch):
+    rng = np.random.default_rng(seed)
+    A, z = torch.from_numpy(rng.normal(size=(m, n))), torch.from_numpy(rng.normal(size=(50, n)))
+    return A, torch.from_numpy(rng.normal(size=(*batch, m))), z
+
+
+def moves(system, dtype):
+    return system._laws.judge(system._rhs, dtype).moves(system.unweighted)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.sampled_from(DTYPES), st.sampled_from([1e-9, 1.0, 1e9]), st.booleans())
+def test_points_are_lawful_and_nearest(seed, dtype, unit, zero):
+    A, b, z = laws(seed, 3, 9, 50)
+    A = A * torch.tensor([[1e-9], [1.0], [1e9]], dtype=torch.float64)
+    b = 0 * b if zero else b * A.abs().amax(-1) * unit
+    z = (z * unit).to(dtype)
+    found = moves(LinearSystem(A, b), dtype)(z)
+    assert found is not None and found.dtype == dtype
+    assert LinearSystem(A, b).ulps(found).max() <= 2.0
+    for i in (0, 17):
+        alone = LinearSystem(A, b[i]).project(z[i])
+        torch.testing.assert_close(found[i], alone, rtol=0, atol=4 * unit * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_parts_of_a_large_batch(dtype, monkeypatch):
+    A, b, z = laws(0, 2, 6, 50)
+    whole = moves(LinearSystem(A, b), dtype)(z.to(dtype))
+    monkeypatch.setattr("lawful.core.linear.shared._PART", 7 * 6)
+    torch.testing.assert_close(moves(LinearSystem(A, b), dtype)(z.to(dtype)), whole, rtol=1e-6, atol=1e-6)
+    three = moves(LinearSystem(A, b[:10]), dtype)(z.to(dtype).view(5, 10, 6))
+    assert LinearSystem(A, b[:10]).ulps(three).max() <= 2.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e35, 0.0])
+def test_nothing_is_returned_where_it_is_not_sure(dtype, value):
+    A, b, z = laws(1, 2, 6)
+    z = z.to(dtype)
+    z[3] = value
+    if value == 0.0:
+        z[3] = LinearSystem(A, b).project(z[4])
+    assert moves(LinearSystem(A, b), dtype)(z) is None
+
+
+def test_redundant_laws_are_left_to_others():
+    A, b, z = laws(2, 2, 6)
+    system = LinearSystem(torch.cat([A, A.sum(0, keepdim=True)]), torch.cat([b, b.sum(0, keepdim=True)]))
+    assert moves(system, torch.float64)(z) is None
+    assert system.ulps(system.project(z)).max() <= 8.0
+
+
+def test_a_gain_that_is_off_is_noticed():
+    A, b, z = laws(3, 2, 6)
+    system = LinearSystem(A, b)
+    for off in (1e-3, 1e-9):
+        spoilt = system.unweighted.take(...)
+        spoilt.gain = spoilt.gain * (1 + off)
+        found = SharedMoves(A, system.b, system.b_rounding, spoilt, torch.float32)(z.float())
+        assert found is None or system.ulps(found).max() <= 2.0
+    assert SharedMoves(A, system.b, system.b_rounding, system.unweighted, torch.float32)(z.float()) is not None
