@@ -23,7 +23,9 @@ def finish(problem: Problem, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[T
     z = lifted[:, : problem.n]
     usable = z.isfinite().all(-1) & ((z >= problem.lower) & (z <= problem.upper)).all(-1)
     z = torch.where(usable[:, None], z, 0.0)
-    free, laws = (~plan.fixed[: problem.n]).expand(z.shape), state_laws(problem, plan, lifted)
+    free, laws = ~plan.fixed[: problem.n], state_laws(problem, plan, lifted)
+    # Ratios apply to some events only; without them all have the same free variables, and one factorisation.
+    free = free.expand(z.shape) if problem.ratios else free
     quotients, members = _exact_ratios(problem, z, rho, free)
     done = _projected(problem, laws, quotients, free & ~members)
     held = holds(problem, done, torch.float64)

@@ -54,7 +54,7 @@ def sample_events(
         todo = torch.arange(start, min(start + chunk, len(context)))
         for _ in range(_ROUNDS):
             ids, w = model.sample(context[todo], given[todo], generator)
-            decoded = chart.spread_out(chart.decode(w, ids, given[todo]), ids, generator)
+            decoded = chart.decode(w, ids, given[todo], generator)
             good = decoded.lawful & holds(chart.problem, decoded.z, dtype)
             z[todo[good]] = decoded.z[good].to(dtype)
             todo = todo[~good]
