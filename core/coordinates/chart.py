@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.finish import finish
+from lawful.core.coordinates.finish import finish, finish_evenly
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
@@ -117,9 +117,14 @@ class Chart:
             solved, converged = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
             if self.spread is not None and generator is not None:
                 solved[converged] = spread_out(self.problem, plan, self.spread, solved[converged], generator)
-            finished, held = finish(self.problem, plan, solved, known[rows][:, self.problem.lifted :])
+            finished, held = self._finished(plan, solved, known[rows][:, self.problem.lifted :])
             z[rows], lawful[rows] = finished, converged & held
         return Decoded(z, lawful)
+
+    def _finished(self, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+        if self.problem.uniform and not self.problem.ratios:
+            return finish_evenly(self.problem, plan, lifted)
+        return finish(self.problem, plan, lifted, rho)
 
     def _known(self, w: Tensor, ids: Tensor, given: Tensor) -> Tensor:
         """Values `(B, columns)` known before the laws are solved; NaN for those that they determine."""
