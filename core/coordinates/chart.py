@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.finish import finish
+from lawful.core.coordinates.finish import finish, finish_evenly
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
-from lawful.core.coordinates.uniform import Spread, spread_out
+from lawful.core.coordinates.uniform import NEAR_STEPS, Spread, spread_out
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
@@ -105,26 +105,26 @@ class Chart:
         width = torch.minimum(step, 2 * room)
         return torch.where(self.problem.quantised, extended + noise * width, extended)
 
-    def decode(self, w: Tensor, ids: Tensor, given: Tensor) -> Decoded:
-        """Events of coordinates `w` (B, columns) in the states `ids` (B,); `given` (B, n) is read where given."""
+    def decode(self, w: Tensor, ids: Tensor, given: Tensor, generator: torch.Generator | None = None) -> Decoded:
+        """Events of coordinates `w` (B, columns) in the states `ids` (B,); `given` (B, n) is read where given.
+
+        With a generator, events of a uniform problem are taken on by steps that leave their distribution as it is.
+        """
         known = self._known(w, ids, given)
         z = torch.zeros(len(w), self.problem.n, dtype=torch.float64)
         lawful = torch.zeros(len(w), dtype=torch.bool)
         for plan, rows in self._members(ids):
             solved, converged = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
-            finished, held = finish(self.problem, plan, solved, known[rows][:, self.problem.lifted :])
+            if self.spread is not None and generator is not None:
+                solved[converged] = spread_out(self.problem, plan, self.spread, solved[converged], generator)
+            finished, held = self._finished(plan, solved, known[rows][:, self.problem.lifted :])
             z[rows], lawful[rows] = finished, converged & held
         return Decoded(z, lawful)
 
-    def spread_out(self, decoded: Decoded, ids: Tensor, generator: torch.Generator) -> Decoded:
-        """Events of a uniform problem, taken on by steps that leave their distribution as it is; others as they are."""
-        if self.spread is None:
-            return decoded
-        z, lawful = decoded.z.clone(), decoded.lawful.clone()
-        for plan, rows in self._members(ids):
-            rows = rows[decoded.lawful[rows]]
-            z[rows], lawful[rows] = spread_out(self.problem, plan, self.spread.covariance, z[rows], generator)
-        return Decoded(z, lawful)
+    def _finished(self, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+        if self.problem.uniform and not self.problem.ratios:
+            return finish_evenly(self.problem, plan, lifted)
+        return finish(self.problem, plan, lifted, rho)
 
     def _known(self, w: Tensor, ids: Tensor, given: Tensor) -> Tensor:
         """Values `(B, columns)` known before the laws are solved; NaN for those that they determine."""
@@ -155,8 +155,9 @@ class Chart:
         b = self.problem.coefficients(known[:1, self.problem.lifted :])[1][plan.rows]
         b = b - matvec(A, z)
         y = torch.where(plan.coordinate, w, 0.0)[:, plan.moved]
-        start = None if centre is None else centre[plan.moved]
-        solution = MirrorMap(A[..., plan.moved], self.link[plan.moved], start).solve(y, b)
+        mirror = MirrorMap(A[..., plan.moved], self.link[plan.moved], None if centre is None else centre[plan.moved])
+        # Another draw is cheaper than a far one, where steps take every draw on anyway.
+        solution = mirror.solve(y, b) if centre is None else mirror.solve(y, b, max_steps=NEAR_STEPS)
         z[:, plan.moved] = solution.z
         return z, solution.converged
 

@@ -14,6 +14,23 @@ _MARGIN_ULPS = 6.0
 """More than a settled law, 2 ulps from its target, is off when the target itself is known to 2 ulps."""
 
 
+def finish_evenly(problem: Problem, plan: Plan, lifted: Tensor) -> tuple[Tensor, Tensor]:
+    """What `finish` gives for problems without ratios, at the cost of one factorisation for most events.
+
+    Least moves of all free variables alike: they are of the size of rounding, so that few events pass a bound by them.
+    Those are finished one by one.
+    """
+    z = lifted[:, : problem.n]
+    laws = state_laws(problem, plan, lifted).restrict(~plan.fixed[: problem.n], z, check=False)
+    for _ in range(2):
+        z = z - laws.unweighted.move(laws.residual(z))
+    held = holds(problem, z, torch.float64)
+    rest = (~held).nonzero()[:, 0]
+    if len(rest):
+        z[rest], held[rest] = finish(problem, plan, lifted[rest], lifted.new_zeros(len(rest), 0))
+    return z, held
+
+
 def finish(problem: Problem, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """Events `(B, n)` with laws to rounding, and which of them `(B,)` obey everything.
 
@@ -23,7 +40,9 @@ def finish(problem: Problem, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[T
     z = lifted[:, : problem.n]
     usable = z.isfinite().all(-1) & ((z >= problem.lower) & (z <= problem.upper)).all(-1)
     z = torch.where(usable[:, None], z, 0.0)
-    free, laws = (~plan.fixed[: problem.n]).expand(z.shape), state_laws(problem, plan, lifted)
+    free, laws = ~plan.fixed[: problem.n], state_laws(problem, plan, lifted)
+    # Ratios apply to some events only; without them all have the same free variables, and one factorisation.
+    free = free.expand(z.shape) if problem.ratios else free
     quotients, members = _exact_ratios(problem, z, rho, free)
     done = _projected(problem, laws, quotients, free & ~members)
     held = holds(problem, done, torch.float64)

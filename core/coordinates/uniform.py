@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.finish import finish, state_laws
+from lawful.core.coordinates.finish import state_laws
 from lawful.core.coordinates.plan import Plan
 from lawful.core.coordinates.problem import Problem
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
@@ -26,6 +26,9 @@ SWEEPS = 12
 
 REFLECTED = 0.5
 """Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
+
+NEAR_STEPS = 25
+"""Steps of Newton's method from the centre of a state, after which a draw counts as too far out."""
 
 _CHAINS = 1024
 _LEAST_VARIANCE = 1e-6
@@ -49,28 +52,22 @@ class Spread:
         return cls(covariance_within(z, problem.given), _means(lifted, ids))
 
 
-def spread_out(
-    problem: Problem, plan: Plan, covariance: Tensor, z: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Events `(B, n)` in the state of `plan` after some steps from lawful events `z` (B, n), and which are lawful."""
-    if not len(z) or not plan.coordinate.any():
-        return z, torch.ones(len(z), dtype=torch.bool)
-    moved, held = zip(*(_walked(problem, plan, covariance, part, generator) for part in z.split(_CHAINS)), strict=True)
-    return torch.cat(moved), torch.cat(held)
+def spread_out(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
+    """Variables and slacks `(B, n + k)` in the state of `plan` after some steps from such, inside bounds, on laws."""
+    if not plan.coordinate.any():
+        return lifted
+    return torch.cat([_walked(problem, plan, spread, part, generator) for part in lifted.split(_CHAINS)])
 
 
-def _walked(
-    problem: Problem, plan: Plan, covariance: Tensor, z: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    lifted = problem.extend(z)[:, : problem.lifted]
+def _walked(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
+    z = lifted[:, : problem.n]
     laws = state_laws(problem, plan, lifted).restrict(~plan.fixed[: problem.n], z, check=False)
     reduced = Reduced.of(laws, z, Bounds(problem.lower, problem.upper), Inequalities(problem.C, problem.d))
-    scaling = _axes(reduced.moves, covariance)
     D = reduced.dimension
     still = torch.zeros(D, len(z), dtype=torch.float64)
-    walk = Walk(Target.uniform(reduced), torch.zeros(D, dtype=torch.float64), scaling, still)
+    walk = Walk(Target.uniform(reduced), still[:, 0], _axes(reduced.moves, spread.covariance), still)
     moved = reduced.z(walk.stepped(SWEEPS * D, generator, reflected=REFLECTED).t)
-    return finish(problem, plan, moved, torch.zeros(len(z), 0, dtype=torch.float64))
+    return torch.cat([moved, problem.d - moved @ problem.C.T], 1)
 
 
 def _axes(moves: Tensor, covariance: Tensor) -> Tensor:

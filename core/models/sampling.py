@@ -61,7 +61,7 @@ def sample_events(
             if drawn == _DOUBT:
                 doubted(todo.tolist())
             ids, w = model.sample(context[todo], given[todo], generator)
-            decoded = chart.spread_out(chart.decode(w, ids, given[todo]), ids, generator)
+            decoded = chart.decode(w, ids, given[todo], generator)
             good = decoded.lawful & holds(chart.problem, decoded.z, dtype)
             z[todo[good]] = chart.problem.bounds.clip(decoded.z[good].to(dtype))
             todo = todo[~good]

@@ -7,7 +7,7 @@ import torch
 from coordinates_cases import INF, make_problem
 from scipy.stats import kstest
 
-from lawful.core.coordinates import Chart, Decoded
+from lawful.core.coordinates import Chart
 from lawful.core.coordinates.finish import holds
 from lawful.core.coordinates.uniform import covariance_within
 
@@ -47,16 +47,21 @@ def chart():
     return Chart.fit(problem, z)[0]
 
 
-@pytest.mark.parametrize("lowest", [False, True])
-def test_events_spread_evenly_wherever_they_start(chart, lowest):
+def taken_on(chart, z, seed=2):
+    """Events from where `z` are."""
+    ids = torch.zeros(len(z), dtype=torch.long)
+    return chart.decode(chart.encode(z, ids, generator()), ids, z, generator(seed))
+
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_events_spread_evenly_wherever_they_start(chart, crowded):
     _, z = triangles(4000, seed=1)
-    if lowest:
+    if crowded:
         z[:, 0] = 1e-3 * z[:, 3]
         z[:, 1] = 0.9 * (1 - z[:, 0])
         z[:, 2] = 1 - z[:, 0] - z[:, 1]
         assert not is_uniform(share(z))
-    ids = torch.zeros(len(z), dtype=torch.long)
-    moved = chart.spread_out(Decoded(z, torch.ones(len(z), dtype=torch.bool)), ids, generator(2))
+    moved = taken_on(chart, z)
     assert moved.lawful.all()
     assert holds(chart.problem, moved.z, torch.float64).all()
     assert torch.equal(moved.z[:, 3], z[:, 3])
@@ -67,28 +72,20 @@ def test_events_spread_evenly_wherever_they_start(chart, lowest):
 
 def test_each_event_keeps_within_its_own_limit(chart):
     _, z = triangles(300, seed=3)
-    ids = torch.zeros(len(z), dtype=torch.long)
-    moved = chart.spread_out(Decoded(z, torch.ones(len(z), dtype=torch.bool)), ids, generator(4)).z
+    moved = taken_on(chart, z, seed=4).z
     assert (moved[:, 0] <= z[:, 3]).all()
     for cap in z[:, 3].unique():
         reached = moved[z[:, 3] == cap, 0].max()
         assert reached > 0.8 * cap.clamp_max(1.0) - 0.2
 
 
-def test_what_is_not_lawful_stays_as_it_is(chart):
-    _, z = triangles(20, seed=5)
-    lawful = torch.arange(20) % 2 == 0
-    moved = chart.spread_out(Decoded(z, lawful), torch.zeros(20, dtype=torch.long), generator(6))
-    assert torch.equal(moved.lawful, lawful)
-    assert torch.equal(moved.z[~lawful], z[~lawful])
-
-
-def test_other_problems_are_left_alone(chart):
+def test_without_a_generator_or_in_other_problems_events_stay(chart):
     problem, z = triangles(200)
     plain, ids = Chart.fit(replace(problem, uniform=False), z)
-    decoded = Decoded(z, torch.ones(len(z), dtype=torch.bool))
-    assert plain.spread_out(decoded, ids, generator()) is decoded
     assert "covariance" not in plain.tensors()
+    torch.testing.assert_close(taken_on(plain, z).z, z, rtol=1e-8, atol=1e-10)
+    w = chart.encode(z, ids, generator())
+    torch.testing.assert_close(chart.decode(w, ids, z).z, z, rtol=1e-8, atol=1e-10)
 
 
 def test_a_chart_comes_back_whole(chart):
