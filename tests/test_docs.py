@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/benchmarks.md",
     "docs/check-and-repair.md",
     "docs/domains.md",
+    "docs/models.md",
 )
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
