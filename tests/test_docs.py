@@ -22,6 +22,9 @@ DOCUMENTS = (
     "docs/benchmarks.md",
     "docs/check-and-repair.md",
     "docs/domains.md",
+    "docs/metabolic-flux.md",
+    "docs/models.md",
+    "docs/rock-composition.md",
     "docs/soil-water.md",
 )
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -82,11 +82,14 @@ class FaceModel(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:
         """Negative log-likelihood of states plus `coordinate_loss`, mean over events, `()`."""
-        known, on = self._known(batch.context, batch.z), self._on(batch.ids)
+        static = self._static(batch.ids, self._known(batch.context, batch.z))
+        return self.state_loss(batch) + self.coordinate_loss(static, batch.w, self._on(batch.ids))
+
+    def state_loss(self, batch: Batch) -> Tensor:
+        """Negative log-likelihood of states, mean over events, `()`."""
+        logits = self.state_logits(self._known(batch.context, batch.z))
         # Without context or given values there is nothing to learn of states beyond their shares.
-        logits = self.state_logits(known) if self.informed else self.state_logits(known).detach()
-        states = nn.functional.cross_entropy(logits, batch.ids)
-        return states + self.coordinate_loss(self._static(batch.ids, known), batch.w, on)
+        return nn.functional.cross_entropy(logits if self.informed else logits.detach(), batch.ids.to(logits.device))
 
     @torch.no_grad()
     def sample(self, context: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

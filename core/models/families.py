@@ -3,6 +3,7 @@
 from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.face import FaceModel
 from lawful.core.models.flow_matching import FlowMatchingModel
+from lawful.core.models.gan import GANModel
 from lawful.core.models.normalizing_flow import NormalizingFlowModel
 from lawful.core.models.vae import VAEModel
 
@@ -11,4 +12,5 @@ FAMILIES: dict[str, type[FaceModel]] = {
     "flow-matching": FlowMatchingModel,
     "vae": VAEModel,
     "normalizing-flow": NormalizingFlowModel,
+    "gan": GANModel,
 }

@@ -62,7 +62,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Family of generative model: autoregressive, flow-matching, vae or normalizing-flow.",
+        help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow or gan.",
     ),
 ]
 Seed = Annotated[
