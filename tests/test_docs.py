@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/method.md",
     "docs/benchmarks.md",
     "docs/check-and-repair.md",
+    "docs/compare.md",
     "docs/domains.md",
     "docs/metabolic-flux.md",
     "docs/models.md",

@@ -80,5 +80,8 @@ def table_samples(train: np.ndarray, names: tuple[str, ...], size: int, seed: in
     metadata = Metadata.load_from_dict({"tables": {"events": {"columns": columns}}})
     with contextlib.redirect_stdout(io.StringIO()):
         maker = GaussianCopulaSynthesizer(metadata, enforce_rounding=False)
-        maker.fit(frame)
-        return maker.sample(size)[list(names)].to_numpy(dtype=np.float64)
+        maker.fit({"events": frame})
+        drawn = maker.sample(size)
+    # One table of its own goes in by name, and comes out bare or by name.
+    table = drawn["events"] if isinstance(drawn, dict) else drawn
+    return table[list(names)].to_numpy(dtype=np.float64)
