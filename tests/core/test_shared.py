@@ -68,7 +68,7 @@ def test_redundant_laws_are_left_to_others():
 def test_a_gain_that_is_off_is_noticed():
     A, b, z = laws(3, 2, 6)
     system = LinearSystem(A, b)
-    for off in (1e-3, 1e-9):
+    for off in (1e-3, 7e-7, 1e-9):
         spoilt = system.unweighted.take(...)
         spoilt.gain = spoilt.gain * (1 + off)
         found = SharedMoves(A, system.b, system.b_rounding, spoilt, torch.float32)(z.float())
