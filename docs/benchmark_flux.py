@@ -1,11 +1,11 @@
-"""One network for all media against a sampler that starts anew in each: writes its table of docs/metabolic-flux.md.
+"""One network for all media against a sampler that starts anew in each: prints a table.
 
     lawful run metabolic-flux --out RUN
-    python docs/benchmark_flux.py RUN [--hopsy HOPSY.npz]
+    python docs/benchmark_flux.py RUN
 
 For each kind of strain and air, in a medium that was in no data: 10,000 draws by the trained model, timed, against a
 long chain of hit-and-run, in which a chain gives a draw every 15 steps a dimension. Fluxes that the medium pins are
-left out. `HOPSY.npz` holds draws of another sampler by kind, `kind_0`, ..., for the media that `--media FILE` writes.
+left out.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from marked import replaced
 from scipy.stats import ks_2samp
 from torch import Tensor
 
@@ -29,7 +28,6 @@ from lawful.pipeline.job import old_job
 from lawful.pipeline.progress import Console
 
 DRAWS, CHAINS, DRAWS_OF_A_CHAIN = 10_000, 1024, 20
-PAGE = Path(__file__).with_name("metabolic-flux.md")
 FLUXES = len(CORE)
 _PINNED = 1e-9
 
@@ -119,17 +117,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--kinds", type=int, nargs="*")
-    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = old_job(arguments.run, Console()).model()
     chosen = media(arguments.seed)
     found = []
+    print(HEAD)
     for number in arguments.kinds or range(len(chosen)):
         found.append(judged(model, *chosen[number], arguments.seed))
         print(found[-1].row(), flush=True)
-    if arguments.write:
-        PAGE.write_text(replaced(PAGE.read_text(), "media", "\n".join([HEAD, *(f.row() for f in found)])))
     if arguments.json:
         plain = [{**vars(f), "ks": f.ks.tolist(), "ks_of_network": f.ks_of_network.tolist()} for f in found]
         arguments.json.write_text(json.dumps(plain, indent=1))

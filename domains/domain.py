@@ -170,7 +170,7 @@ class Domain(Declaration):
         return LinearSystem(matrix, constants, names=names, columns=self.names)
 
     def law_hash(self) -> str:
-        """SHA-256 over names, units, bounds, laws and ratios: what a checkpoint or an ensemble was made for.
+        """SHA-256 over names, units, bounds, laws, ratios and `uniform`: what a checkpoint or an ensemble was made for.
 
         Wording does not count: descriptions, references and the spelling of an equation may change.
         """
@@ -178,7 +178,7 @@ class Domain(Declaration):
             "variables": [_bounded(v) for v in self.variables],
             "laws": [_canonical(law) for law in self.laws],
             "ratios": [ratio.model_dump(exclude={"description"}) for ratio in self.ratios],
-        }
+        } | ({"uniform": True} if self.uniform else {})
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @field_validator("dimensions", mode="after")

@@ -21,13 +21,13 @@ from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.reduced import Reduced
 from lawful.core.polyhedra.walk import Target, Walk
 
-SWEEPS = 12
+SWEEPS = 32
 """Steps along each axis."""
 
 REFLECTED = 0.5
 """Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
 
-NEAR_STEPS = 25
+NEAR_STEPS = 15
 """Steps of Newton's method from the centre of a state, after which a draw counts as too far out."""
 
 _CHAINS = 1024
