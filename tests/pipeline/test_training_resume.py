@@ -17,7 +17,7 @@ def cut_after(monkeypatch, train):
     """Train until so many checkpoints are written, as a process does that is killed then."""
     whole = keeping.write_checkpoint
 
-    def command(count, **options):
+    def command(count, options=(), out="run"):
         written = []
 
         def write(path, content):
@@ -28,7 +28,7 @@ def cut_after(monkeypatch, train):
 
         with monkeypatch.context() as patch:
             patch.setattr(keeping, "write_checkpoint", write)
-            assert train(**options).code == 130
+            assert train(*options, out=out).code == 130
 
     return command
 
@@ -51,6 +51,14 @@ def test_a_resumed_training_makes_the_same_model(cut_after, train, tmp_path, cou
     assert made(tmp_path / "cut") == made(tmp_path / "whole")
     assert not (tmp_path / "cut/model/checkpoint.safetensors").exists()
     assert "reusing the finished training" in train("--resume", out="cut").err
+
+
+@pytest.mark.parametrize("family", ["flow-matching", "gan"])
+def test_other_families_resume(cut_after, train, tmp_path, family):
+    train("--model", family, out="whole")
+    cut_after(3, options=("--model", family), out="cut")
+    assert "from step 2 of network 2" in train("--model", family, "--resume", out="cut").err
+    assert made(tmp_path / "cut") == made(tmp_path / "whole")
 
 
 def test_cut_off_twice(cut_after, train, tmp_path):
