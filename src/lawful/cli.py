@@ -274,7 +274,7 @@ def report(
     epilog=f"""\b
 Examples:
   lawful compare surface-balance
-  lawful compare rock-oxides --strategies projection,conditional,mirror --models vae --seeds 10
+  lawful compare rock-oxides --strategies conditional,mirror --models vae
   lawful compare surface-balance --resume
 
 {_EXIT_CODES}""",
@@ -413,7 +413,7 @@ def _show(judged: dict[str, Any], named: bool, as_json: bool) -> None:
 Examples:
   lawful repair made.nc --domain surface-balance -o lawful.nc
   lawful repair made.nc --domain surface-balance -o lawful.nc --sigma Kdown=0
-  lawful repair made.nc --domain surface-balance -o lawful.nc --sigma covariance
+  lawful repair gan.nc --domain surface-balance -o out.nc --sigma covariance
 
 {_EXIT_CODES}""",
 )

@@ -12,6 +12,7 @@ COMMANDS = {
     "domains": "",
     "data": "--output",
     "init": "--data",
+    "compare": "--out --strategies --models --seeds --steps --members --data --map --resume",
 }
 
 
