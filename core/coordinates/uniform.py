@@ -54,7 +54,7 @@ class Spread:
 
 def spread_out(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
     """Variables and slacks `(B, n + k)` in the state of `plan` after some steps from such, inside bounds, on laws."""
-    if not plan.coordinate.any():
+    if not plan.coordinate.any() or not len(lifted):
         return lifted
     return torch.cat([_walked(problem, plan, spread, part, generator) for part in lifted.split(_CHAINS)])
 

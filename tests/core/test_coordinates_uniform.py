@@ -98,3 +98,10 @@ def test_covariance_is_around_the_mean_of_equal_given_values():
     z = torch.tensor([[1.0, 0], [3, 0], [11, 5], [13, 5]], dtype=torch.float64)
     within = covariance_within(z, torch.tensor([False, True]))
     torch.testing.assert_close(within, torch.tensor([[2.0, 0], [0, 0]], dtype=torch.float64))
+
+
+def test_a_state_of_which_no_draw_came_to_rest(chart):
+    """Such draws are unlawful, to be drawn again, and there is nothing to walk from."""
+    w = torch.full((3, chart.problem.columns), torch.nan, dtype=torch.float64)
+    given = torch.full((3, chart.problem.n), 0.5, dtype=torch.float64)
+    assert not chart.decode(w, torch.zeros(3, dtype=torch.long), given, generator()).lawful.any()

@@ -12,7 +12,14 @@ from small import budget_data, install, parts_data, save
 
 from lawful.cli import main
 
-ENDLESS = "import small; small.install(setattr, steps=10**7); from lawful.cli import main; main()"
+# A shell that starts the tests in the background has interrupts ignored, and so would its children.
+ENDLESS = """
+import signal, small
+signal.signal(signal.SIGINT, signal.default_int_handler)
+small.install(setattr, steps=10**7)
+from lawful.cli import main
+main()
+"""
 
 
 @dataclass(frozen=True)
