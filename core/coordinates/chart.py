@@ -12,7 +12,7 @@ from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
-from lawful.core.coordinates.uniform import NEAR_STEPS, Spread, spread_out
+from lawful.core.coordinates.uniform import Spread, near_solution, spread_out
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
@@ -155,11 +155,13 @@ class Chart:
         b = self.problem.coefficients(known[:1, self.problem.lifted :])[1][plan.rows]
         b = b - matvec(A, z)
         y = torch.where(plan.coordinate, w, 0.0)[:, plan.moved]
-        mirror = MirrorMap(A[..., plan.moved], self.link[plan.moved], None if centre is None else centre[plan.moved])
-        # Another draw is cheaper than a far one, where steps take every draw on anyway.
-        solution = mirror.solve(y, b) if centre is None else mirror.solve(y, b, max_steps=NEAR_STEPS)
-        z[:, plan.moved] = solution.z
-        return z, solution.converged
+        link = self.link[plan.moved]
+        if centre is None:
+            solution = MirrorMap(A[..., plan.moved], link).solve(y, b)
+            z[:, plan.moved], converged = solution.z, solution.converged
+        else:
+            z[:, plan.moved], converged = near_solution(A[:, plan.moved], link, centre[plan.moved], y, b)
+        return z, converged
 
     def _rows(self, plan: Plan, rho: Tensor) -> Tensor:
         """Rows (m, n + k) of laws; (B, m, n + k) where ratios make them differ."""

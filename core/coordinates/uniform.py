@@ -18,6 +18,8 @@ from lawful.core.coordinates.finish import state_laws
 from lawful.core.coordinates.plan import Plan
 from lawful.core.coordinates.problem import Problem
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
+from lawful.core.polyhedra.links import Link
+from lawful.core.polyhedra.mirror import MirrorMap
 from lawful.core.polyhedra.reduced import Reduced
 from lawful.core.polyhedra.walk import Target, Walk
 
@@ -27,8 +29,11 @@ SWEEPS = 32
 REFLECTED = 0.5
 """Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
 
-NEAR_STEPS = 15
+_NEAR_STEPS = 25
 """Steps of Newton's method from the centre of a state, after which a draw counts as too far out."""
+
+_PULLS = (1.0, 0.5, 0.25, 0.0)
+"""How much of its way from the centre a draw keeps, the next where the one before is too far out."""
 
 _CHAINS = 1024
 _LEAST_VARIANCE = 1e-6
@@ -52,9 +57,26 @@ class Spread:
         return cls(covariance_within(z, problem.given), _means(lifted, ids))
 
 
+def near_solution(A: Tensor, link: Link, centre: Tensor, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (B, F) of coordinates `y` (B, F) on laws `A` (m, F), and which were found (B,).
+
+    Where Newton's method takes long, the draw is pulled towards the `centre` (F,): steps take every draw on from
+    wherever it starts, so that a start nearer by does no harm.
+    """
+    mirror, rest = MirrorMap(A, link, centre), link.inverse(centre)
+    z, found = torch.zeros_like(y), torch.zeros(len(y), dtype=torch.bool)
+    for pull in _PULLS:
+        todo = (~found).nonzero()[:, 0]
+        if not len(todo):
+            break
+        solution = mirror.solve(rest + pull * (y[todo] - rest), b[todo], max_steps=_NEAR_STEPS)
+        z[todo], found[todo] = solution.z, solution.converged
+    return z, found
+
+
 def spread_out(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
     """Variables and slacks `(B, n + k)` in the state of `plan` after some steps from such, inside bounds, on laws."""
-    if not plan.coordinate.any() or not len(lifted):
+    if not len(lifted) or not plan.coordinate.any():
         return lifted
     return torch.cat([_walked(problem, plan, spread, part, generator) for part in lifted.split(_CHAINS)])
 

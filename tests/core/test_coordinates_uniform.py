@@ -88,6 +88,22 @@ def test_without_a_generator_or_in_other_problems_events_stay(chart):
     torch.testing.assert_close(chart.decode(w, ids, z).z, z, rtol=1e-8, atol=1e-10)
 
 
+def test_draws_far_out_start_nearer_by(chart):
+    _, z = triangles(5, seed=7)
+    ids = torch.zeros(len(z), dtype=torch.long)
+    w = torch.full_like(chart.encode(z, ids, generator()), 1e6)
+    moved = chart.decode(w, ids, z, generator())
+    assert moved.lawful.all()
+    assert holds(chart.problem, moved.z, torch.float64).all()
+
+
+def test_given_values_without_any_event_are_told(chart):
+    _, z = triangles(5, seed=7)
+    ids, w = torch.zeros(len(z), dtype=torch.long), chart.encode(z, torch.zeros(len(z), dtype=torch.long), generator())
+    z[:, 3] = -1.0
+    assert not chart.decode(w, ids, z, generator()).lawful.any()
+
+
 def test_a_chart_comes_back_whole(chart):
     again = Chart.from_tensors(chart.problem, chart.tensors())
     assert torch.equal(again.spread.covariance, chart.spread.covariance)
