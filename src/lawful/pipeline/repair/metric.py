@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from scipy.linalg import null_space
+from scipy.optimize import nnls
 from torch import Tensor
 
 from lawful.core.distributions import Full
 from lawful.core.linear import LinearSystem
-from lawful.core.polyhedra import Inequalities, Polyhedron
+from lawful.core.polyhedra import Polyhedron
+from lawful.core.strategies.finishing import Finishing
 
 _SHRINKAGE = 0.01
 _SAME = 1e-11
@@ -57,7 +61,6 @@ class Correlated:
         diagonal = torch.diag(covariance.diagonal())
         self._covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * diagonal
         self.held = covariance.diagonal() == 0
-        self._independent = Independent(covariance.diagonal())
 
     def on_laws(self, system: LinearSystem, z: Tensor) -> Tensor:
         """See `Metric`."""
@@ -71,9 +74,12 @@ class Correlated:
         """
         white = _Whitened.of(inside, self._given(inside.system.free).matrix)
         near = inside.system.with_fixed(white.project(inside, z))
-        snapped = inside.bounds.clip(torch.where(_meets(near, inside.bounds.lower), inside.bounds.lower, near))
-        snapped = torch.where(_meets(near, inside.bounds.upper), inside.bounds.upper, snapped)
-        return inside.project(inside.system.with_fixed(snapped), self._independent._variances)
+        lower, upper = inside.bounds.lower, inside.bounds.upper
+        at_low, at_high = _meets(near, lower), _meets(near, upper)
+        snapped = inside.system.with_fixed(torch.where(at_low, lower, torch.where(at_high, upper, near)))
+        slack = _room(inside) - snapped @ (inside.inequalities.C * inside.system.free).mT
+        tight = slack <= _SAME * snapped.abs().amax(-1, keepdim=True)
+        return Finishing(inside, _room(inside))(snapped, at_low | at_high, tight)
 
     def _given(self, free: Tensor) -> Full:
         """The covariance of the free variables, once the others are where they are."""
@@ -93,28 +99,49 @@ class _Whitened:
         return cls(free, torch.linalg.cholesky(covariance[free][:, free]))
 
     def project(self, inside: Polyhedron, z: Tensor) -> Tensor:
-        """The nearest w of z (samples, n), as z again."""
-        system, limits = inside.system, inside.inequalities
-        room = limits.d - torch.where(system.free, 0.0, system.fixed) @ limits.C.mT
-        w = torch.linalg.solve_triangular(self.root, z[:, self.free].mT, upper=False).mT
-        if room.dim() == 1 or bool((room == room[:1]).all()):
-            near = self._polyhedron(inside, system.b, room.reshape(-1, room.shape[-1])[0]).project(w)
-        else:
-            # What is held in a sample decides how much room its inequalities leave.
-            b = system.b.expand(len(z), -1)
-            each = zip(b, room, w, strict=True)
-            near = torch.stack([self._polyhedron(inside, *parts).project(one) for *parts, one in each])
-        return z.index_copy(-1, self.free, near @ self.root.mT)
+        """The nearest w of z (samples, n), as z again; on the laws alone where nothing is within all limits."""
+        system = inside.system
+        A = (system.A[:, self.free] @ self.root).numpy()
+        C, d = self._limits(inside)
+        w = torch.linalg.solve_triangular(self.root, z[:, self.free].mT, upper=False).mT.numpy()
+        lawful = w - (w @ A.T - system.b.numpy()) @ np.linalg.pinv(A).T
+        basis = null_space(A)
+        room = np.broadcast_to(d - lawful @ C.T, (len(w), len(C)))
+        near = lawful + np.stack([least_move(C @ basis, own) for own in room]) @ basis.T
+        return z.index_copy(-1, self.free, torch.from_numpy(near) @ self.root.mT)
 
-    def _polyhedron(self, inside: Polyhedron, b: Tensor, room: Tensor) -> Polyhedron:
-        """The set of w, for right-hand sides b and the limits that inequalities leave to free variables."""
-        system, bounds = inside.system, inside.bounds
+    def _limits(self, inside: Polyhedron) -> tuple[np.ndarray, np.ndarray]:
+        """`C w <= d`: what inequalities leave to the free variables, which may differ per sample, and bounds."""
+        limits, bounds = inside.inequalities, inside.bounds
         lower, upper = bounds.lower[self.free], bounds.upper[self.free]
         low, high = lower.isfinite(), upper.isfinite()
-        C = torch.cat([inside.inequalities.C[:, self.free] @ self.root, -self.root[low], self.root[high]])
-        d = torch.cat([room, -lower[low], upper[high]])
-        laws = LinearSystem(system.A[:, self.free] @ self.root, b, names=system.names)
-        return Polyhedron(laws, inequalities=Inequalities(C, d))
+        room = _room(inside)
+        beyond = torch.cat([-lower[low], upper[high]])
+        C = torch.cat([limits.C[:, self.free] @ self.root, -self.root[low], self.root[high]])
+        return C.numpy(), torch.cat([room, beyond.expand(*room.shape[:-1], -1)], -1).numpy()
+
+
+def least_move(G: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """The shortest v (k,) with `G v <= room`, for G (c, k); zero where there is none.
+
+    Least distance programming by non-negative least squares: Lawson and Hanson (1974), Solving Least Squares Problems,
+    chapter 23. It ends after finitely many steps, however ill-conditioned the covariance.
+    """
+    size = np.linalg.norm(G, axis=1)
+    kept = size > _SAME * size.max(initial=0.0)
+    rows, needed = -G[kept] / size[kept, None], -room[kept] / size[kept]
+    scale = needed.max(initial=0.0)
+    if scale <= 0:
+        return np.zeros(G.shape[1])
+    multipliers, _ = nnls(np.vstack([rows.T, needed / scale]), np.append(np.zeros(G.shape[1]), 1.0))
+    left = 1.0 - needed @ multipliers / scale
+    return scale * (rows.T @ multipliers) / left if left > _SAME else np.zeros(G.shape[1])
+
+
+def _room(inside: Polyhedron) -> Tensor:
+    """What inequalities leave to the free variables, (k,) or (samples, k)."""
+    given = torch.where(inside.system.free, 0.0, inside.system.fixed)
+    return inside.inequalities.d - given @ inside.inequalities.C.mT
 
 
 def _meets(z: Tensor, bound: Tensor) -> Tensor:
