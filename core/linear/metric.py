@@ -14,6 +14,9 @@ from lawful.core.errors import RankError
 from lawful.core.linear.exact import UNIT, length_of
 from lawful.core.linear.factor import Factor
 
+_SMALL = {torch.float32: 32, torch.float64: 8}
+"""Up to so many variables one product with a square matrix takes less time than two with thin ones."""
+
 
 class Root(Protocol):
     """A square root `F` (n, k) of a covariance `F F^T`, known by its products."""
@@ -63,7 +66,7 @@ class WeightedMetric(Metric):
 
     root: Tensor
     _left: Tensor | None = field(default=None, init=False, repr=False)
-    _dual: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
+    _dual: tuple[Tensor, Tensor, Tensor | None] | None = field(default=None, init=False, repr=False)
 
     def take(self, group: Tensor | None) -> "WeightedMetric":
         index = 0 if group is None else group
@@ -71,18 +74,28 @@ class WeightedMetric(Metric):
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        basis, unweighted = self._pair(gradient.dtype)
         by_b = _product(gradient.double(), self.gain) if wants_b else None
+        basis, unweighted, kept = self._pair(gradient.dtype)
+        if kept is not None:
+            return gradient @ kept, by_b
         if basis.dim() == 2 and gradient.dim() == 2:
-            return torch.addmm(gradient, gradient @ basis, unweighted, alpha=-1), by_b
+            across = basis.mT @ gradient.mT  # products with few rows are quicker than those with few columns
+            return torch.addmm(gradient, across.mT, unweighted, alpha=-1), by_b
         across = _product(_product(gradient, basis), unweighted)
         return torch.sub(gradient, across, out=across), by_b
 
-    def _pair(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The basis (..., n, r) and what it is dual to (..., r, n), kept for the last dtype."""
+    def _pair(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The basis (..., n, r), what it is dual to (..., r, n) and, where n is small, one less their product.
+
+        They are kept for the last dtype.
+        """
         if self._dual is None or self._dual[0].dtype != dtype:
-            basis = self.basis.detach().to(dtype)
-            self._dual = basis, (basis / self.root.detach().to(dtype).square().unsqueeze(-1)).mT.contiguous()
+            basis, root = self.basis.detach(), self.root.detach()
+            unweighted = (basis / root.square().unsqueeze(-1)).mT.contiguous()
+            kept = None
+            if basis.dim() == 2 and len(basis) <= _SMALL[dtype]:
+                kept = (torch.eye(len(basis), dtype=basis.dtype, device=basis.device) - basis @ unweighted).to(dtype)
+            self._dual = basis.mT.contiguous().mT.to(dtype), unweighted.to(dtype), kept
         return self._dual
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:

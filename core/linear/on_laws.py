@@ -12,24 +12,28 @@ from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
 
+Settled = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+"""Points (..., n) to lawful ones and, where the gradient of weights needs them, the moves; both of the same dtype."""
+
 
 class _Moved(torch.autograd.Function):
-    """`value`, differentiated as the least move by `step` in `metric` that leads from `z` to it; any order."""
+    """What `settled` makes of z, differentiated as the least move in `metric` that leads there; any order."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, value: Tensor, step: Tensor | None, *how: Any) -> Tensor:
+    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, metric: Any, settled: Settled, residual_of: Any) -> Tensor:
+        value, step = settled(z)
         ctx.save_for_backward(z, b, root, step)
-        ctx.metric, ctx.residual_of = how
-        return value.view_as(value)
+        ctx.metric, ctx.residual_of = metric, residual_of
+        return value.view_as(value) if value is z else value
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         z, b, root, step = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *_again(ctx, z, b, root, gradients[0]), None, None, None, None
+            return *_again(ctx, z, b, root, gradients[0]), None, None, None
         by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
         by_root = (by_z * step).div_(root.to(by_z.dtype)).mul_(-2) if ctx.needs_input_grad[2] else None
-        return _like(by_z, z), _like(by_b, b), _like(by_root, root), None, None, None, None
+        return _like(by_z, z), _like(by_b, b), _like(by_root, root), None, None, None
 
 
 def _like(gradient: Tensor | None, x: Tensor) -> Tensor | None:
@@ -48,17 +52,18 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> li
     return [next(found) if need else None for need in needed]
 
 
-def with_gradient_of_move(
-    z: Tensor, b: Tensor, value: Tensor, step: Tensor | None, metric: Any, residual_of: Callable[[Tensor], Tensor]
+def moved(
+    z: Tensor, b: Tensor, metric: Any, settled: Settled, residual_of: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """`value` (..., n), where `metric` moved z (..., n) by `step`, in the dtype of z; differentiable in all.
+    """The points that `settled` finds for z (..., n) by moves in `metric`, in its dtype; differentiable in all.
 
     Metrics of weights have `adjoint`, the closed form; others are differentiated as they compute their moves.
     """
-    if not torch.is_grad_enabled():
+    closed = hasattr(metric, "adjoint")
+    if torch.is_grad_enabled() and closed and (z.requires_grad or b.requires_grad or metric.root.requires_grad):
+        return _Moved.apply(z, b, metric.root, metric, settled, residual_of)
+    with torch.no_grad():
+        value, _ = settled(z)
+    if closed or not torch.is_grad_enabled():
         return value
-    if not hasattr(metric, "adjoint"):
-        return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)
-    if not (z.requires_grad or b.requires_grad or metric.root.requires_grad):
-        return value
-    return _Moved.apply(z, b, metric.root, value, step, metric, residual_of)
+    return with_gradient_of(z - metric.move(residual_of(z)), value).to(z.dtype)

@@ -1,7 +1,8 @@
 """Least moves of a whole batch by one metric, judged by the worst of its points: few passes, in parts that fit a cache.
 
 Points are proved to stand on the laws by a handful of numbers for all of them; where these do not suffice, nothing is
-returned, and points are to be judged one by one.
+returned, and points are to be judged one by one. Residuals are held with a row for each law: products with few rows are
+quicker than those with few columns.
 """
 
 import math
@@ -16,10 +17,11 @@ from lawful.core.linear.sliced import SlicedLaws, power_above
 
 _PART = 2**18
 _SURELY = 1.01
-_SOME = {torch.float32: 16, torch.float64: 128}
-_STRIDE = {torch.float32: 64, torch.float64: 4}
+_FEW = 4
+_SHARE = {torch.float32: 64, torch.float64: 16}
 _RANGE = 1e-30, 1e30
 _WORST_DEFECT = 1e-6
+_ROOM = 3.0
 
 
 def parts(x: Tensor) -> int:
@@ -29,9 +31,10 @@ def parts(x: Tensor) -> int:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Of `gain` (Frobenius norm), rows of `A gain - 1` (largest norm), entries of b, and of its rounding."""
+    """Of `gain` (Frobenius norm, and of its rows), rows of `1 - A gain`, entries of b, and of its rounding."""
 
     gain: float
+    row_of_gain: float
     defect: float
     largest_b: float
     least_b: float
@@ -48,79 +51,101 @@ class SharedMoves:
     def __init__(self, A: Tensor, b: Tensor, rounding: Tensor, metric: WeightedMetric, stored: torch.dtype):
         lengths = power_above(A.norm(dim=-1, keepdim=True))
         self.metric, self._stored, (self._m, self._n) = metric, stored, A.shape
-        some = max(_SOME[stored], self._n // _STRIDE[stored])
-        self._laws, self._minus_b = SlicedLaws(A / lengths, some), -(b / lengths.squeeze(-1))
+        self._laws, self._b = SlicedLaws(A / lengths), b / lengths.squeeze(-1)
+        self._minus_b = -self._b.reshape(-1, self._m).mT.contiguous()
         self._across = (metric.gain * lengths.squeeze(-1)).mT.contiguous()
-        self._sizes = _sizes(self._laws.A, self._across, self._minus_b, rounding / lengths.squeeze(-1))
+        self._coefficients = [0.999 * part.abs() for part in _parts_of(self._laws.A, stored)]
+        defect = torch.eye(self._m, dtype=A.dtype, device=A.device) - self._laws.A @ self._across.mT
+        self._sizes = _sizes(defect, self._across, self._b, rounding / lengths.squeeze(-1))
+        # Laws that follow from others have no move of their own: what is left of them is computed.
+        self._remainder = None if self._sizes.defect < _WORST_DEFECT else defect
 
     def __call__(self, z: Tensor) -> Tensor | None:
         """Lawful points for z (..., n), of its dtype, all of which surely miss a law; None where that is not sure."""
-        if not self._sizes.defect < _WORST_DEFECT or not z.numel():
+        if not z.numel():
             return None
-        b = self._minus_b
-        b = b if b.dim() == 1 else b.expand(*z.shape[:-1], self._m)
-        if z.dim() > 2:
-            found = self._in_parts(z.flatten(0, -2), b if b.dim() == 1 else b.flatten(0, -2))
-            return None if found is None else found.view(z.shape)
-        return self._in_parts(z, b)
+        minus_b = self._minus_b
+        if self._b.dim() > 1 and self._b.shape[:-1] != z.shape[:-1]:
+            minus_b = -self._b.expand(*z.shape[:-1], self._m).reshape(-1, self._m).mT
+        if z.dim() == 2:
+            return self._in_parts(z, minus_b)
+        found = self._in_parts(z.flatten(0, -2), minus_b)
+        return None if found is None else found.view(z.shape)
 
-    def _in_parts(self, z: Tensor, b: Tensor) -> Tensor | None:
+    def _in_parts(self, z: Tensor, minus_b: Tensor) -> Tensor | None:
+        """For z (N, n) and right-hand sides (m, N) or (m, 1)."""
         rows = parts(z)
         if len(z) <= rows:
-            return self._moved(z, b)
+            return self._moved(z, minus_b)
         out = torch.empty_like(z, memory_format=torch.contiguous_format)
         for start in range(0, len(z), rows):
-            found = self._moved(z[start : start + rows], b if b.dim() == 1 else b[start : start + rows])
+            here = slice(start, start + rows)
+            found = self._moved(z[here], minus_b if minus_b.shape[1] == 1 else minus_b[:, here])
             if found is None:
                 return None
-            out[start : start + rows] = found
+            out[here] = found
         return out
 
     def _moved(self, z: Tensor, minus_b: Tensor) -> Tensor | None:
-        largest = _largest(z)
-        length = math.sqrt(self._n) * largest + self._sizes.largest_b
-        point = z.double()
-        residual = torch.addmm(minus_b, point, self._laws.A.mT)
-        least, most = (float(x) for x in torch.aminmax(residual.abs().amax(-1)))
-        error = (self._n + 2) * UNIT * length
-        lawful = 2 * (HALF[self._stored] * length + self._sizes.largest_rounding)
-        reach = length + self._sizes.gain * math.sqrt(self._m) * most
-        if not (least > _SURELY * (error + lawful) and largest > _RANGE[0] and reach < _RANGE[1]):
+        largest, sizes = _largest(z), self._sizes
+        length = math.sqrt(self._n) * largest + sizes.largest_b
+        if not _RANGE[0] < largest < _RANGE[1]:
             return None
-        point = torch.addmm(point, residual, self._across, alpha=-1)
+        point = z.double()
+        residual = torch.addmm(minus_b, self._laws.A, point.mT)
+        least, most = (x.item() for x in torch.aminmax(residual.abs().amax(0)))
+        error = (self._n + 2) * UNIT * length
+        lawful = error + 2 * (HALF[self._stored] * length + sizes.largest_rounding)
+        reach = largest + sizes.row_of_gain * math.sqrt(self._m) * most
+        if not (least > _SURELY * lawful and reach < _RANGE[1]):
+            return None
+        point = torch.addmm(point, residual.mT, self._across, alpha=-1)
         if self._stored == torch.float64:
-            return self._again(point, minus_b)
-        left = error + self._left(most) + (self._m + 2) * UNIT * length
-        return point.to(z.dtype) if self._fits(left, point) else None
+            return self._again(point, minus_b, _SURELY * reach)
+        error += self._rounding(most) + UNIT * math.sqrt(self._n) * reach
+        return point.to(z.dtype) if self._fits(residual, error, point) else None
 
-    def _again(self, point: Tensor, minus_b: Tensor) -> Tensor | None:
+    def _again(self, point: Tensor, minus_b: Tensor, reach: float) -> Tensor | None:
         """Moved once more, by a residual of twice the precision: it leaves the rounding of the points, one ulp."""
-        residual, error = self._laws.accurate_below(point, minus_b, _largest(point))
-        point.sub_(residual @ self._across)
+        residual, error = self._laws.accurate_below(point, minus_b, reach)
+        point.addmm_(residual.mT, self._across, alpha=-1)
         most = _largest(residual)
-        left = error + 4 * UNIT * most + self._left(most)
-        return point if self._fits(left, point) else None
+        return point if self._fits(residual, error + 4 * UNIT * most + self._rounding(most), point) else None
 
-    def _left(self, residual: float) -> float:
-        """What a move against residuals up to `residual` leaves of them."""
-        return (self._sizes.defect + (self._m + 2) * UNIT * self._sizes.gain) * math.sqrt(self._m) * residual
+    def _rounding(self, most: float) -> float:
+        """What a move against residuals up to `most` leaves of them, but for laws that follow from others."""
+        sizes, length = self._sizes, math.sqrt(self._m) * most
+        defect = sizes.defect if self._remainder is None else 0.0
+        return (defect + (self._m + self._n + 4) * UNIT * (1 + sizes.gain + sizes.defect)) * length
 
-    def _fits(self, left: float, point: Tensor) -> bool:
-        """Whether residuals up to `left` are less than an ulp of every law: the rounding of a point adds one.
+    def _fits(self, residual: Tensor, error: float, point: Tensor) -> bool:
+        """Whether what a move against `residual` leaves, up to an `error`, is below three ulps of every law.
 
-        A law that holds has terms whose sizes sum to no less than its right-hand side.
+        The rounding of a point adds one. A law that holds has terms whose sizes sum to no less than its right-hand
+        side.
         """
-        size, ulp = _SURELY * left, 0.9 * HALF[self._stored] / 2
-        return size <= ulp * (self._sizes.least_b - left) or size <= ulp * float(self._laws.least_size(point).min())
+        size = _SURELY * error / (_ROOM * HALF[self._stored] / 2)
+        if self._remainder is not None:
+            left = (self._remainder @ residual).abs_().mul_(_SURELY / (_ROOM * HALF[self._stored] / 2))
+            return bool((left.add_(size) <= self._coefficients[-1] @ point.abs().mT).all())
+        if size <= self._sizes.least_b - error:
+            return True
+        sums = (sizes @ point[:, : sizes.shape[1]].abs().mT for sizes in self._coefficients)
+        return any(size <= sum_of.min().item() for sum_of in sums)
 
 
-def _sizes(A: Tensor, across: Tensor, b: Tensor, rounding: Tensor) -> _Sizes:
-    eye = torch.eye(len(A), dtype=A.dtype, device=A.device)
-    defect = (A @ across.mT - eye).norm(dim=-1).max()
+def _parts_of(A: Tensor, stored: torch.dtype) -> list[Tensor]:
+    """Coefficients that tell what sizes the terms of laws at least have: a few, if large ones of every law, and all."""
+    few = A[:, : max(_FEW, A.shape[1] // _SHARE[stored])]
+    return [few, A] if (few.abs().amax(-1) >= 0.1 * A.abs().amax(-1)).all() else [A]
+
+
+def _sizes(defect: Tensor, across: Tensor, b: Tensor, rounding: Tensor) -> _Sizes:
     least, largest = torch.aminmax(b.abs())
-    return _Sizes(*(float(size) for size in (across.norm(), defect, largest, least, rounding.max())))
+    rows = across.norm(dim=0).max(), defect.norm(dim=-1).max()
+    return _Sizes(*(size.item() for size in (across.norm(), *rows, largest, least, rounding.max())))
 
 
 def _largest(x: Tensor) -> float:
     least, most = torch.aminmax(x)
-    return max(float(most), -float(least))
+    return max(most.item(), -least.item())

@@ -82,16 +82,16 @@ class SlicedLaws:
         return value, error, spacings.mul_(self._power.squeeze(-1) * 0.999 * UNIT).mul_(power)
 
     def accurate_below(self, z: Tensor, minus_b: Tensor, largest: float) -> tuple[Tensor, float]:
-        """`A z - b` (N, m) as by `accurate` for z (N, n) with no entry above `largest`, and a bound on any error.
+        """`A z - b` (m, N) as by `accurate` for z (N, n) with no entry above `largest`, and a bound on any error.
 
         Two roundings of the value itself come to that.
         """
         power = 2.0 ** math.frexp(largest)[1]
         head = leading(z, power, self._bits)
-        rest = (z - head) @ self.A.mT
+        rest = self.A @ (z - head).mT
         if self._tail is not None:
-            rest.addmm_(head, self._tail.mT)
-        value = (head @ self._head.mT).add_(minus_b).add_(rest)
+            rest.addmm_(self._tail, head.mT)
+        value = (self._head @ head.mT).add_(minus_b).add_(rest)
         return value, self._most_left * power
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,12 +26,14 @@ from lawful.core.linear.factor import RANK_TOLERANCE
 from lawful.core.linear.laws import LeastMoves, as_matrix, build_laws
 from lawful.core.linear.metric import Root
 from lawful.core.linear.noise import pinned, without
-from lawful.core.linear.on_laws import with_gradient_of_move
+from lawful.core.linear.on_laws import moved
 from lawful.core.linear.rhs import RightHandSide, law_slack
 from lawful.core.linear.settle import SETTLED_ULPS, settle, worst_ulps
 
 LAWFUL_ULPS = 8.0
 """A law counts as obeyed up to this many ulps."""
+
+_NO_BATCH = torch.Size()
 
 
 class LinearSystem:
@@ -358,21 +361,22 @@ class LinearSystem:
 
         z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
         """
-        value, step = self._settled(metric, z.detach(), z.dtype if stored is None else stored)
-        return with_gradient_of_move(z, self._rhs.values, value, step, metric, self.residual)
+        settled = partial(self._settled, metric, z.dtype if stored is None else stored)
+        return moved(z, self._rhs.values, metric, settled, self.residual)
 
-    @torch.no_grad()
-    def _settled(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    def _settled(self, metric: LeastMoves, stored: torch.dtype, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """Lawful points and, where their gradient needs them, the moves that lead there, both in the dtype of z."""
-        z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, self.batch_shape), self.n)
         if stored not in self._judges:
-            self._judges[stored] = self._laws.judge(self._rhs, stored)
-        value, step, done = self._laws.settle_quickly(z, self._judges[stored], metric, stored)
+            self._judges[stored] = self.batch_shape, self._laws.judge(self._rhs, stored)
+        own, judge = self._judges[stored]
+        if z.shape[:-1] != own or metric.batch_shape not in (_NO_BATCH, own):
+            z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, own), self.n)
+        value, step, done = self._laws.settle_quickly(z, judge, metric, stored)
         if done is None or done.all():
             return value, step
         careful = self._carefully(metric, z.double(), stored)
-        moved = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
-        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), moved
+        step = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
+        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), step
 
     def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:

@@ -31,7 +31,7 @@ def test_points_are_lawful_and_nearest(seed, dtype, unit, zero):
     z = (z * unit).to(dtype)
     found = moves(LinearSystem(A, b), dtype)(z)
     assert found is not None and found.dtype == dtype
-    assert LinearSystem(A, b).ulps(found).max() <= 2.0
+    assert LinearSystem(A, b).ulps(found).max() <= 4.0
     for i in (0, 17):
         alone = LinearSystem(A, b[i]).project(z[i])
         torch.testing.assert_close(found[i], alone, rtol=0, atol=4 * unit * torch.finfo(dtype).eps)
@@ -44,7 +44,7 @@ def test_parts_of_a_large_batch(dtype, monkeypatch):
     monkeypatch.setattr("lawful.core.linear.shared._PART", 7 * 6)
     torch.testing.assert_close(moves(LinearSystem(A, b), dtype)(z.to(dtype)), whole, rtol=1e-6, atol=1e-6)
     three = moves(LinearSystem(A, b[:10]), dtype)(z.to(dtype).view(5, 10, 6))
-    assert LinearSystem(A, b[:10]).ulps(three).max() <= 2.0
+    assert LinearSystem(A, b[:10]).ulps(three).max() <= 4.0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -58,11 +58,23 @@ def test_nothing_is_returned_where_it_is_not_sure(dtype, value):
     assert moves(LinearSystem(A, b), dtype)(z) is None
 
 
-def test_redundant_laws_are_left_to_others():
-    A, b, z = laws(2, 2, 6)
-    system = LinearSystem(torch.cat([A, A.sum(0, keepdim=True)]), torch.cat([b, b.sum(0, keepdim=True)]))
-    assert moves(system, torch.float64)(z) is None
-    assert system.ulps(system.project(z)).max() <= 8.0
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_laws_that_follow_from_others_hold_too(dtype):
+    A, b, z = laws(2, 2, 6, 50)
+    both = LinearSystem(torch.cat([A, A.sum(0, keepdim=True)]), torch.cat([b, b.sum(-1, keepdim=True)], -1))
+    found = moves(both, dtype)(z.to(dtype))
+    assert found is not None and both.ulps(found).max() <= 4.0
+    torch.testing.assert_close(found, LinearSystem(A, b).project(z.to(dtype)), rtol=0, atol=8 * torch.finfo(dtype).eps)
+
+
+def test_right_hand_sides_that_contradict_each_other_are_left_to_others():
+    A, b, z = laws(2, 2, 6, 50)
+    system = LinearSystem(torch.cat([A, A.sum(0, keepdim=True)]), torch.cat([b, b.sum(-1, keepdim=True)], -1))
+    off = torch.zeros(50, 3, dtype=torch.float64)
+    off[7, 2] = 1e-13
+    clash = LinearSystem(system.A, system.b + off, tolerance=1e-12)
+    assert moves(clash, torch.float64)(z) is None
+    assert moves(clash, torch.float32)(z.float()) is not None
 
 
 def test_a_gain_that_is_off_is_noticed():
@@ -72,5 +84,5 @@ def test_a_gain_that_is_off_is_noticed():
         spoilt = system.unweighted.take(...)
         spoilt.gain = spoilt.gain * (1 + off)
         found = SharedMoves(A, system.b, system.b_rounding, spoilt, torch.float32)(z.float())
-        assert found is None or system.ulps(found).max() <= 2.0
+        assert found is None or system.ulps(found).max() <= 4.0
     assert SharedMoves(A, system.b, system.b_rounding, system.unweighted, torch.float32)(z.float()) is not None
