@@ -157,8 +157,8 @@ class DenseLaws:
             if found is not None:
                 return found, None, None
         if self._all_free:
-            return settle_quickly(z, judge, metric, self.coefficients, stored)
-        value, step, done = settle_quickly(torch.where(self.free, z, 0.0), judge, metric, self.coefficients, stored)
+            return settle_quickly(z, judge, metric, self.coefficients)
+        value, step, done = settle_quickly(torch.where(self.free, z, 0.0), judge, metric, self.coefficients)
         return torch.where(self.free, value, z), step, done
 
     def _is_for_all(self, metric: Any) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 _CHUNK = 2**20
 _PIECE = 2**19
+_FEW_LAWS = 4
 _ROWS = 8
 """Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
 
@@ -56,6 +57,8 @@ def factored(K: Tensor) -> Tensor:
 
     Columns are what LAPACK wants contiguous: upper factors of the transposed matrices need no copies.
     """
+    if K.shape[-1] <= _FEW_LAWS:
+        return _factored_together(K)
     for part in _pieces(K):
         info = torch.empty(len(part), dtype=torch.int32, device=K.device)
         torch.linalg.cholesky_ex(part.mT, upper=True, out=(part.mT, info))
@@ -64,11 +67,35 @@ def factored(K: Tensor) -> Tensor:
 
 def solved(lower: Tensor, x: Tensor) -> Tensor:
     """`K^-1 x` (B, m, k) of Cholesky factors (B, m, m) and x (B, m, k)."""
+    if lower.shape[-1] <= _FEW_LAWS:
+        return _solved_together(lower, x)
     pieces = _pieces(lower)
     if len(pieces) == 1:
         return torch.cholesky_solve(x, lower.mT, upper=True)
     parts = zip(x.split(len(pieces[0])), pieces, strict=True)
     return torch.cat([torch.cholesky_solve(part, factor.mT, upper=True) for part, factor in parts])
+
+
+def _factored_together(K: Tensor) -> Tensor:
+    """`factored`, an entry of all matrices at a time: for a few laws LAPACK would take longer to be called."""
+    for j in range(K.shape[-1]):
+        for i in range(j, K.shape[-1]):
+            for k in range(j):
+                K[:, i, j].addcmul_(K[:, i, k], K[:, j, k], value=-1)
+            K[:, i, j].div_(K[:, j, j]) if i > j else K[:, j, j].sqrt_()
+    return K
+
+
+def _solved_together(lower: Tensor, x: Tensor) -> Tensor:
+    rows, every = list(x.unbind(-2)), range(x.shape[-2])
+    for factor, order in ((lower, every), (lower.mT, reversed(every))):
+        done: list[int] = []
+        for i in order:
+            for j in done:
+                rows[i] = torch.addcmul(rows[i], factor[:, i, j, None], rows[j], value=-1)
+            rows[i] = rows[i] / factor[:, i, i, None]
+            done.append(i)
+    return torch.stack(rows, -2)
 
 
 def _pieces(K: Tensor) -> tuple[Tensor, ...]:

@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import HALF, UNIT, length_of, matvec
+from lawful.core.linear.exact import HALF, UNIT, half_spacing, length_of, matvec
 from lawful.core.linear.metric import WeightedMetric
 from lawful.core.linear.shared import SharedMoves
 from lawful.core.linear.sliced import SlicedLaws
 
 _ENOUGH = {torch.float32: 0.5, torch.float64: 2.0}
 """Ulps to which a point that stays float64 may miss a law; rounding to float32 adds one more."""
+
+_VAGUE = 1.002
 
 
 class Judge:
@@ -19,7 +21,7 @@ class Judge:
     """
 
     def __init__(self, laws: SlicedLaws, b: Tensor, rounding: Tensor, stored: torch.dtype):
-        self._laws, self._b, self._rounding, self._stored = laws, b, rounding, stored
+        self._laws, self._b, self._rounding, self.stored = laws, b, rounding, stored
         self._moves: SharedMoves | None = None
         relative = (laws.n + 2) * UNIT
         self._error, self._error_of_b = relative * laws.norms, relative * b.abs()
@@ -30,7 +32,7 @@ class Judge:
     def moves(self, metric: WeightedMetric) -> SharedMoves:
         """Moves of whole batches by a metric without batch; the last ones are kept."""
         if self._moves is None or self._moves.metric is not metric:
-            self._moves = SharedMoves(self._laws.A, self._b, self._rounding, metric, self._stored)
+            self._moves = SharedMoves(self._laws.A, self._b, self._rounding, metric, self.stored)
         return self._moves
 
     def residual(self, z: Tensor) -> Tensor:
@@ -41,6 +43,19 @@ class Judge:
         """Points (...) of `length` (..., 1) that miss a law by more than two ulps, by their `residual` (..., m)."""
         return (residual.abs() > torch.addcmul(self._off_of_b, length, self._off)).any(-1)
 
+    def decided(self, z: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (...) of z (..., n) that surely hold every law to two ulps as they are stored, and that surely do not.
+
+        `residual` (..., m) is that of `residual`. This takes another product or more, where norms do not tell.
+        """
+        if self.stored == torch.float32:
+            error = torch.addcmul(self._error_of_b, length_of(z), self._error)
+            spacings = matvec(self._laws.A.abs(), half_spacing(z, self.stored))
+        else:
+            residual, error, spacings = self._laws.accurate(z, self._b)
+        size, allowed = residual.abs(), 2 * (spacings + self._rounding)
+        return (size + error <= allowed).all(-1), (size - error > _VAGUE * allowed).any(-1)
+
     def judged(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The residual (..., m) of z (..., n), and which points (...) surely stand on the laws."""
         residual, error, room = self.precise(z)
@@ -48,10 +63,10 @@ class Judge:
 
     def precise(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The residual of z (..., n), a bound on its error and one on what a lawful point may miss, all (..., m)."""
-        if self._stored == torch.float32:
+        if self.stored == torch.float32:
             return self.residual(z), torch.addcmul(self._error_of_b, length_of(z), self._error), self._least_room(z)
         residual, error, spacings = self._laws.accurate(z, self._b)
-        return residual, error, torch.add(self._room, spacings, alpha=_ENOUGH[self._stored])
+        return residual, error, torch.add(self._room, spacings, alpha=_ENOUGH[self.stored])
 
     def foreseen(self, z: Tensor, before: Tensor, left: Tensor) -> Tensor:
         """Points (...) z that surely stand on the laws as float32 after a move that left out `left`.

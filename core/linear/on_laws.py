@@ -20,7 +20,9 @@ class _Moved(torch.autograd.Function):
     """What `settled` makes of z, differentiated as the least move in `metric` that leads there; any order."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, b: Tensor, root: Tensor, metric: Any, settled: Settled, residual_of: Any) -> Tensor:
+    def forward(
+        ctx: Any, z: Tensor, b: Tensor, root: Tensor, metric: Any, settled: Settled, residual_of: Any
+    ) -> Tensor:
         value, step = settled(z)
         ctx.save_for_backward(z, b, root, step)
         ctx.metric, ctx.residual_of = metric, residual_of
@@ -52,9 +54,7 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> li
     return [next(found) if need else None for need in needed]
 
 
-def moved(
-    z: Tensor, b: Tensor, metric: Any, settled: Settled, residual_of: Callable[[Tensor], Tensor]
-) -> Tensor:
+def moved(z: Tensor, b: Tensor, metric: Any, settled: Settled, residual_of: Callable[[Tensor], Tensor]) -> Tensor:
     """The points that `settled` finds for z (..., n) by moves in `metric`, in its dtype; differentiable in all.
 
     Metrics of weights have `adjoint`, the closed form; others are differentiated as they compute their moves.

@@ -77,16 +77,20 @@ def settle(
     return z
 
 
-def settle_quickly(
-    z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype
-) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Points (..., n) after a few least moves of z, the moves, and which points are surely off before, lawful after.
+def settle_quickly(z: Tensor, judge: Judge, metric: Any, A: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Points (..., n) after a few least moves of z, the moves, and which points surely are lawful.
 
-    Nothing is known of the others. Points and moves have the dtype of z, moves being rounded last; no moves where the
-    weights of the metric need no gradient.
+    Points that were lawful before stay as they came; nothing is known of those that are not marked. Points and moves
+    have the dtype of z, moves being rounded last; no moves where the weights of the metric need no gradient.
     """
     start = z.double()
-    value, done = _quick_moves(start, judge, metric, A, stored)
+    residual, length = judge.residual(start), length_of(start)
+    off, stay = judge.surely_off(residual, length), None
+    if not off.all():
+        stay, off = judge.decided(start, residual)
+    value, done = _quick_moves(start, residual, length, off, judge, metric, A)
+    if stay is not None:
+        value, done = torch.where(stay.unsqueeze(-1), start, value), done | stay
     step = (start - value).to(z.dtype) if _needs_step(metric) else None
     return value.to(z.dtype), step, done
 
@@ -96,18 +100,20 @@ def _needs_step(metric: Any) -> bool:
     return hasattr(metric, "root") and metric.root.requires_grad
 
 
-def _quick_moves(z: Tensor, judge: Judge, metric: Any, A: Tensor, stored: torch.dtype) -> tuple[Tensor, Tensor]:
+def _quick_moves(
+    z: Tensor, residual: Tensor, length: Tensor, off: Tensor, judge: Judge, metric: Any, A: Tensor
+) -> tuple[Tensor, Tensor]:
     """Where the metric bounds the error of its moves, the last residual need not be computed.
 
     In float64 a second move leaves the rounding of the point, one ulp, and little else.
     """
-    residual, length = judge.residual(z), length_of(z)
-    off = judge.surely_off(residual, length)
+    if not off.any():
+        return z, off
     if not hasattr(metric, "bounded_move") or A.dim() > 2:
         return _stepwise(z - metric.move(residual), judge, metric, off)
     move, left = metric.bounded_move(residual, A)
     z = torch.sub(z, move, out=move)
-    if stored == torch.float32:
+    if judge.stored == torch.float32:
         sure = judge.foreseen(z, length, left)
     else:
         residual, error, room = judge.precise(z)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lawful.core.linear import gram as room
-from lawful.core.linear.gram import gram
+from lawful.core.linear.gram import factored, gram, solved
 
 
 def laws_and_weights(m, n, batch, shared=True, dtype=torch.float64):
@@ -50,3 +50,13 @@ def test_float32_stays_float32():
 def test_on_a_gpu():
     A, v = laws_and_weights(9, 12, 10)
     torch.testing.assert_close(gram(A.cuda(), v.cuda()).cpu(), gram(A, v))
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5])
+def test_factors_of_few_laws_are_those_of_many(m):
+    generator = torch.Generator().manual_seed(m)
+    rows, x = (torch.randn(50, m, k, dtype=torch.float64, generator=generator) for k in (m + 2, 3))
+    K = rows @ rows.mT
+    lower = factored(K.clone())
+    torch.testing.assert_close(lower.tril(), torch.linalg.cholesky(K))
+    torch.testing.assert_close(K @ solved(lower, x), x, rtol=0, atol=1e-9)

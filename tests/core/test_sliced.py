@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lawful.core import LinearSystem
 from lawful.core.linear.exact import compensated_residual, half_spacing, length_of, matvec
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.sliced import SlicedLaws, leading, power_above, powers_below
@@ -76,3 +77,18 @@ def test_a_judge_knows_clear_cases(stored):
     assert judge.judged(z)[1].all()
     assert not judge.judged(z * (1 + 1e-3))[1].any()
     assert judge.surely_off(judge.residual(z * 1.01), length_of(z)).all()
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.float64])
+def test_points_are_called_lawful_as_ulps_say(stored):
+    rng = np.random.default_rng(3)
+    A = torch.from_numpy(rng.normal(size=(4, 30)))
+    b = torch.from_numpy(rng.normal(size=4))
+    lawful = LinearSystem(A, b).project(torch.from_numpy(rng.normal(size=(400, 30))))
+    spread = torch.from_numpy(10.0 ** rng.uniform(-18, -5, (400, 1)))
+    z = (lawful + spread * torch.from_numpy(rng.normal(size=(400, 30)))).to(stored)
+    judge = Judge(SlicedLaws(A), b, half_spacing(b, torch.float64), stored)
+    stay, off = judge.decided(z.double(), judge.residual(z.double()))
+    worst = LinearSystem(A, b).ulps(z).amax(-1)
+    assert (worst[stay] <= 2.0).all() and (worst[off] > 2.0).all() and not (stay & off).any()
+    assert (stay | off)[(worst < 1.99) | (worst > 2.02)].all() and stay.any() and off.any()
