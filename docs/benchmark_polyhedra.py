@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from polyhedra_rivals import has_hopsy, hopsy
 from scipy.stats import ks_2samp
 from timing import table, write_section
 
@@ -49,23 +50,38 @@ def main(model: str | None, reference: str | None) -> None:
 
 
 def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | None) -> list[list[str]]:
-    """Uniform draws on the core: rate, effective rate, and distance from a reference."""
+    """Uniform draws on the core, by lawful and by hopsy: rates, and distance from a reference."""
     torch.set_num_threads(1)
     setup, walk = timed(lambda: HitAndRun(P, generator=generator))
+    one, _ = timed(lambda: walk.sample(20 * 1024, generator))
     torch.set_num_threads(THREADS)
     seconds, z = timed(lambda: walk.sample(20 * 1024, generator))
-    free = z.std(0) > 1e-6
-    tau = autocorrelation_time(z[:, free].reshape(20, 1024, -1))
     rows = [
         ["core metabolism: set-up of uniform draws on one thread, s", f"{setup:.2g}"],
-        ["uniform draws a second", f"{len(z) / seconds:.0f}"],
-        ["effective draws a second, worst flux", f"{len(z) / seconds / tau:.0f}"],
-        ["largest misfit of a law, ulps", f"{float(P.system.ulps(z).max()):.2g}"],
-        ["draws beyond a bound", f"{int((~P.bounds.contains(z)).any(-1).sum())}"],
+        *draw_rows(P, "uniform draws", seconds, z.reshape(20, 1024, -1), reference),
+        ["the same on one thread, a second", f"{len(z) / one:.0f}"],
+    ]
+    if has_hopsy():
+        rounding, seconds, others = hopsy(P)
+        rows += [["hopsy: rounding, s", f"{rounding:.2g}"]]
+        rows += draw_rows(P, "hopsy's draws on one thread, every 100th,", seconds, others, reference)
+    return rows
+
+
+def draw_rows(P: Polyhedron, what: str, seconds: float, z: torch.Tensor, reference: str | None) -> list[list[str]]:
+    """For draws z (T, chains, n) that took so many seconds."""
+    flat = z.flatten(0, 1)
+    free = flat.std(0) > 1e-6
+    tau = autocorrelation_time(z[..., free])
+    rows = [
+        [f"{what} a second", f"{len(flat) / seconds:.0f}"],
+        ["effective draws a second, worst flux", f"{len(flat) / seconds / tau:.0f}"],
+        ["largest misfit of a law, ulps", f"{float(P.system.ulps(flat).max()):.2g}"],
+        ["draws beyond a bound", f"{int((~P.bounds.contains(flat)).any(-1).sum())}"],
     ]
     if reference:
         draws = np.load(reference)
-        distances = [ks_2samp(z[:10_000, i].numpy(), draws[:, i]).statistic for i in free.nonzero()[:, 0].tolist()]
+        distances = [ks_2samp(flat[:10_000, i].numpy(), draws[:, i]).statistic for i in free.nonzero()[:, 0].tolist()]
         rows += [["KS to the reference, median / largest", f"{np.median(distances):.3f} / {max(distances):.3f}"]]
     return rows
 

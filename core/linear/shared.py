@@ -102,13 +102,13 @@ class SharedMoves:
         point = torch.addmm(point, residual.mT, self._across, alpha=-1)
         if self._stored == torch.float64:
             return self._again(point, minus_b, _SURELY * reach)
-        error += self._rounding(most) + UNIT * math.sqrt(self._n) * reach
+        error += self._rounding(most) + (self._m + 2) * UNIT * math.sqrt(self._n) * reach
         return point.to(z.dtype) if self._fits(residual, error, point) else None
 
     def _again(self, point: Tensor, minus_b: Tensor, reach: float) -> Tensor | None:
         """Moved once more, by a residual of twice the precision: it leaves the rounding of the points, one ulp."""
         residual, error = self._laws.accurate_below(point, minus_b, reach)
-        point.addmm_(residual.mT, self._across, alpha=-1)
+        point.sub_(residual.mT @ self._across)  # apart from the product, which may round as often as it adds
         most = _largest(residual)
         return point if self._fits(residual, error + 4 * UNIT * most + self._rounding(most), point) else None
 

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -23,17 +22,13 @@ from lawful.core.linear.arrays import (
 )
 from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.factor import RANK_TOLERANCE
-from lawful.core.linear.laws import LeastMoves, as_matrix, build_laws
+from lawful.core.linear.laws import Laws, LeastMoves, as_matrix, build_laws
 from lawful.core.linear.metric import Root
-from lawful.core.linear.noise import pinned, without
-from lawful.core.linear.on_laws import moved
+from lawful.core.linear.moves import Moves
 from lawful.core.linear.rhs import RightHandSide, law_slack
-from lawful.core.linear.settle import SETTLED_ULPS, settle, worst_ulps
 
 LAWFUL_ULPS = 8.0
 """A law counts as obeyed up to this many ulps."""
-
-_NO_BATCH = torch.Size()
 
 
 class LinearSystem:
@@ -78,7 +73,7 @@ class LinearSystem:
         self._laws = build_laws(matrix, share, self.columns, device_of(A))
         self._rhs = self._right_hand_side(b, tolerance)
         self._fixed = torch.zeros(self.n, dtype=torch.float64, device=self.device)
-        self._judges: dict[torch.dtype, Any] = {}
+        self._moves = Moves(self._laws, self._rhs)
         if check:
             self._require_consistent()
 
@@ -174,7 +169,7 @@ class LinearSystem:
         cls, A: Any, rhs: RightHandSide, names: Sequence[str] | None, columns: Sequence[str] | None
     ) -> "LinearSystem":
         system = cls(A, names=names, columns=columns, check=False)
-        system._rhs, system._judges = rhs, {}
+        system._rhs, system._moves = rhs, Moves(system._laws, rhs)
         system._require_consistent()
         return system
 
@@ -197,8 +192,7 @@ class LinearSystem:
     @property
     def batch_shape(self) -> torch.Size:
         """Common batch shape of coefficients, free sets and right-hand sides."""
-        shapes = (x.shape[:-1] for x in (self.free, self._rhs.values, self._fixed))
-        return batch_of(self._laws.batch_shape, *shapes)
+        return self._moves.batch_shape
 
     @property
     def A(self) -> Tensor:
@@ -275,12 +269,10 @@ class LinearSystem:
         free = require_last(as_bool(free, self.device), self.n, "free", "variable")
         newly = self.free & ~free
         given, spacing = self._given(z, newly)
-        system = copy.copy(self)
-        system._laws, system._judges = self._laws.restricted(self.free & free), {}
-        system._fixed = torch.where(newly, given, self._fixed)
         slack = self._rhs.slack if tolerance is None else law_slack(tolerance, self.m, self.device)
         residual, rounding = self._laws.residual(given, self._rhs.values), self._laws.absolute(spacing)
-        system._rhs = self._rhs.moved(residual, rounding, slack)
+        laws, rhs = self._laws.restricted(self.free & free), self._rhs.moved(residual, rounding, slack)
+        system = self._exchanged(laws, rhs, torch.where(newly, given, self._fixed))
         if check:
             system._require_consistent()
         return system
@@ -295,8 +287,8 @@ class LinearSystem:
     def residual(self, z: Any, b: Any = None) -> Tensor:
         """`A z - b` (..., m) in float64 with compensated sums, over the free variables of z (..., n)."""
         values = require_last(as_float64(z, self.device), self.n, "z", "variable")
-        target = self._rhs.values if b is None else require_last(as_float64(b, self.device), self.m, "b", "law")
-        return self._laws.residual(torch.where(self.free, values, 0.0), target)
+        target = None if b is None else require_last(as_float64(b, self.device), self.m, "b", "law")
+        return self._moves.residual(values, target)
 
     def ulps(self, z: Any, dtype: Any = None) -> Tensor:
         """Misfit of each law (..., m) in rounding units of `z`, stored as `dtype` (default its own), and of `b`."""
@@ -313,8 +305,7 @@ class LinearSystem:
 
     def allowance(self, z: Tensor, dtype: Any) -> Tensor:
         """The misfit (..., m) that rounding of z (..., n) to `dtype`, and of b, explains: one ulp of each law."""
-        spacing = torch.where(self.free, half_spacing(z, dtype), 0.0)
-        return self._laws.absolute(spacing) + self._rhs.rounding
+        return self._moves.allowance(z, dtype)
 
     def project(self, z: Any, weights: Any = None) -> Tensor:
         """The point on the laws with least `sum((z' - z)^2 / weights)`; differentiable in z, weights and b.
@@ -361,32 +352,7 @@ class LinearSystem:
 
         z that is lawful to the rounding of dtype `stored` (default its own) is left alone.
         """
-        settled = partial(self._settled, metric, z.dtype if stored is None else stored)
-        return moved(z, self._rhs.values, metric, settled, self.residual)
-
-    def _settled(self, metric: LeastMoves, stored: torch.dtype, z: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Lawful points and, where their gradient needs them, the moves that lead there, both in the dtype of z."""
-        if stored not in self._judges:
-            self._judges[stored] = self.batch_shape, self._laws.judge(self._rhs, stored)
-        own, judge = self._judges[stored]
-        if z.shape[:-1] != own or metric.batch_shape not in (_NO_BATCH, own):
-            z = z.expand(*batch_of(z.shape[:-1], metric.batch_shape, own), self.n)
-        value, step, done = self._laws.settle_quickly(z, judge, metric, stored)
-        if done is None or done.all():
-            return value, step
-        careful = self._carefully(metric, z.double(), stored)
-        step = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
-        return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), step
-
-    def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
-        def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
-            share = share and self._laws.has_redundant
-            return metric.move(self._laws.shared(residual, allowance) if share else residual)
-
-        settled = settle(z, stored, self.residual, self.allowance, move)
-        broken = worst_ulps(self.residual(settled), self.allowance(settled, torch.float64)) > SETTLED_ULPS
-        noise = pinned(z, settled, broken, self._laws.absolute, self._laws.members)
-        return without(noise, settled, self.residual, self.allowance, move) if noise.any() else settled
+        return self._moves(metric, z, z.dtype if stored is None else stored)
 
     def with_fixed(self, z: Any) -> Tensor:
         """`z` with the given values in place of the variables that are not free."""
@@ -403,9 +369,11 @@ class LinearSystem:
 
     def to(self, device: torch.device | str) -> "LinearSystem":
         """The same system on another device (one with float64)."""
+        return self._exchanged(self._laws.to(torch.device(device)), self._rhs.to(device), self._fixed.to(device))
+
+    def _exchanged(self, laws: Laws, rhs: RightHandSide, fixed: Tensor) -> "LinearSystem":
         system = copy.copy(self)
-        system._laws, system._rhs = self._laws.to(torch.device(device)), self._rhs.to(device)
-        system._fixed, system._judges = self._fixed.to(device), {}
+        system._laws, system._rhs, system._fixed, system._moves = laws, rhs, fixed, Moves(laws, rhs)
         return system
 
     def __repr__(self) -> str:
