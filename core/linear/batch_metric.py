@@ -19,7 +19,7 @@ from lawful.core.precision import full_precision
 LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
 
-_LARGE = 64
+_LARGE = 32
 _SOME = 64
 _NEARLY_EVEN = 4.0
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}

@@ -14,8 +14,8 @@ from lawful.core.errors import RankError
 from lawful.core.linear.exact import UNIT, length_of
 from lawful.core.linear.factor import Factor
 
-_SMALL = {torch.float32: 32, torch.float64: 8}
-"""Up to so many variables one product with a square matrix takes less time than two with thin ones."""
+_SMALL = 32
+"""Up to so many variables one float32 product with a square matrix takes less time than two with thin ones."""
 
 
 class Root(Protocol):
@@ -93,7 +93,7 @@ class WeightedMetric(Metric):
             basis, root = self.basis.detach(), self.root.detach()
             unweighted = (basis / root.square().unsqueeze(-1)).mT.contiguous()
             kept = None
-            if basis.dim() == 2 and len(basis) <= _SMALL[dtype]:
+            if basis.dim() == 2 and dtype == torch.float32 and len(basis) <= _SMALL:
                 kept = (torch.eye(len(basis), dtype=basis.dtype, device=basis.device) - basis @ unweighted).to(dtype)
             self._dual = basis.mT.contiguous().mT.to(dtype), unweighted.to(dtype), kept
         return self._dual
