@@ -56,6 +56,13 @@ Folds = Annotated[
     int,
     typer.Option("--folds", metavar="K", help="How many of the 5 folds to train and judge; 5 for published figures."),
 ]
+MaxEvents = Annotated[
+    int,
+    typer.Option(
+        "--max-events", metavar="N", min=1,
+        help="Of more events than this, so many are read, in stretches spread over the data.",
+    ),
+]  # fmt: skip
 Dtype = Annotated[str, typer.Option("--dtype", metavar="float64|float32", help="Numbers of the stored ensemble.")]
 Mixed = Annotated[
     bool, typer.Option("--mixed", help="Mixed precision: networks are trained in bfloat16; laws never are.")

@@ -16,6 +16,7 @@ from lawful.cli.options import (
     Folds,
     Given,
     Map,
+    MaxEvents,
     Members,
     Mixed,
     Model,
@@ -52,6 +53,7 @@ def run(
     mixed: Mixed = False,
     folds: Folds = 1,
     dtype: Dtype = "float64",
+    max_events: MaxEvents = 1_000_000,
     resume: Resume = False,
     fast: Fast = False,
 ) -> None:
@@ -79,7 +81,7 @@ def run(
     settings = pipeline.RunSettings.checked(
         domain=domain, out=out or default_out(domain), data=data, mapping=read_mapping(map_), members=members,
         given=read_names(given), model=model, seed=seed, device=device, mixed=mixed, folds=folds, dtype=dtype,
-        fast=fast,
+        max_events=max_events, fast=fast,
     )  # fmt: skip
     outcome = pipeline.run(settings, Console(), resume=resume)
     typer.echo(outcome.report["verdict"])
@@ -110,6 +112,7 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
     mixed: Mixed = False,
+    max_events: MaxEvents = 1_000_000,
     resume: Resume = False,
     fast: Fast = False,
 ) -> None:
@@ -126,7 +129,7 @@ def train(
 
     settings = pipeline.RunSettings.checked(
         domain=domain, out=out or default_out(domain), data=data, mapping=read_mapping(map_), given=read_names(given),
-        model=model, seed=seed, device=device, mixed=mixed, fast=fast,
+        model=model, seed=seed, device=device, mixed=mixed, max_events=max_events, fast=fast,
     )  # fmt: skip
     folder = pipeline.stage_train(settings, Console(), resume=resume)
     if is_main_process():
