@@ -1,30 +1,40 @@
 """Products that laws rest on keep their precision, whatever precision networks are run in."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-@contextmanager
-def full_precision(like: Tensor) -> Iterator[None]:
+def full_precision(like: Tensor) -> AbstractContextManager[None]:
     """Within, products on the device of `like` are no coarser than its dtype.
 
     For float32, mixed precision (`torch.autocast`) and the TensorFloat-32 or bfloat16 products that may be allowed for
     the whole process are off; afterwards they are as they were. Products of float64 are never any coarser.
     """
-    if like.dtype == torch.float64:
-        yield
-        return
+    device = like.device.type
+    return nullcontext() if like.dtype == torch.float64 or _is_full(device) else _forbidding(device)
+
+
+@contextmanager
+def _forbidding(device: str) -> Iterator[None]:
     before = _Allowed()
     before.forbid()
     try:
-        with torch.autocast(like.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             yield
     finally:
         before.restore()
+
+
+def _is_full(device: str) -> bool:
+    """Whether nothing coarser is allowed: PyTorch says "highest" only where no backend says otherwise."""
+    try:
+        return torch.get_float32_matmul_precision() == "highest" and not torch.is_autocast_enabled(device)
+    except RuntimeError:
+        return False
 
 
 class _Allowed:

@@ -13,6 +13,7 @@ from torch import Tensor
 from lawful.core.errors import RankError
 from lawful.core.linear.exact import UNIT, length_of
 from lawful.core.linear.factor import Factor
+from lawful.core.precision import full_precision
 
 _SMALL = 32
 """Up to so many variables one float32 product with a square matrix takes less time than two with thin ones."""
@@ -75,14 +76,18 @@ class WeightedMetric(Metric):
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
         by_b = _product(gradient.double(), self.gain) if wants_b else None
+        with full_precision(gradient):
+            return self._kept(gradient), by_b
+
+    def _kept(self, gradient: Tensor) -> Tensor:
         basis, unweighted, kept = self._pair(gradient.dtype)
         if kept is not None:
-            return gradient @ kept, by_b
+            return gradient @ kept
         if basis.dim() == 2 and gradient.dim() == 2:
             across = basis.mT @ gradient.mT  # products with few rows are quicker than those with few columns
-            return torch.addmm(gradient, across.mT, unweighted, alpha=-1), by_b
+            return torch.addmm(gradient, across.mT, unweighted, alpha=-1)
         across = _product(_product(gradient, basis), unweighted)
-        return torch.sub(gradient, across, out=across), by_b
+        return torch.sub(gradient, across, out=across)
 
     def _pair(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
         """The basis (..., n, r), what it is dual to (..., r, n) and, where n is small, one less their product.

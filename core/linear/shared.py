@@ -93,7 +93,8 @@ class SharedMoves:
             return None
         point = z.double()
         residual = torch.addmm(minus_b, self._laws.A, point.mT)
-        least, most = (x.item() for x in torch.aminmax(residual.abs().amax(0)))
+        worst = torch.aminmax(residual.abs().amax(0))
+        least, most = worst.min.item(), worst.max.item()
         error = (self._n + 2) * UNIT * length
         lawful = error + 2 * (HALF[self._stored] * length + sizes.largest_rounding)
         reach = largest + sizes.row_of_gain * math.sqrt(self._m) * most

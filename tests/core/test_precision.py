@@ -67,6 +67,19 @@ def test_lawful_draws_and_their_gradients_are_the_same(laws):
         assert torch.equal(as_usual, coarsely)
 
 
+@pytest.mark.parametrize("n", [16, 160])
+def test_gradients_of_projections_are_the_same(n):
+    system = LinearSystem(torch.randn(3, n, generator=generator()))
+    start, along = torch.randn(2, 32, n, generator=generator(1))
+
+    def gradient(context):
+        z = start.clone().requires_grad_()
+        with context:
+            return torch.autograd.grad(system.project_with(system.unweighted, z), z, along)[0]
+
+    assert torch.equal(gradient(fine()), gradient(coarse()))
+
+
 def test_decoding_is_the_same():
     problem, z = make_case("composition", N=200)
     chart, ids = Chart.fit(problem, z)

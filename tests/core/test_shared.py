@@ -86,3 +86,20 @@ def test_a_gain_that_is_off_is_noticed():
         found = SharedMoves(A, system.b, system.b_rounding, spoilt, torch.float32)(z.float())
         assert found is None or system.ulps(found).max() <= 4.0
     assert SharedMoves(A, system.b, system.b_rounding, system.unweighted, torch.float32)(z.float()) is not None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_on_a_gpu(dtype):
+    A, b, z = laws(4, 3, 40, 50)
+    system, here = LinearSystem(A.cuda(), b.cuda()), LinearSystem(A, b)
+    z = z.to(dtype)
+    point = z.cuda().requires_grad_()
+    found = system.project(point)
+    assert found.device == point.device and system.ulps(found).max() <= 8.0
+    torch.testing.assert_close(found.cpu(), here.project(z), rtol=0, atol=8 * torch.finfo(dtype).eps)
+    (gradient,) = torch.autograd.grad(found.square().sum(), point)
+    along = here.project(z)
+    expected = LinearSystem(A, torch.zeros(3)).project(2 * along)
+    torch.testing.assert_close(gradient.cpu(), expected, rtol=0, atol=64 * torch.finfo(dtype).eps)
+    assert torch.equal(system.project(found.detach()), found.detach())
