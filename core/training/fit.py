@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lawful.core.training.state import Training
 
 _DRAWS = 256
+_LARGEST_SHARE = 1 / 4
 
 
 class Keeper(Protocol):
@@ -102,7 +104,9 @@ def _take_turn(training: Training, number: int, views: Sequence[Batch], train: T
 def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
     generator, fabric = training.generator, training.fabric
     view = views[int(torch.randint(len(views), (1,), generator=generator))]
-    rows = train[torch.randint(len(train), (training.schedule.batch_size,), generator=generator)]
+    # Of few events a larger batch is the same ones again.
+    size = min(training.schedule.batch_size, math.ceil(_LARGEST_SHARE * len(train)))
+    rows = train[torch.randint(len(train), (size,), generator=generator)]
     return view[rows[fabric.global_rank :: fabric.world_size]]
 
 

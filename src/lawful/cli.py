@@ -62,7 +62,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow or gan.",
+        help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow, gan or kernel; auto is "
+        "kernel below 1000 events, and autoregressive else.",
     ),
 ]
 Seed = Annotated[
@@ -103,7 +104,7 @@ def run(
     map_: Map = None,
     members: Members = 20,
     given: Given = "",
-    model: Model = "autoregressive",
+    model: Model = "auto",
     seed: Seed = 0,
     device: Device = "auto",
     mixed: Mixed = False,
@@ -163,7 +164,7 @@ def train(
     data: Data = None,
     map_: Map = None,
     given: Given = "",
-    model: Model = "autoregressive",
+    model: Model = "auto",
     seed: Seed = 0,
     device: Device = "auto",
     mixed: Mixed = False,

@@ -20,7 +20,7 @@ from lawful.domains.context import context_features, step_features
 from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
-from lawful.pipeline.settings import FOLDS, RunSettings
+from lawful.pipeline.settings import AUTO, FOLDS, RunSettings
 
 VIEWS = 8
 """How many versions of the training events there are, each with its own random spreading."""
@@ -28,12 +28,16 @@ VIEWS = 8
 DAY_SHIFT = 30.0
 """Standard deviation, in days, of the random shift of the day of the year in a version, for data of one year."""
 
+FEW_EVENTS = 1000
+"""Fewer events than this are remembered, unless another model is asked for."""
+
 _VALIDATION_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A domain, the problem its laws pose, and the data split into training and held-out events."""
+    """A domain, the problem its laws pose, the data split into training and held-out events, and the family of models
+    that is to learn them."""
 
     domain: Domain
     problem: Problem
@@ -42,6 +46,7 @@ class Prepared:
     test: xr.Dataset
     notes: tuple[str, ...]
     sha256: str
+    family: str
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -65,7 +70,14 @@ def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     lawful, notes = closed(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
     held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
     said = (*reading.notes, *notes)
-    return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256)
+    family = _family(problem, domain, lawful.sizes[domain.event_dim]) if settings.model == AUTO else settings.model
+    return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256, family)
+
+
+def _family(problem: Problem, domain: Domain, events: int) -> str:
+    """The default: few events are remembered, but for windows, whose steps are many, and for uniform events."""
+    few = events < FEW_EVENTS and not problem.uniform and chain_of(domain, problem) is None
+    return "kernel" if few else "autoregressive"
 
 
 def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:
@@ -151,6 +163,11 @@ def _years(ds: xr.Dataset, domain: Domain) -> float:
     if time is None or not holds_times(time):
         return 1.0
     return max(1.0, float(np.ptp(days(time))) / 366)
+
+
+def blocks(ds: xr.Dataset, domain: Domain) -> Tensor:
+    """Number of the block of each event, `(events,)`."""
+    return torch.from_numpy(block_labels(ds, domain))
 
 
 def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> Tensor:
