@@ -1,4 +1,4 @@
-"""The families of models by name; the first is the default."""
+"""The families of models by name."""
 
 from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.face import FaceModel

@@ -39,6 +39,7 @@ class KernelModel(JointModel):
     block: Tensor
     weight: Tensor
     bandwidth: Tensor
+    batch_share = 0.25
 
     def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
         super().__init__(chart, context_size, settings)

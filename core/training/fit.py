@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lawful.core.training.state import Training
 
 _DRAWS = 256
-_LARGEST_SHARE = 1 / 4
 
 
 class Keeper(Protocol):
@@ -104,8 +103,7 @@ def _take_turn(training: Training, number: int, views: Sequence[Batch], train: T
 def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
     generator, fabric = training.generator, training.fabric
     view = views[int(torch.randint(len(views), (1,), generator=generator))]
-    # Of few events a larger batch is the same ones again.
-    size = min(training.schedule.batch_size, math.ceil(_LARGEST_SHARE * len(train)))
+    size = min(training.schedule.batch_size, math.ceil(training.model.batch_share * len(train)))
     rows = train[torch.randint(len(train), (size,), generator=generator)]
     return view[rows[fabric.global_rank :: fabric.world_size]]
 

@@ -44,7 +44,7 @@ Model = Annotated[
         "--model",
         metavar="NAME",
         help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow, gan or kernel; auto is "
-        "kernel for fewer than 1000 events, autoregressive else.",
+        "kernel where each pattern of zeros has few events, autoregressive else.",
     ),
 ]
 Seed = Annotated[

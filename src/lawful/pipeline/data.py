@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lawful.core.coordinates import Problem, Steps
+from lawful.core.coordinates import Problem, States, Steps
 from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
@@ -20,7 +20,7 @@ from lawful.domains.context import context_features, step_features
 from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
-from lawful.pipeline.settings import AUTO, FOLDS, RunSettings
+from lawful.pipeline.settings import AUTO, FAMILY, FAMILY_OF_FEW, FOLDS, RunSettings
 
 VIEWS = 8
 """How many versions of the training events there are, each with its own random spreading."""
@@ -28,8 +28,8 @@ VIEWS = 8
 DAY_SHIFT = 30.0
 """Standard deviation, in days, of the random shift of the day of the year in a version, for data of one year."""
 
-FEW_EVENTS = 1000
-"""Fewer events than this are remembered, unless another model is asked for."""
+FEW_EVENTS = 30
+"""Training events are remembered where each state has fewer than these in the mean; see `docs/models.md`."""
 
 _VALIDATION_SHARE = 1 / 8
 
@@ -70,14 +70,16 @@ def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     lawful, notes = closed(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
     held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
     said = (*reading.notes, *notes)
-    family = _family(problem, domain, lawful.sizes[domain.event_dim]) if settings.model == AUTO else settings.model
+    family = _family(problem, domain, lawful) if settings.model == AUTO else settings.model
     return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256, family)
 
 
-def _family(problem: Problem, domain: Domain, events: int) -> str:
-    """The default: few events are remembered, but for windows, whose steps are many, and for uniform events."""
-    few = events < FEW_EVENTS and not problem.uniform and chain_of(domain, problem) is None
-    return "kernel" if few else "autoregressive"
+def _family(problem: Problem, domain: Domain, train: xr.Dataset) -> str:
+    """The default: few events of each state are remembered, but for steps of windows and uniform events."""
+    if problem.uniform or chain_of(domain, problem) is not None:
+        return FAMILY
+    _, ids = States.of_data(problem, problem.extend(values(train, domain)))
+    return FAMILY_OF_FEW if len(ids) < FEW_EVENTS * len(ids.unique()) else FAMILY
 
 
 def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:

@@ -12,7 +12,8 @@ from lawful.core.models import FAMILIES, Settings
 from lawful.core.training import Schedule
 from lawful.domains import Domain, InputError, find_domain
 
-AUTO = "auto"
+AUTO, FAMILY, FAMILY_OF_FEW = "auto", "autoregressive", "kernel"
+"""Let data choose the family of models: the first, or the second where they have few events of each state."""
 MODELS = (AUTO, *FAMILIES)
 FOLDS = 5
 """Into how many parts data are split; a run judges the first, or as many as asked for."""
