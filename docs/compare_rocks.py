@@ -4,8 +4,8 @@
     python docs/compare_rocks.py RUN
 
 Every model learns from the training rocks of a fold and is asked for as many rocks as its held-out references have, 20
-times over; distances are in variables standardised by the training rocks and are means over draws. Prints a Markdown
-table of means over the folds of the run; `--json FILE` keeps all numbers.
+times over; distances are in variables standardised by the training rocks and are means over draws. Writes a table of
+means over the folds of the run to docs/rock-composition.md; `--json FILE` keeps all numbers.
 
 - ilr Gaussian: a normal distribution of the isometric log-ratios of all tables together (Egozcue et al. 2003,
   doi:10.1023/A:1023818214614), zeros replaced multiplicatively (Martin-Fernandez et al. 2003).
@@ -23,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from make_tables import command
 from scipy.linalg import helmert
 from scipy.spatial import cKDTree
+from timing import table, write_section
 
 from lawful.data_recipes import read, read_ensemble, sample_path
 from lawful.domains import Domain, get_domain
@@ -109,8 +111,12 @@ def _mean(measure: EnergyDistance, draws: list[np.ndarray], trial: Trial) -> flo
     return float(np.mean([measure(trial.test.with_values(values))[0] for values in draws]))
 
 
+def _row(name: str, each: list[float]) -> list[str]:
+    return [name, f"{np.mean(each):.3f}", f"{min(each):.3f} to {max(each):.3f}"]
+
+
 def main() -> None:
-    """Compare the folds of a run."""
+    """Compare the folds of a run, and write the table of its domain."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--json", type=Path)
@@ -119,10 +125,9 @@ def main() -> None:
     folders = [arguments.run, *sorted((arguments.run / "folds").glob("*"))]
     domain = get_domain(settings["domain"])
     found = [distances(folder, domain, fold, settings["seed"]) for fold, folder in enumerate(folders)]
-    print("| model | energy distance, mean over folds | lowest to highest fold |\n|---|--:|--:|")
-    for name in found[0]:
-        each = [fold[name] for fold in found]
-        print(f"| {name} | {np.mean(each):.3f} | {min(each):.3f} to {max(each):.3f} |")
+    head = ["model", "energy distance, mean over folds", "lowest to highest fold"]
+    rows = [_row(name, [fold[name] for fold in found]) for name in found[0]]
+    write_section(domain.name, f"`{command(arguments.run)}`:\n\n{table(head, rows)}", "rock-composition.md")
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
 

@@ -41,6 +41,8 @@ class Chart:
         order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans])
+        self.fixed = torch.stack([plan.fixed for plan in self.plans])
+        self.held = [tuple(plan.held(problem).tolist()) for plan in self.plans]
 
     @classmethod
     def fit(cls, problem: Problem, z: Tensor) -> tuple[Chart, Tensor]:
@@ -111,20 +113,30 @@ class Chart:
         With a generator, events of a uniform problem are taken on by steps that leave their distribution as it is.
         """
         known = self._known(w, ids, given)
-        z = torch.zeros(len(w), self.problem.n, dtype=torch.float64)
-        lawful = torch.zeros(len(w), dtype=torch.bool)
+        lifted = torch.zeros(len(w), self.problem.lifted, dtype=torch.float64)
+        converged = torch.zeros(len(w), dtype=torch.bool)
         for plan, rows in self._members(ids):
-            solved, converged = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
+            solved, found = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
             if self.spread is not None and generator is not None:
-                solved[converged] = spread_out(self.problem, plan, self.spread, solved[converged], generator)
-            finished, held = self._finished(plan, solved, known[rows][:, self.problem.lifted :])
-            z[rows], lawful[rows] = finished, converged & held
-        return Decoded(z, lawful)
+                solved[found] = spread_out(self.problem, plan, self.spread, solved[found], generator)
+            lifted[rows], converged[rows] = solved, found
+        z, held = self._finished(lifted, ids, known[:, self.problem.lifted :])
+        return Decoded(z, converged & held)
 
-    def _finished(self, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+    def _finished(self, lifted: Tensor, ids: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+        z = torch.zeros(len(lifted), self.problem.n, dtype=torch.float64)
+        held = torch.zeros(len(lifted), dtype=torch.bool)
         if self.problem.uniform and not self.problem.ratios:
-            return finish_evenly(self.problem, plan, lifted)
-        return finish(self.problem, plan, lifted, rho)
+            for plan, rows in self._members(ids):
+                z[rows], held[rows] = finish_evenly(self.problem, plan, lifted[rows])
+            return z, held
+        for inequalities in sorted(set(self.held)):
+            states = torch.tensor([each == inequalities for each in self.held])
+            rows = states[ids].nonzero()[:, 0]
+            numbers = torch.tensor(inequalities, dtype=torch.long)
+            if len(rows):
+                z[rows], held[rows] = finish(self.problem, self.fixed[ids[rows]], numbers, lifted[rows], rho[rows])
+        return z, held
 
     def _known(self, w: Tensor, ids: Tensor, given: Tensor) -> Tensor:
         """Values `(B, columns)` known before the laws are solved; NaN for those that they determine."""

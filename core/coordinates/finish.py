@@ -27,20 +27,22 @@ def finish_evenly(problem: Problem, plan: Plan, lifted: Tensor) -> tuple[Tensor,
     held = holds(problem, z, torch.float64)
     rest = (~held).nonzero()[:, 0]
     if len(rest):
-        z[rest], held[rest] = finish(problem, plan, lifted[rest], lifted.new_zeros(len(rest), 0))
+        none = lifted.new_zeros(len(rest), 0)
+        z[rest], held[rest] = finish(problem, plan.fixed, plan.held(problem), lifted[rest], none)
     return z, held
 
 
-def finish(problem: Problem, plan: Plan, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+def finish(problem: Problem, fixed: Tensor, held: Tensor, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     """Events `(B, n)` with laws to rounding, and which of them `(B,)` obey everything.
 
-    Free variables of `lifted` (B, n + k) move in proportion to their distance from bounds. Where the laws can do
-    without them, members of ratios stay, the numerator at `rho` (B, q) times the denominator exactly.
+    Free variables of `lifted` (B, n + k) move in proportion to their distance from bounds; `fixed` is (n + k,), or
+    (B, n + k) for events of several states in which the same inequalities are `held` at a fixed slack. Where the laws
+    can do without them, members of ratios stay, the numerator at `rho` (B, q) times the denominator exactly.
     """
     z = lifted[:, : problem.n]
     usable = z.isfinite().all(-1) & ((z >= problem.lower) & (z <= problem.upper)).all(-1)
     z = torch.where(usable[:, None], z, 0.0)
-    free, laws = ~plan.fixed[: problem.n], state_laws(problem, plan, lifted)
+    free, laws = ~fixed[..., : problem.n], _laws(problem, held, lifted)
     # Ratios apply to some events only; without them all have the same free variables, and one factorisation.
     free = free.expand(z.shape) if problem.ratios else free
     quotients, members = _exact_ratios(problem, z, rho, free)
@@ -76,15 +78,16 @@ def _projected(problem: Problem, laws: LinearSystem, z: Tensor, free: Tensor) ->
 
 def state_laws(problem: Problem, plan: Plan, lifted: Tensor) -> LinearSystem:
     """The laws, and the inequalities that hold with a fixed slack in this state."""
-    m, k = len(problem.b), len(problem.d)
-    rows = plan.rows[(plan.rows >= m) & (plan.rows < m + k)] - m
-    rows = rows[plan.fixed[problem.n + rows]]
-    if not len(rows):
+    return _laws(problem, plan.held(problem), lifted)
+
+
+def _laws(problem: Problem, held: Tensor, lifted: Tensor) -> LinearSystem:
+    if not len(held):
         return problem.system
-    C, d = problem.C[rows], problem.d[rows]
+    C, d = problem.C[held], problem.d[held]
     # A little inside, or rounding breaks half of the inequalities that hold with equality.
     margin = _MARGIN_ULPS * _rounding(C, lifted[:, : problem.n], d, torch.float64)
-    d = d - lifted[:, problem.n + rows] - margin
+    d = d - lifted[:, problem.n + held] - margin
     return LinearSystem(torch.cat([problem.A, C]), torch.cat([problem.b.expand(len(d), -1), d], 1), check=False)
 
 

@@ -26,6 +26,12 @@ class Plan:
     rows: Tensor
     coordinate: Tensor
 
+    def held(self, problem: Problem) -> Tensor:
+        """Numbers of the inequalities that hold with a fixed slack, and with the laws decide the rest."""
+        m, k = len(problem.b), len(problem.d)
+        rows = self.rows[(self.rows >= m) & (self.rows < m + k)] - m
+        return rows[self.fixed[problem.n + rows]]
+
 
 def solve_order(problem: Problem, entries: Tensor, is_bounded: Tensor) -> list[int]:
     """Lifted variables in the order in which the laws should solve for them.

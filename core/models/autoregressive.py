@@ -47,7 +47,7 @@ class AutoregressiveModel(FaceModel):
         for i, column in enumerate(self.order):
             u = self._inside(i, static, dynamic, generator)
             w[:, column] = torch.where(on[:, i].cpu(), self.standard.coordinate(i, u), 0.0)
-            dynamic[:, i] = self.standard.inputs(w, on)[:, i]
+            dynamic[:, i] = self.standard.input(i, w, on)
         return w
 
     def _inside(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,18 +12,24 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Batch:
     """Training events: number of the state `ids` (B,), coordinates `w` (B, columns) float64, `context` (B, c), and the
-    events `z` (B, n) in physical units, of which only the given variables are read."""
+    events `z` (B, n) in physical units, of which only the given variables are read; the number of the `block` (B,) that
+    each belongs to, without which each is one by itself."""
 
     ids: Tensor
     w: Tensor
     context: Tensor
     z: Tensor
+    block: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.block is None:
+            object.__setattr__(self, "block", torch.arange(len(self.ids)))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: Tensor) -> Batch:
-        return Batch(self.ids[rows], self.w[rows], self.context[rows], self.z[rows])
+        return Batch(self.ids[rows], self.w[rows], self.context[rows], self.z[rows], self.block[rows])
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The families of models by name; the first is the default."""
+"""The families of models by name."""
 
 from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.face import FaceModel
 from lawful.core.models.flow_matching import FlowMatchingModel
 from lawful.core.models.gan import GANModel
+from lawful.core.models.kernel import KernelModel
 from lawful.core.models.normalizing_flow import NormalizingFlowModel
 from lawful.core.models.vae import VAEModel
 
@@ -13,4 +14,5 @@ FAMILIES: dict[str, type[FaceModel]] = {
     "vae": VAEModel,
     "normalizing-flow": NormalizingFlowModel,
     "gan": GANModel,
+    "kernel": KernelModel,
 }

@@ -84,7 +84,7 @@ class Residuals(nn.Module):
             u = v[:, i] * scales[:, i] + inputs @ self.weights[i] + self.intercepts[i]
             inside = u.double().cpu().clamp(*self.standard.range(i))
             w[:, column] = torch.where(on[:, i].cpu(), self.standard.coordinate(i, inside), 0.0)
-            dynamic[:, i] = self.standard.inputs(w, on)[:, i]
+            dynamic[:, i] = self.standard.input(i, w, on)
         return w
 
     def _inputs(self, static: Tensor, w: Tensor, on: Tensor) -> Tensor:

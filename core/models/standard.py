@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lawful.core.coordinates import Chart
+from lawful.core.polyhedra import Link
 
 _MARGIN = 0.1
 _FAR = 8.0
@@ -27,6 +28,7 @@ class Standard(nn.Module):
         super().__init__()
         self.order, self.columns = order, chart.problem.columns
         self.link = chart.link[torch.tensor(order, dtype=torch.long)]
+        self.links = [chart.link[torch.tensor([column])] for column in order]
         step = torch.zeros(chart.problem.columns, dtype=torch.float64)
         step[: chart.problem.n] = chart.problem.resolution
         self.step = step[order]
@@ -72,19 +74,21 @@ class Standard(nn.Module):
 
         A variable with a resolution is seen as the multiple that it will be, not as what it was spread to.
         """
-        physical = self.link.forward(w[:, self.order])
-        stepped = self.step > 0
-        if stepped.any():
-            physical = torch.where(stepped, self._nearest(physical), physical)
-            w = w.clone()
-            w[:, self.order] = torch.where(stepped, self.link.inverse(physical), w[:, self.order])
-        v = ((physical - self.physical_mean.cpu()) / self.physical_std.cpu()).float().to(on.device)
-        return torch.stack([self.targets(w, on), v * on], -1)
+        return self._seen(slice(None), self.link, w[:, self.order], on)
 
-    def _nearest(self, physical: Tensor) -> Tensor:
-        """The nearest multiple of the step, one step from zero at least."""
-        step = self.step.where(self.step > 0, 1.0)
-        return (physical / step).round().clamp_min(1.0) * step
+    def input(self, i: int, w: Tensor, on: Tensor) -> Tensor:
+        """`inputs` of coordinate number i alone, `(B, 2)`."""
+        which, column = slice(i, i + 1), slice(self.order[i], self.order[i] + 1)
+        return self._seen(which, self.links[i], w[:, column], on[:, which])[:, 0]
+
+    def _seen(self, which: slice, link: Link, y: Tensor, on: Tensor) -> Tensor:
+        physical, step = link.forward(y), self.step[which]
+        if (step > 0).any():
+            physical = torch.where(step > 0, _nearest(physical, step), physical)
+            y = torch.where(step > 0, link.inverse(physical), y)
+        u = (y - self.coordinate_mean[which].cpu()) / self.coordinate_std[which].cpu()
+        v = (physical - self.physical_mean[which].cpu()) / self.physical_std[which].cpu()
+        return torch.stack([u, v], -1).float().to(on.device) * on[..., None]
 
     def coordinate(self, i: int, u: Tensor) -> Tensor:
         """Coordinate `(B,)` number i of its standard value."""
@@ -103,6 +107,12 @@ class Standard(nn.Module):
         values = z[:, self.given_columns]
         unbounded = self.given_link.inverse(values)
         return torch.cat([values, unbounded.where(unbounded.isfinite(), torch.nan)], -1)
+
+
+def _nearest(physical: Tensor, step: Tensor) -> Tensor:
+    """The nearest multiple of the step, one step from zero at least."""
+    step = step.where(step > 0, 1.0)
+    return (physical / step).round().clamp_min(1.0) * step
 
 
 def _moments(x: Tensor, on: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,7 +103,8 @@ def _take_turn(training: Training, number: int, views: Sequence[Batch], train: T
 def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
     generator, fabric = training.generator, training.fabric
     view = views[int(torch.randint(len(views), (1,), generator=generator))]
-    rows = train[torch.randint(len(train), (training.schedule.batch_size,), generator=generator)]
+    size = min(training.schedule.batch_size, math.ceil(training.model.batch_share * len(train)))
+    rows = train[torch.randint(len(train), (size,), generator=generator)]
     return view[rows[fabric.global_rank :: fabric.world_size]]
 
 

@@ -42,7 +42,7 @@ def test_help_has_examples(lawful, command):
 
 def test_help_tells_defaults(lawful):
     words = " ".join(lawful("run", "--help").out.split())
-    for default in ("lawful-DOMAIN", "the domain's sample", "20", "autoregressive", "0", "auto", "1", "float64"):
+    for default in ("lawful-DOMAIN", "the domain's sample", "20", "auto", "0", "auto", "1", "float64"):
         assert f"[default: {default}]" in words
 
 

@@ -15,7 +15,7 @@ WRONG = [
     (["--seed", 2**31], "--seed"),
     (["--dtype", "float16"], "--dtype: Input should be 'float32' or 'float64', got 'float16'"),
     (["--device", "tpu"], "--device"),
-    (["--model", "oracle"], "--model: no model 'oracle'; there is autoregressive"),
+    (["--model", "oracle"], "--model: no model 'oracle'; there is auto, autoregressive"),
     (["--given", "Rain,Snow"], "no variable 'Snow'; it has Rain, Evap, RO, Store"),
     (["--given", "Rain,Evap,RO,Store"], "every variable is given"),
     (["--map", "Rain"], "--map Rain: expected VAR=PATH"),

@@ -43,7 +43,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow or gan.",
+        help="Family of generative model: autoregressive, flow-matching, vae, normalizing-flow, gan or kernel; auto is "
+        "kernel where each pattern of zeros has few events, autoregressive else.",
     ),
 ]
 Seed = Annotated[

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lawful.core.coordinates import Problem, Steps
+from lawful.core.coordinates import Problem, States, Steps
 from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
@@ -20,7 +20,7 @@ from lawful.domains.context import context_features, step_features
 from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
-from lawful.pipeline.settings import FOLDS, RunSettings
+from lawful.pipeline.settings import AUTO, FAMILY, FAMILY_OF_FEW, FOLDS, RunSettings
 
 VIEWS = 8
 """How many versions of the training events there are, each with its own random spreading."""
@@ -28,12 +28,16 @@ VIEWS = 8
 DAY_SHIFT = 30.0
 """Standard deviation, in days, of the random shift of the day of the year in a version, for data of one year."""
 
+FEW_EVENTS = 30
+"""Training events are remembered where each state has fewer than these in the mean; see `docs/models.md`."""
+
 _VALIDATION_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A domain, the problem its laws pose, and the data split into training and held-out events."""
+    """A domain, the problem its laws pose, the data split into training and held-out events, and the family of models
+    that is to learn them."""
 
     domain: Domain
     problem: Problem
@@ -42,6 +46,7 @@ class Prepared:
     test: xr.Dataset
     notes: tuple[str, ...]
     sha256: str
+    family: str
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -65,7 +70,16 @@ def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     lawful, notes = closed(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
     held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
     said = (*reading.notes, *notes)
-    return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256)
+    family = _family(problem, domain, lawful) if settings.model == AUTO else settings.model
+    return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256, family)
+
+
+def _family(problem: Problem, domain: Domain, train: xr.Dataset) -> str:
+    """The default: few events of each state are remembered, but for steps of windows and uniform events."""
+    if problem.uniform or chain_of(domain, problem) is not None:
+        return FAMILY
+    _, ids = States.of_data(problem, problem.extend(values(train, domain)))
+    return FAMILY_OF_FEW if len(ids) < FEW_EVENTS * len(ids.unique()) else FAMILY
 
 
 def _problem(domain: Domain, given: tuple[str, ...]) -> Problem:
@@ -152,6 +166,11 @@ def _years(ds: xr.Dataset, domain: Domain) -> float:
     if time is None or not holds_times(time):
         return 1.0
     return max(1.0, float(np.ptp(days(time))) / 366)
+
+
+def blocks(ds: xr.Dataset, domain: Domain) -> Tensor:
+    """Number of the block of each event, `(events,)`."""
+    return torch.from_numpy(block_labels(ds, domain))
 
 
 def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> Tensor:

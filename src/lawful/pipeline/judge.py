@@ -44,7 +44,7 @@ def _about(job: Job, drawing: Drawing, ensemble: xr.Dataset) -> dict[str, Any]:
         "given": list(prepared.given),
         "seed": drawing.seed,
         "fast": settings.fast,
-        "model": settings.model,
+        "model": prepared.family,
         "members": int(ensemble.sizes.get("realization", 1)),
         "held-out fold": f"{record.fold + 1} of {FOLDS}",
         "generated for": HELD_OUT if drawing.events is None else drawing.events.name,

@@ -12,7 +12,9 @@ from lawful.core.models import FAMILIES, Settings
 from lawful.core.training import Schedule
 from lawful.domains import Domain, InputError, find_domain
 
-MODELS = tuple(FAMILIES)
+AUTO, FAMILY, FAMILY_OF_FEW = "auto", "autoregressive", "kernel"
+"""Let data choose the family of models: the first, or the second where they have few events of each state."""
+MODELS = (AUTO, *FAMILIES)
 FOLDS = 5
 """Into how many parts data are split; a run judges the first, or as many as asked for."""
 
@@ -70,7 +72,7 @@ class RunSettings(Checked):
     mapping: dict[str, str] = Field(default_factory=dict)
     members: Members = 20
     given: tuple[str, ...] = ()
-    model: str = MODELS[0]
+    model: str = AUTO
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mixed: bool = False

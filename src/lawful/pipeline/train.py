@@ -98,9 +98,10 @@ def train_events(trainer: Trainer) -> tuple[Model, dict[str, Any]]:
     z = prepared_data.values(ds, domain)
     chart, ids = Chart.fit(trainer.prepared.problem, z)
     contexts = prepared_data.shifted_contexts(ds, domain, trainer.rng)
-    views = [Batch(ids, chart.encode(z, ids, trainer.generator), context, z) for context in contexts]
+    blocks = prepared_data.blocks(ds, domain)
+    views = [Batch(ids, chart.encode(z, ids, trainer.generator), context, z, blocks) for context in contexts]
     torch.manual_seed(int(trainer.rng.integers(2**31)))
-    model = BaggedModel(settings.model, chart, contexts[0].shape[1], settings.network)
+    model = BaggedModel(trainer.prepared.family, chart, contexts[0].shape[1], settings.network)
     (facts,) = trainer.fit_members([Part(model, views)])
     return model.cpu(), facts
 
@@ -115,7 +116,7 @@ def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[st
     domain = prepared.domain
     return {
         "domain": domain.name,
-        "model": settings.model,
+        "model": prepared.family,
         "given": list(settings.given),
         "seed": settings.seed,
         "fold": fold,
