@@ -85,6 +85,14 @@ def test_states_on_the_way_are_on_the_laws(kind):
         assert torch.allclose(chart.blocks.means(state), coarse, rtol=1e-10, atol=1e-10)
 
 
+def test_coordinates_on_the_way_have_no_part_off_the_laws():
+    chart, z = made("cell laws")
+    states = []
+    untrained(chart)._drawn(Fields.of(chart.blocks.means(z), z=z), generator(), states)
+    for x in states:
+        assert torch.allclose(chart.tangent(x), x, atol=1e-5)
+
+
 def test_one_total_over_the_whole_grid():
     _, z = made("rain")
     chart = PositiveFields.fit(z, (8, 12), weights=AREAS)

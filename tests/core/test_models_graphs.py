@@ -87,6 +87,18 @@ def test_log_density_and_moments_against_an_orthonormal_basis(some, correlated):
         )  # fmt: skip
 
 
+def test_before_the_law_nodes_depend_on_their_neighbours_alone(some):
+    _, graphs = some
+    with torch.no_grad():
+        _, covariance = untrained()._before_law(graphs)
+    precision = torch.linalg.inv(covariance.matrix)
+    bonded = torch.eye(precision.shape[-1]).bool().repeat(len(graphs), 1, 1)
+    i, j = graphs.rank[graphs.edges]
+    bonded[graphs.edge_owner, i, j] = bonded[graphs.edge_owner, j, i] = True
+    assert precision[~bonded].abs().max() < 1e-9
+    assert precision[bonded].abs().min() > 1e-3
+
+
 def test_a_single_atom_has_the_total(some):
     made, graphs = some
     z = untrained().sample(graphs, generator(), draws=3)
