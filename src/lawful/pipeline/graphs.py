@@ -8,20 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from safetensors import SafetensorError
-from safetensors.torch import load
 
 from lawful import __version__
 from lawful.core.models import InfeasibleEventsError
 from lawful.core.models.graphs import GraphModel, GraphSettings
-from lawful.core.training import Schedule, fit, launched
+from lawful.core.training import Schedule
 from lawful.domains import InputError
 from lawful.domains.graph_domain import GraphDomain
-from lawful.pipeline.keeping import Kept, found_in
-from lawful.pipeline.model_file import mark_started, require_model, save_network
-from lawful.pipeline.progress import Console
+from lawful.pipeline.one_network import judges, load_weights, read_tensors, train_network
 
-_VALIDATION_SHARE = 1 / 8
 SCHEDULE = Schedule(steps=1500, batch_size=64)
 
 
@@ -45,24 +40,12 @@ def train_graphs(
     """
     graphs, count = domain.graphs(data), data.sizes[domain.graph]
     settings = settings or GraphSettings()
-    console = Console()
     facts = {**graph_facts(domain, settings), "seed": seed, "schedule": asdict(schedule), "data": _digest(domain, data)}
-    kept = found_in(out, facts, console) if resume else None
-    mark_started(out, over=kept is None)
-    kept = kept or Kept(out, facts, console)
     torch.manual_seed(seed)
     model = _empty(domain, settings)
-    judges = np.random.default_rng(seed).permutation(count)[: max(1, round(_VALIDATION_SHARE * count))]
     # All values on one graph are on one side.
-    validation = torch.from_numpy(np.isin(np.arange(count), judges)).repeat(len(graphs) // count)
-    with kept.ending_well(), launched(device) as fabric:
-        generator = torch.Generator().manual_seed(seed)
-        fitted = fit(model, [graphs], validation, schedule, generator, fabric=fabric, keeper=kept, state=kept.state)
-    if not np.isfinite(fitted.validation):
-        raise InputError(
-            "the training diverged: no step had a finite loss; look for extreme values, or try another seed"
-        )
-    save_network(out, model.cpu(), {**facts, "validation_loss": fitted.validation, "best_step": fitted.step})
+    validation = judges(count, seed).repeat(len(graphs) // count)
+    train_network(model, graphs, validation, out, facts, schedule, seed=seed, resume=resume, device=device)
     return model
 
 
@@ -73,13 +56,10 @@ def load_graph_model(domain: GraphDomain, folder: Path, settings: GraphSettings 
         InputError: there is none, it is damaged, or it is one of another domain or of other settings.
     """
     settings = settings or GraphSettings()
-    content = require_model(folder, graph_facts(domain, settings))
+    tensors = read_tensors(folder, graph_facts(domain, settings))
     model = _empty(domain, settings)
-    try:
-        model.load_state_dict({name.removeprefix("network."): tensor for name, tensor in load(content).items()})
-    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: not a model for this domain ({' '.join(str(error).split())[:200]})") from error
-    return model.eval()
+    load_weights(model, tensors, folder)
+    return model
 
 
 def generate_graphs(

@@ -102,7 +102,7 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any], steps: Ste
     try:
         tensors = load(content)
         model = _empty(problem, steps, tensors, facts)
-        model.load_state_dict(_under("network.", tensors))
+        model.load_state_dict(under("network.", tensors))
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error
     return model.eval()
@@ -134,10 +134,10 @@ def _empty(problem: Problem, steps: Steps | None, tensors: dict[str, torch.Tenso
     """The model whose weights are to be loaded."""
     size, network = facts["context_size"], Settings(**facts["network"])
     if steps is None:
-        return BaggedModel(facts["model"], _chart(problem, _under("chart.", tensors)), size, network)
+        return BaggedModel(facts["model"], _chart(problem, under("chart.", tensors)), size, network)
     of_step, of_start = steps.require(problem)
-    start = None if of_start.given.all() else _chart(of_start, _under("start_chart.", tensors))
-    return WindowModel(facts["model"], steps, _chart(of_step, _under("step_chart.", tensors)), start, size, network)
+    start = None if of_start.given.all() else _chart(of_start, under("start_chart.", tensors))
+    return WindowModel(facts["model"], steps, _chart(of_step, under("step_chart.", tensors)), start, size, network)
 
 
 def _chart(problem: Problem, tensors: dict[str, torch.Tensor]) -> Chart:
@@ -165,7 +165,8 @@ def changed(description: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     return [name.replace("_", " ") for name, value in wanted.items() if description.get(name) != value]
 
 
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
