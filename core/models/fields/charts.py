@@ -29,8 +29,8 @@ class Blocks:
         C, H, W = self.shape
         self.system = LinearSystem.block_means((H, W), self.block, weights=weights)
         self.coarse_shape = (C, H // self.block[0], W // self.block[1])
-        area = torch.ones(H, W, dtype=torch.float64) if weights is None else as_float64(weights).expand(H, W)
-        self.share = area / self.spread(self._sums(area[None])[0][None])[0]
+        self.weights = torch.ones(H, W, dtype=torch.float64) if weights is None else as_float64(weights).expand(H, W)
+        self.share = self.weights / self.spread(self._sums(self.weights[None])[0][None])[0]
 
     def means(self, z: Tensor) -> Tensor:
         """(..., C, H, W) -> (..., C, h, w)."""
@@ -82,6 +82,10 @@ class LinearFields:
         within = z - blocks.spread(blocks.means(z))
         scale = within.square().mean((0, 2, 3)).sqrt().clamp_min(1e-300)
         return cls(z.shape[1:], block, scale, weights=weights, cell_laws=cell_laws)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What, with shape and block, makes the chart again."""
+        return {"scale": self.scale.flatten(), "weights": self.blocks.weights, "cell_laws": self.cell_laws}
 
     def encode(self, z: Tensor, coarse: Tensor, generator: torch.Generator | None) -> Tensor:
         """Coordinates (B, C, H, W) of fields."""
@@ -161,6 +165,10 @@ class PositiveFields:
         logs = (z / draft.blocks.spread(coarse)).log()
         pairs = [_moments(logs.where(above, torch.nan)), _moments(coarse.log().where(coarse > 0, torch.nan))]
         return cls(z.shape[1:], block, torch.cat([torch.stack(pair) for pair in pairs]), weights=weights)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What, with shape and block, makes the chart again."""
+        return {"moments": self.moments, "weights": self.blocks.weights}
 
     def encode(self, z: Tensor, coarse: Tensor, generator: torch.Generator | None) -> Tensor:
         """Coordinates of fields; what a value of zero leaves open is noise of unit variance."""
