@@ -2,7 +2,7 @@
 
     python docs/study_fields.py
 
-Rewrites two tables of `docs/models.md`; about five minutes on one core.
+Rewrites two tables of `docs/models.md`; about two minutes on one core.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from lawful.core.models.fields.charts import FieldChart
 from lawful.core.training import Schedule, fit
 
 SEEDS = (0, 1, 2)
-LEARNED, ASKED, MEMBERS = 2000, 50, 8
-SCHEDULE = Schedule(steps=300, batch_size=32, rate=4e-3)
-NETWORK = FieldSettings(width=16, levels=2, steps=10)
+LEARNED, ASKED, MEMBERS = 2000, 40, 6
+SCHEDULE = Schedule(steps=200, batch_size=32, rate=5e-3)
+NETWORK = FieldSettings(width=12, levels=2, steps=8)
 TRUTH = GaussianField()
 
 

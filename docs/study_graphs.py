@@ -26,7 +26,7 @@ from lawful.domains.partial_charge import DOMAIN
 SEEDS = (0, 1, 2)
 LEARNED, FRESH = 1500, 400
 SCHEDULE = Schedule(steps=500, batch_size=48, rate=4e-3)
-CHARGES = Schedule(steps=300, batch_size=48, rate=4e-3)
+CHARGES = Schedule(steps=200, batch_size=32, rate=5e-3)
 MEMBERS = 20
 
 
@@ -104,7 +104,7 @@ def charge_rows() -> list[list[str]]:
         learned, judged = graphs[(part > 0).nonzero()[:, 0]], graphs[(part == 0).nonzero()[:, 0]]
         validation = part[part > 0] == 1
         torch.manual_seed(seed)
-        for name, model in variants((9, 4), 32).items():
+        for name, model in variants((9, 4), 24).items():
             trained(model, learned, validation, CHARGES, seed)
             found.setdefault(name, []).append((*judge_charges(model, judged), missed(model, judged)))
             print(seed, name, found[name][-1], flush=True)

@@ -84,7 +84,7 @@ class GraphModel(Trainable):
         self.linear.bias.copy_(weights[-1:])
 
     def loss(self, batch: Graphs) -> Tensor:
-        """Negative log-likelihood in standard units, a node, `()`."""
+        """Negative log-likelihood in standard units, a node, `()`; of the normal before bounds cut it."""
         free = (~batch.given).sum().to(self.unit.device)
         return -(self.log_prob(batch).sum() / free + self.unit.log()).float()
 
