@@ -8,12 +8,14 @@ from typing import cast
 
 from lawful.data_recipes.write import ensure_writable
 from lawful.domains import Domain, InputError
+from lawful.domains.graph_domain import GraphDomain
 
 Recipe = Callable[[Path], Path]
 
 # Domain name -> module whose function `make(out_path)` writes its sample.
 RECIPES = {
     "metabolic-flux": "lawful.data_recipes.metabolic_flux",
+    "partial-charge": "lawful.data_recipes.partial_charge",
     "rock-composition": "lawful.data_recipes.rock_composition",
     "rock-oxides": "lawful.data_recipes.rock_oxides",
     "soil-water": "lawful.data_recipes.soil_water",
@@ -21,7 +23,7 @@ RECIPES = {
 }
 
 
-def sample_path(domain: Domain) -> Path:
+def sample_path(domain: Domain | GraphDomain) -> Path:
     """The sample file that comes with a domain: one of lawful's, `PACKAGE:FILE` of another package, or a whole path.
 
     Raises:
@@ -35,7 +37,7 @@ def sample_path(domain: Domain) -> Path:
     return path
 
 
-def _packaged(domain: Domain) -> Path:
+def _packaged(domain: Domain | GraphDomain) -> Path:
     package, colon, name = domain.sample.rpartition(":")
     try:
         return Path(str(files(package or "lawful.data_recipes").joinpath(*([] if colon else ["samples"]), name)))

@@ -33,7 +33,7 @@ _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _FILE = re.compile(r"`((?:core|domains|data_recipes|reports|docs|src|tests)/[\w./-]+)`")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/models.md"])
 def test_python_runs(name: str, tmp_path: Path) -> None:
     blocks = _BLOCK.findall((ROOT / name).read_text())
     assert blocks

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,42 @@ class Turn:
     groups: list[dict[str, Any]]
     repeats: int = 1
     betas: tuple[float, float] | None = None
+
+
+class Events(Protocol):
+    """Training events of any kind: as many as `len` says, of which some can be picked by number."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Tensor) -> Self: ...
+
+
+class Trainable(nn.Module):
+    """What the training loop asks of a model of one kind of `Events`."""
+
+    def initialise(self, events: Any, train: Tensor) -> None:
+        """Scaling, and where to start from, by the rows `train` of `events`."""
+        raise NotImplementedError
+
+    def loss(self, batch: Any) -> Tensor:
+        """Scalar to minimise."""
+        raise NotImplementedError
+
+    def law_residual(self, events: Any, generator: torch.Generator) -> tuple[float, float]:
+        """The largest misfit of a law in draws, in ulps, and the share of draws that are not lawful."""
+        raise NotImplementedError
+
+    def turns(self, decay: float) -> list[Turn]:
+        """The optimisers that take turns in every step of a training: one, but for models that play a game."""
+        return [Turn("loss", self.parameter_groups(decay))]
+
+    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
+        """Parameters with their weight decay and their `pace`, by which the schedule's rate is multiplied."""
+        matrices = [p for p in self.parameters() if p.dim() > 1 and p.shape[-2] > 1]
+        rest = [p for p in self.parameters() if p.dim() <= 1 or p.shape[-2] == 1]
+        return [
+            {"params": matrices, "weight_decay": decay, "pace": 1.0},
+            {"params": rest, "weight_decay": 0.0, "pace": 1.0},
+        ]
 
 
 class GenerativeModel(Protocol):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lawful.core.coordinates import Chart
-from lawful.core.models.base import Batch, Settings, Turn
+from lawful.core.models.base import Batch, Settings, Trainable
+from lawful.core.models.sampling import law_residual
 from lawful.core.models.standard import Standard
 
 
-class FaceModel(nn.Module):
+class FaceModel(Trainable):
     """`p(state | context, given) p(coordinates | state, context, given)` on a `Chart`; a family is the second factor.
 
     A family overrides `coordinate_loss` and `draw`, and `start` where it starts from more than random weights.
@@ -51,19 +50,6 @@ class FaceModel(nn.Module):
     def start(self, static: Tensor, w: Tensor, on: Tensor) -> None:
         """Set weights from the training events where that is better than chance."""
 
-    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
-        """Parameters with their weight decay and their `pace`, by which the schedule's rate is multiplied."""
-        matrices = [p for p in self.parameters() if p.dim() > 1 and p.shape[-2] > 1]
-        rest = [p for p in self.parameters() if p.dim() <= 1 or p.shape[-2] == 1]
-        return [
-            {"params": matrices, "weight_decay": decay, "pace": 1.0},
-            {"params": rest, "weight_decay": 0.0, "pace": 1.0},
-        ]
-
-    def turns(self, decay: float) -> list[Turn]:
-        """The optimisers that take turns in every step of a training: one, but for models that play a game."""
-        return [Turn("loss", self.parameter_groups(decay))]
-
     @torch.no_grad()
     def initialise(self, events: Batch, train: Tensor) -> None:
         """Scaling, shares of states, and where the family starts, from the rows `train` of `events`.
@@ -99,6 +85,10 @@ class FaceModel(nn.Module):
         known = self._known(context, z)
         ids = self._sample_state(known, z, generator)
         return ids.cpu(), self.draw(self._static(ids, known), self._on(ids), generator)
+
+    def law_residual(self, events: Batch, generator: torch.Generator) -> tuple[float, float]:
+        """The largest misfit of a law in draws, in ulps, and the share of draws that are not lawful."""
+        return law_residual(self, self.chart, events.context, events.z, generator)
 
     def _sample_state(self, known: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
         """States that agree with which given variables are on a bound; the nearest where none does."""

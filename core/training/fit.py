@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from lawful.core.models.base import Batch
-from lawful.core.models.face import FaceModel
-from lawful.core.models.sampling import law_residual
+from lawful.core.models.base import Events, Trainable
 from lawful.core.training.launch import launched
 from lawful.core.training.schedule import Fitted, Progress, Schedule
 
@@ -45,8 +43,8 @@ class NoKeeper:
 
 
 def fit(
-    model: FaceModel,
-    views: Sequence[Batch],
+    model: Trainable,
+    views: Sequence[Events],
     validation: Tensor,
     schedule: Schedule,
     generator: torch.Generator,
@@ -92,7 +90,7 @@ def fit(
     return training.fitted
 
 
-def _take_turn(training: Training, number: int, views: Sequence[Batch], train: Tensor) -> float:
+def _take_turn(training: Training, number: int, views: Sequence[Events], train: Tensor) -> float:
     """The steps in a row of one optimiser, each on a batch of its own; the last loss."""
     loss = torch.nan
     for _ in range(training.turns[number].repeats):
@@ -100,7 +98,7 @@ def _take_turn(training: Training, number: int, views: Sequence[Batch], train: T
     return loss
 
 
-def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
+def _batch(training: Training, views: Sequence[Events], train: Tensor) -> Events:
     generator, fabric = training.generator, training.fabric
     view = views[int(torch.randint(len(views), (1,), generator=generator))]
     size = min(training.schedule.batch_size, math.ceil(training.model.batch_share * len(train)))
@@ -109,10 +107,10 @@ def _batch(training: Training, views: Sequence[Batch], train: Tensor) -> Batch:
 
 
 @torch.no_grad()
-def _check(training: Training, loss: float, judged: Batch) -> Progress:
+def _check(training: Training, loss: float, judged: Events) -> Progress:
     """How good the averaged weights are on events that are not trained on, always by the same random numbers."""
     average, some = training.average, judged[torch.arange(min(_DRAWS, len(judged)))]
-    ulps, unlawful = law_residual(average, average.chart, some.context, some.z, torch.Generator().manual_seed(0))
+    ulps, unlawful = average.law_residual(some, torch.Generator().manual_seed(0))
     return Progress(training.step, loss, average.loss(judged).item(), ulps, unlawful)
 
 

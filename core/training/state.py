@@ -11,8 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.models.base import Batch, Turn
-from lawful.core.models.face import FaceModel
+from lawful.core.models.base import Events, Trainable, Turn
 from lawful.core.training.schedule import Fitted, Progress, Schedule
 
 
@@ -23,7 +22,7 @@ class Training:
     average is exponential (Polyak & Juditsky 1992, doi:10.1137/0330046).
     """
 
-    def __init__(self, model: FaceModel, schedule: Schedule, generator: torch.Generator, fabric: Fabric):
+    def __init__(self, model: Trainable, schedule: Schedule, generator: torch.Generator, fabric: Fabric):
         self.model, self.schedule, self.generator, self.fabric = model, schedule, generator, fabric
         self.average = copy.deepcopy(model).eval().to(fabric.device)
         self.turns = model.turns(schedule.weight_decay)
@@ -35,7 +34,7 @@ class Training:
         self.step, self.history = 0, list[Progress]()
         self.best = copy.deepcopy(self.average.state_dict())
 
-    def take(self, number: int, batch: Batch) -> float:
+    def take(self, number: int, batch: Events) -> float:
         """One step of the optimiser of a turn; gives the loss before it."""
         turn, optimizer = self.turns[number], self.optimizers[number]
         self.model.train()

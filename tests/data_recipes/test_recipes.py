@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import RECIPES, make, read, sample_path
+from lawful.data_recipes import partial_charge as charges
 from lawful.data_recipes import rock_oxides as rocks
 from lawful.data_recipes import soil_water as soil
 from lawful.data_recipes import surface_balance as surface
@@ -25,7 +26,7 @@ EVENTS = {
 MEGABYTE = 2**20
 
 
-@pytest.fixture(params=sorted(RECIPES), scope="module")
+@pytest.fixture(params=sorted(EVENTS), scope="module")
 def domain(request):
     return get_domain(request.param)
 
@@ -87,8 +88,9 @@ def test_latent_heat_of_the_sample():
 
 
 def test_every_recipe_is_of_a_domain_with_a_sample():
-    for name in RECIPES:
-        assert get_domain(name).sample == f"{name}.nc"
+    assert set(RECIPES) == {*EVENTS, charges.DOMAIN.name}
+    for domain in [*map(get_domain, EVENTS), charges.DOMAIN]:
+        assert domain.sample == f"{domain.name}.nc"
 
 
 def test_samples_that_are_not_there(domain):
@@ -104,7 +106,13 @@ def test_unknown_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("surface-balance", "supy"), ("rock-oxides", "pyrolite"), ("soil-water", "aquacrop")]
+    ("name", "module"),
+    [
+        ("surface-balance", "supy"),
+        ("rock-oxides", "pyrolite"),
+        ("soil-water", "aquacrop"),
+        ("partial-charge", "rdkit"),
+    ],
 )
 def test_a_package_that_is_not_installed(monkeypatch, tmp_path, name, module):
     monkeypatch.setitem(sys.modules, module, None)

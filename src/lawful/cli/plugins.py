@@ -63,6 +63,8 @@ def data(
     `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
     the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
     """
-    from lawful.data_recipes import make
+    from lawful.data_recipes import RECIPES, make
 
-    typer.echo(make(find_domain(domain).name, output or Path(f"{domain}.nc")))
+    # A domain of graphs has a recipe, and is none that other commands know.
+    name = domain if domain in RECIPES else find_domain(domain).name
+    typer.echo(make(name, output or Path(f"{domain}.nc")))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import nn
 
 from lawful import __version__
 from lawful.core.coordinates import Chart, Problem, Steps
@@ -43,13 +44,19 @@ def mark_started(folder: Path, *, over: bool) -> None:
 
 
 def save_model(folder: Path, model: Model, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write a finished model and its description, which comes last; `facts` is what it was made from."""
+    """Write a finished model of events and its description; `facts` is what it was made from."""
     charts = {
         f"{part}.{name}": tensor for part, chart in _charts(model).items() for name, tensor in chart.tensors().items()
     }
-    chart = {name: tensor.contiguous() for name, tensor in charts.items()}
-    network = {f"network.{name}": tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    content = save({**chart, **network})
+    return save_network(folder, model, facts, charts)
+
+
+def save_network(
+    folder: Path, model: nn.Module, facts: dict[str, Any], others: dict[str, torch.Tensor] | None = None
+) -> dict[str, Any]:
+    """Write the weights of a network, other tensors, and their description, which comes last."""
+    named = {**(others or {}), **{f"network.{name}": tensor.cpu() for name, tensor in model.state_dict().items()}}
+    content = save({name: tensor.contiguous() for name, tensor in named.items()})
     description = {
         **facts,
         "format": FORMAT,
@@ -91,6 +98,22 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any], steps: Ste
     Raises:
         InputError: there is none, it is damaged, or it was made of other facts; the message names them.
     """
+    content = require_model(folder, facts)
+    try:
+        tensors = load(content)
+        model = _empty(problem, steps, tensors, facts)
+        model.load_state_dict(under("network.", tensors))
+    except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error
+    return model.eval()
+
+
+def require_model(folder: Path, facts: dict[str, Any]) -> bytes:
+    """The weights of the finished model in a folder.
+
+    Raises:
+        InputError: there is none, it is damaged, or it was made of other facts; the message names them.
+    """
     description = describe(folder)
     if description is None:
         cut = "the training was cut off" if was_cut_off(folder) else "no finished model here"
@@ -98,13 +121,7 @@ def load_model(folder: Path, problem: Problem, facts: dict[str, Any], steps: Ste
     others = changed(description, facts)
     if others:
         raise InputError(f"{folder}: the model there was trained with other {', '.join(others)}; train again")
-    try:
-        tensors = load((folder / _WEIGHTS).read_bytes())
-        model = _empty(problem, steps, tensors, facts)
-        model.load_state_dict(_under("network.", tensors))
-    except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: not a model for this domain ({_one_line(error)}); train again") from error
-    return model.eval()
+    return (folder / _WEIGHTS).read_bytes()
 
 
 def _charts(model: Model) -> dict[str, Chart]:
@@ -117,10 +134,10 @@ def _empty(problem: Problem, steps: Steps | None, tensors: dict[str, torch.Tenso
     """The model whose weights are to be loaded."""
     size, network = facts["context_size"], Settings(**facts["network"])
     if steps is None:
-        return BaggedModel(facts["model"], _chart(problem, _under("chart.", tensors)), size, network)
+        return BaggedModel(facts["model"], _chart(problem, under("chart.", tensors)), size, network)
     of_step, of_start = steps.require(problem)
-    start = None if of_start.given.all() else _chart(of_start, _under("start_chart.", tensors))
-    return WindowModel(facts["model"], steps, _chart(of_step, _under("step_chart.", tensors)), start, size, network)
+    start = None if of_start.given.all() else _chart(of_start, under("start_chart.", tensors))
+    return WindowModel(facts["model"], steps, _chart(of_step, under("step_chart.", tensors)), start, size, network)
 
 
 def _chart(problem: Problem, tensors: dict[str, torch.Tensor]) -> Chart:
@@ -148,7 +165,8 @@ def changed(description: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     return [name.replace("_", " ") for name, value in wanted.items() if description.get(name) != value]
 
 
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

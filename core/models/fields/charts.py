@@ -1,0 +1,232 @@
+"""Coordinates of fields on their laws: every one decodes to a field whose block means are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear import LinearSystem
+from lawful.core.linear.arrays import as_float64
+
+_FAR = 12.0
+
+
+class Blocks:
+    """Weighted means over blocks of cells, of C channels (..., C, H, W).
+
+    Args:
+        shape: (C, H, W). block: (rows, columns) of a block, which divide H and W; the whole grid for one total.
+        weights: (H, W), such as areas of cells; None for equal ones.
+    """
+
+    def __init__(self, shape: Sequence[int], block: Sequence[int], weights: Any = None):
+        self.shape, self.block = tuple(shape), tuple(block)
+        C, H, W = self.shape
+        self.system = LinearSystem.block_means((H, W), self.block, weights=weights)
+        self.coarse_shape = (C, H // self.block[0], W // self.block[1])
+        self.weights = torch.ones(H, W, dtype=torch.float64) if weights is None else as_float64(weights).expand(H, W)
+        self.share = self.weights / self.spread(self._sums(self.weights[None])[0][None])[0]
+
+    def means(self, z: Tensor) -> Tensor:
+        """(..., C, H, W) -> (..., C, h, w)."""
+        return self._sums(z * self.share)
+
+    def spread(self, coarse: Tensor) -> Tensor:
+        """(..., h, w) -> (..., H, W), the same value in all cells of a block."""
+        return coarse.repeat_interleave(self.block[0], -2).repeat_interleave(self.block[1], -1)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(..., H, W) -> (..., h, w, cells of a block)."""
+        rows, columns = self.block
+        cut = x.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows))
+        return cut.transpose(-3, -2).flatten(-2)
+
+    def join(self, x: Tensor) -> Tensor:
+        """(..., h, w, cells of a block) -> (..., H, W)."""
+        return x.unflatten(-1, self.block).transpose(-3, -2).flatten(-4, -3).flatten(-2)
+
+    def require(self, coarse: Tensor) -> None:
+        """ShapeError where a coarse field does not fit the grid."""
+        if coarse.shape[-3:] != self.coarse_shape:
+            raise ShapeError(f"Expected coarse fields of shape {self.coarse_shape}, got {tuple(coarse.shape[-3:])}.")
+
+    def _sums(self, x: Tensor) -> Tensor:
+        return self.split(x).sum(-1)
+
+
+class LinearFields:
+    """Fields of any sign: the coarse field in every cell of a block, plus what averages to zero there.
+
+    Args:
+        shape, block, weights: see `Blocks`. scale: (C,), the unit of each channel.
+        cell_laws: (k, C), coefficients of laws `sum of c_i z_i = 0` between the channels in every cell; the coarse
+            field must obey them too.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], block: Sequence[int], scale: Any, *, weights: Any = None, cell_laws: Any = None
+    ):
+        self.blocks, self.scale = Blocks(shape, block, weights), as_float64(scale)[:, None, None]
+        self.cell_laws = torch.zeros(0, shape[0]).double() if cell_laws is None else as_float64(cell_laws)
+        self.coordinates = shape[0]
+
+    @classmethod
+    def fit(cls, z: Tensor, block: Sequence[int], *, weights: Any = None, cell_laws: Any = None) -> LinearFields:
+        """For training fields (N, C, H, W)."""
+        blocks = Blocks(z.shape[1:], block, weights)
+        within = z - blocks.spread(blocks.means(z))
+        scale = within.square().mean((0, 2, 3)).sqrt().clamp_min(1e-300)
+        return cls(z.shape[1:], block, scale, weights=weights, cell_laws=cell_laws)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What, with shape and block, makes the chart again."""
+        return {"scale": self.scale.flatten(), "weights": self.blocks.weights, "cell_laws": self.cell_laws}
+
+    def encode(self, z: Tensor, coarse: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Coordinates (B, C, H, W) of fields."""
+        return (z - self.blocks.spread(coarse)) / self.scale
+
+    def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
+        """Fields (B, C, H, W) float64 on the laws, to rounding that `finish` removes."""
+        return self.blocks.spread(coarse) + self.scale * self.tangent(x.double())
+
+    def tangent(self, x: Tensor) -> Tensor:
+        """The nearest coordinates whose block means, and cell laws, are zero."""
+        return self._tangent.project(x.flatten(1)).view_as(x)
+
+    def possible(self, coarse: Tensor) -> Tensor:
+        """Where coarse values (B, C, h, w) are means of lawful fields: all, but for cell laws that they break."""
+        off = torch.einsum("kc,bchw->bkhw", self.cell_laws, coarse).abs()
+        room = 1e-12 * torch.einsum("kc,bchw->bkhw", self.cell_laws.abs(), coarse.abs())
+        return (off <= room).all(1, keepdim=True).expand(coarse.shape)
+
+    def told(self, coarse: Tensor) -> Tensor:
+        """What networks see of the coarse field, (B, C, h, w)."""
+        return coarse / self.scale
+
+    def finish(self, z: Tensor, coarse: Tensor, dtype: torch.dtype) -> Tensor:
+        """The nearest fields in `dtype` that obey the laws to rounding."""
+        return (
+            self.system(coarse)
+            .project(z.flatten(1).to(dtype), (self.scale**2).expand(z.shape[1:]).flatten())
+            .view_as(z)
+        )
+
+    def system(self, coarse: Tensor) -> LinearSystem:
+        """The laws of fields (B, C H W) in C order."""
+        zeros = coarse.new_zeros(len(coarse), len(self.cell_laws) * self.blocks.share.numel())
+        return LinearSystem(self._matrix, torch.cat([coarse.flatten(1), zeros], 1))
+
+    @cached_property
+    def _matrix(self) -> Any:
+        return self._laws(torch.ones(self.blocks.shape[0], dtype=torch.float64))._matrix()
+
+    @cached_property
+    def _tangent(self) -> LinearSystem:
+        return self._laws(self.scale.flatten())
+
+    def _laws(self, unit: Tensor) -> LinearSystem:
+        means = LinearSystem.repeated(self.blocks.system, self.blocks.shape[0])
+        if not len(self.cell_laws):
+            return means
+        cells = LinearSystem.repeated(LinearSystem(self.cell_laws * unit), self.blocks.share.numel(), copies_last=True)
+        return LinearSystem.stacked([means, cells])
+
+
+class PositiveFields:
+    """Fields of zero or more, with exact zeros: a pattern of cells above zero, and there the share of their block.
+
+    Coordinates (B, 2 C, H, W): above zero where the field is, and the logarithm of the value over the block's mean.
+    Values are `mean * exp(y) / sum over the block of share * exp(y)`, the mirror map of a sum with exponential links
+    (`core/polyhedra/mirror.py`), which is closed. In a block whose mean is not zero the cell of the largest first
+    coordinate is above zero whatever its sign.
+    """
+
+    def __init__(self, shape: Sequence[int], block: Sequence[int], moments: Any, *, weights: Any = None):
+        self.blocks, self.moments = Blocks(shape, block, weights), as_float64(moments)
+        self.coordinates = 2 * shape[0]
+
+    @classmethod
+    def fit(cls, z: Tensor, block: Sequence[int], *, weights: Any = None) -> PositiveFields:
+        """For training fields (N, C, H, W).
+
+        Raises:
+            InvalidValueError: a value is below zero or not finite.
+        """
+        if not ((z >= 0) & z.isfinite()).all():
+            raise InvalidValueError("Expected fields of zero or more: for others there is LinearFields.")
+        draft = cls(z.shape[1:], block, torch.zeros(4, z.shape[1]), weights=weights)
+        coarse, above = draft.blocks.means(z), z > 0
+        logs = (z / draft.blocks.spread(coarse)).log()
+        pairs = [_moments(logs.where(above, torch.nan)), _moments(coarse.log().where(coarse > 0, torch.nan))]
+        return cls(z.shape[1:], block, torch.cat([torch.stack(pair) for pair in pairs]), weights=weights)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What, with shape and block, makes the chart again."""
+        return {"moments": self.moments, "weights": self.blocks.weights}
+
+    def encode(self, z: Tensor, coarse: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Coordinates of fields; what a value of zero leaves open is noise of unit variance."""
+        above = z > 0
+        noise = torch.randn(2, *z.shape, generator=generator, dtype=torch.float64).abs()
+        sign = torch.rand(z.shape, generator=generator, dtype=torch.float64).sub(0.5).sign()
+        mean, std = self.moments[0, :, None, None], self.moments[1, :, None, None]
+        logs = ((z / self.blocks.spread(coarse)).log() - mean) / std
+        return torch.cat(
+            [torch.where(above, 1.0, -1.0) * (0.5 + 0.5 * noise[0]), logs.where(above, noise[1] * sign)], 1
+        )
+
+    def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
+        """Fields (B, C, H, W) float64."""
+        pattern, logs = (self.blocks.split(part) for part in x.double().chunk(2, 1))
+        mean, std = self.moments[:2, :, None, None, None]
+        highest = pattern >= pattern.amax(-1, keepdim=True)
+        above = ((pattern > 0) | highest) & (coarse > 0)[..., None]
+        y = (logs * std + mean).clamp(-_FAR, _FAR).where(above, -torch.inf)
+        y = (y - y.amax(-1, keepdim=True)).where(above, -torch.inf)
+        share = self.blocks.split(self.blocks.share.expand(x.shape[-2:]))
+        whole = (share * y.exp()).sum(-1, keepdim=True)
+        return self.blocks.join(torch.where(above, coarse[..., None] * y.exp() / whole.where(whole > 0, 1.0), 0.0))
+
+    def tangent(self, x: Tensor) -> Tensor:
+        """All coordinates are free."""
+        return x
+
+    def possible(self, coarse: Tensor) -> Tensor:
+        """Where coarse values (B, C, h, w) are means of such fields."""
+        return coarse >= 0
+
+    def told(self, coarse: Tensor) -> Tensor:
+        """What networks see of the coarse field, (B, 2 C, h, w): whether it is above zero, and its logarithm."""
+        mean, std = self.moments[2:, :, None, None]
+        above = coarse > 0
+        return torch.cat([above.double(), ((coarse.log() - mean) / std).where(above, 0.0)], 1)
+
+    def finish(self, z: Tensor, coarse: Tensor, dtype: torch.dtype) -> Tensor:
+        """Fields in `dtype` that obey the laws to rounding; zeros stay, others move in proportion to themselves."""
+        flat = z.flatten(1)
+        return self.system(coarse).project(flat.to(dtype), flat).view_as(z)
+
+    def system(self, coarse: Tensor) -> LinearSystem:
+        """The laws of fields (B, C H W) in C order."""
+        return LinearSystem(self._matrix, coarse.flatten(1))
+
+    @cached_property
+    def _matrix(self) -> Any:
+        return LinearSystem.repeated(self.blocks.system, self.blocks.shape[0])._matrix()
+
+
+FieldChart = LinearFields | PositiveFields
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C,) of (N, C, ...) where it is no NaN."""
+    flat = x.transpose(0, 1).flatten(1)
+    mean = flat.nanmean(1).nan_to_num(0.0)
+    std = (flat - mean[:, None]).square().nanmean(1).sqrt().nan_to_num(1.0)
+    return mean, std.where(std > 1e-12, 1.0)

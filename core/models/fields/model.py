@@ -1,0 +1,170 @@
+"""Flow matching of fields on a grid (Lipman et al. 2023, arXiv:2210.02747), with a U-Net for the velocity.
+
+The velocity lives in the coordinates of a chart (`charts.py`), so that every state on the way decodes to a field on the
+laws. With a coarse field given it makes a fine one whose block means are exact: downscaling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lawful.core.errors import InvalidValueError
+from lawful.core.models.base import Trainable
+from lawful.core.models.fields.batch import Fields
+from lawful.core.models.fields.charts import FieldChart
+from lawful.core.models.fields.unet import UNet
+from lawful.core.models.networks import fourier_features
+
+_TIMES = 8
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """Size of the U-Net, steps of Heun's method in sampling, and whether columns are periodic, as longitudes are."""
+
+    width: int = 32
+    levels: int = 2
+    steps: int = 20
+    periodic: bool = False
+
+
+class FieldModel(Trainable):
+    """`p(fine field | coarse field, context)`: residuals of a linear regression on the coarse field, by flow matching.
+
+    The regression sees the 3 by 3 coarse cells around a block and says a value for each place in it, the same for all
+    blocks.
+
+    Args:
+        chart: of the fields. context: number of context fields.
+    """
+
+    unit: Tensor
+    weights: Tensor
+
+    def __init__(self, chart: FieldChart, context: int = 0, settings: FieldSettings | None = None):
+        super().__init__()
+        self.chart, self.settings = chart, settings or FieldSettings()
+        channels, s = chart.coordinates, self.settings
+        self.told = len(chart.told(torch.zeros(1, *chart.blocks.coarse_shape).double())[0])
+        self.velocity = UNet(
+            channels + self.told + context, channels, 2 * _TIMES, s.width, s.levels, periodic=s.periodic
+        )
+        cells = chart.blocks.block[0] * chart.blocks.block[1]
+        self.register_buffer("weights", torch.zeros(9 * self.told + 1, channels * cells, dtype=torch.float64))
+        self.register_buffer("unit", torch.ones(channels, 1, 1, dtype=torch.float64))
+
+    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
+        """Convolutions need little decay."""
+        return super().parameter_groups(0.1 * decay)
+
+    @torch.no_grad()
+    def initialise(self, events: Fields, train: Tensor) -> None:
+        """The regression, and the units of what it leaves, from the fields `train`."""
+        known = events[train]
+        if not known.z.isfinite().all():
+            raise InvalidValueError("Fields to learn from must be finite in every cell.")
+        self.chart.blocks.require(known.coarse)
+        x = self.chart.encode(known.z, known.coarse, torch.Generator().manual_seed(0))
+        X = self._around(known.coarse).flatten(0, 2)
+        y = self.chart.blocks.split(x).permute(0, 2, 3, 1, 4).flatten(3).flatten(0, 2)
+        ridge = _RIDGE * torch.eye(X.shape[1], dtype=torch.float64)
+        self.weights.copy_(torch.linalg.solve(X.mT @ X / len(X) + ridge, X.mT @ y / len(X)))
+        left = x - self._regressed(known.coarse)
+        self.unit.copy_(left.square().mean((0, 2, 3)).sqrt().clamp_min(1e-12)[:, None, None])
+
+    def loss(self, batch: Fields) -> Tensor:
+        """Mean squared error of the velocity, a coordinate; in evaluation at fixed times and noise."""
+        device = self.weights.device
+        fixed = None if self.training else torch.Generator().manual_seed(0)
+        v = self.residuals(batch, fixed)
+        noise = self._noise(v.shape, fixed).to(device)
+        t = (torch.arange(len(v)) + torch.rand(1, generator=fixed)) / len(v)
+        t = t[torch.randperm(len(t), generator=fixed)][:, None].to(device)
+        at = t[..., None, None]
+        error = self._velocity((1 - at) * noise + at * v, t, self._known(batch)) - (v - noise)
+        return error.square().mean()
+
+    def residuals(self, batch: Fields, generator: torch.Generator | None = None) -> Tensor:
+        """What the regression leaves of coordinates, in standard units, (B, channels, H, W) float32."""
+        x = self.chart.encode(batch.z, batch.coarse, generator)
+        return ((x - self._regressed(batch.coarse)) / self.unit.cpu()).float().to(self.weights.device)
+
+    @torch.no_grad()
+    def sample(self, fields: Fields, generator: torch.Generator, *, dtype: torch.dtype = torch.float64) -> Tensor:
+        """A fine field (B, C, H, W) in `dtype` for each coarse one, on the CPU, lawful in that precision.
+
+        Raises:
+            InvalidValueError: a coarse field that no fine one of these bounds can have.
+        """
+        self.chart.blocks.require(fields.coarse)
+        self._require_possible(fields.coarse)
+        return self.chart.finish(self.chart.decode(self._drawn(fields, generator), fields.coarse), fields.coarse, dtype)
+
+    @torch.no_grad()
+    def states(self, fields: Fields, generator: torch.Generator) -> list[Tensor]:
+        """The fields (B, C, H, W) that sampling goes through, from noise to the last."""
+        states: list[Tensor] = []
+        self._drawn(fields, generator, states)
+        return [self.chart.decode(x, fields.coarse) for x in states]
+
+    @torch.no_grad()
+    def law_residual(self, fields: Fields, generator: torch.Generator) -> tuple[float, float]:
+        """The largest misfit of a law in draws, in ulps; no draw is unlawful."""
+        few = fields[torch.arange(min(len(fields), 16))]
+        z = self.sample(few, generator)
+        return self.chart.system(few.coarse).ulps(z.flatten(1)).max().item(), 0.0
+
+    def _drawn(self, fields: Fields, generator: torch.Generator, states: list[Tensor] | None = None) -> Tensor:
+        """Coordinates (B, channels, H, W) float64 on the CPU."""
+        device, known = self.weights.device, self._known(fields)
+        shape = (len(fields), self.chart.coordinates, *self.chart.blocks.shape[1:])
+        x, regressed = self._noise(shape, generator).to(device), self._regressed(fields.coarse)
+        times = torch.linspace(0.0, 1.0, self.settings.steps + 1).tolist()
+        for t, after in pairwise(times):
+            if states is not None:
+                states.append(regressed + self.unit.cpu() * x.cpu())
+            first = self._flow(x, t, known)
+            second = self._flow(x + (after - t) * first, after, known)
+            x = x + (after - t) * (first + second) / 2
+        return regressed + self.unit.cpu() * x.cpu()
+
+    def _flow(self, x: Tensor, t: float, known: Tensor) -> Tensor:
+        velocity = self._velocity(x, x.new_full((len(x), 1), t), known)
+        return (self.chart.tangent((velocity * self.unit).cpu().double()).to(x.device) / self.unit).to(x.dtype)
+
+    def _velocity(self, x: Tensor, t: Tensor, known: Tensor) -> Tensor:
+        at = t[..., None, None]
+        # The part that is right for independent normal residuals, so that the network learns what they are not.
+        linear = (2 * at - 1) / (at**2 + (1 - at) ** 2) * x
+        return linear + self.velocity(torch.cat([x, known], 1), fourier_features(t, _TIMES)).to(x.dtype)
+
+    def _noise(self, shape: Any, generator: torch.Generator | None) -> Tensor:
+        unit = self.unit.cpu()
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return (self.chart.tangent(noise * unit) / unit).float()
+
+    def _known(self, fields: Fields) -> Tensor:
+        told = self.chart.blocks.spread(self.chart.told(fields.coarse)).float()
+        return torch.cat([told, fields.context], 1).to(self.weights.device)
+
+    def _regressed(self, coarse: Tensor) -> Tensor:
+        """(B, channels, H, W) float64 on the CPU."""
+        said = self._around(coarse) @ self.weights.cpu()
+        return self.chart.blocks.join(said.unflatten(-1, (self.chart.coordinates, -1)).permute(0, 3, 1, 2, 4))
+
+    def _around(self, coarse: Tensor) -> Tensor:
+        """The coarse cells around each, and a one: (B, h, w, 9 told + 1)."""
+        told = nn.functional.pad(self.chart.told(coarse), (1, 1, 1, 1), mode="replicate")
+        windows = nn.functional.unfold(told, 3).mT.unflatten(1, coarse.shape[-2:])
+        return torch.cat([windows, windows.new_ones(*windows.shape[:-1], 1)], -1)
+
+    def _require_possible(self, coarse: Tensor) -> None:
+        if not self.chart.possible(coarse).all():
+            where = tuple((~self.chart.possible(coarse)).nonzero()[0].tolist())
+            raise InvalidValueError(f"No fine field has the coarse value {coarse[where].item():g} at {where}.")

@@ -1,0 +1,170 @@
+"""Domains of graphs: samples of variable size, with a value at every node and a total for every graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from pydantic import Field
+
+from lawful.core.linear import LinearSystem
+from lawful.core.models.graphs import Graphs
+from lawful.domains.declarations import Declaration, Variable
+from lawful.domains.errors import InputError
+
+
+class GraphDomain(Declaration):
+    """The law is `sum over {node} of {value} = {total}`, for every graph.
+
+    A data set holds graphs as contiguous ragged arrays (CF conventions 1.11, section 9.3.3): nodes of one graph after
+    those of another, `{node}_count` of each; so for edges, whose `{edge}_ends` are numbers of nodes within the graph,
+    from 0. `value` has the dimension of nodes and may have others, for several values on one graph.
+
+    Attributes:
+        graph, node, edge: names of dimensions, such as "molecule", "atom" and "bond".
+        value, total: what is generated at nodes, and its sum over a graph, which is given.
+        node_kind, edge_kind: names of the variables that say what a node or an edge is, one of `node_kinds` or
+            `edge_kinds`.
+        tolerance: how well data close, in units of the value.
+    """
+
+    name: str
+    title: str
+    graph: str
+    node: str
+    edge: str
+    value: Variable
+    total: Variable
+    node_kind: str
+    node_kinds: tuple[float, ...]
+    edge_kind: str
+    edge_kinds: tuple[float, ...]
+    tolerance: float = Field(gt=0)
+    sample: str = ""
+    reference: str = ""
+
+    @property
+    def equation(self) -> str:
+        """The law as it is written."""
+        return f"sum({self.value.name} over {self.node}) = {self.total.name}"
+
+    @property
+    def counts(self) -> tuple[str, str]:
+        """Names of the variables that count nodes and edges."""
+        return f"{self.node}_count", f"{self.edge}_count"
+
+    @property
+    def ends(self) -> str:
+        """Name of the variable of the nodes that edges join."""
+        return f"{self.edge}_ends"
+
+    def dataset(self, arrays: Mapping[str, Any], values: np.ndarray) -> xr.Dataset:
+        """A data set of `arrays` by the names of their variables, and values (..., nodes)."""
+        count, edges = self.counts
+        dims = {
+            count: (self.graph,), edges: (self.graph,), self.total.name: (self.graph,), self.node_kind: (self.node,),
+            self.edge_kind: (self.edge,), self.ends: (self.edge, "end"),
+        }  # fmt: skip
+        said = {
+            count: {"long_name": f"number of {self.node}s", "sample_dimension": self.node},
+            edges: {"long_name": f"number of {self.edge}s", "sample_dimension": self.edge},
+            self.ends: {"long_name": f"numbers of the {self.node}s that it joins, within its {self.graph}, from 0"},
+            self.total.name: {"long_name": self.total.description, "units": self.total.units},
+        }
+        others = [f"sample_{i}" for i in range(values.ndim - 1)]
+        value = (
+            [*others, self.node], values, {"long_name": self.value.description, "units": self.value.units}
+        )  # fmt: skip
+        found = {name: (dims[name], np.asarray(array), said.get(name, {})) for name, array in arrays.items()}
+        facts = {
+            "Conventions": "CF-1.11", "title": self.title, "references": self.reference, "lawful_laws": self.equation,
+            "lawful_closure_tolerance": f"{self.total.name}: {self.tolerance:g} {self.total.units}",
+        }  # fmt: skip
+        return xr.Dataset({**found, self.value.name: value}, attrs=facts)
+
+    def require(self, ds: xr.Dataset, *, values: bool = True) -> None:
+        """Raise InputError where a data set does not hold graphs of this domain; with `values` where they break it."""
+        count, edges = self.counts
+        wanted = [count, edges, self.total.name, self.node_kind, self.edge_kind, self.ends]
+        missing = [name for name in [*wanted, *([self.value.name] if values else [])] if name not in ds]
+        if missing:
+            raise InputError(f"graphs of domain {self.name!r}: the data have no variable {missing[0]!r}")
+        for name, dim, kinds in (
+            (self.node_kind, self.node, self.node_kinds),
+            (self.edge_kind, self.edge, self.edge_kinds),
+        ):
+            strange = ~np.isin(ds[name].to_numpy(), kinds)
+            if strange.any():
+                first = int(strange.argmax())
+                raise InputError(f"{name} of {dim} {first} is {ds[name].values[first]:g}: not one of this domain's")
+        for name, dim in zip(self.counts, (self.node, self.edge), strict=True):
+            counted = ds[name].to_numpy()
+            if counted.sum() != ds.sizes[dim] or (counted < 0).any():
+                raise InputError(f"{name} adds up to {counted.sum()}, but there are {ds.sizes[dim]} {dim}s")
+        alone = ds[self.counts[0]].to_numpy() < 1
+        if alone.any():
+            raise InputError(f"{self.graph} {alone.argmax()} has no {self.node}")
+        if values:
+            self._require_values(ds)
+
+    def _require_values(self, ds: xr.Dataset) -> None:
+        value = ds[self.value.name]
+        if not np.isfinite(value).all():
+            raise InputError(f"{self.value.name} is not finite everywhere")
+        off = np.abs(self.sums(ds) - ds[self.total.name].to_numpy())
+        if (off > self.tolerance).any():
+            graph = int(np.argwhere(off > self.tolerance)[0][-1])
+            raise InputError(
+                f"{self.equation} misses by {off[..., graph].max():.2g} {self.value.units} in {self.graph} {graph}; "
+                f"data may be {self.tolerance:g} off"
+            )
+
+    def sums(self, ds: xr.Dataset) -> np.ndarray:
+        """Sums of the values by graph, (..., graphs) float64."""
+        value = ds[self.value.name].transpose(..., self.node).to_numpy().astype(np.float64)
+        starts = np.cumsum(ds[self.counts[0]].to_numpy()) - ds[self.counts[0]].to_numpy()
+        return np.add.reduceat(value, starts, axis=-1)
+
+    def ulps(self, ds: xr.Dataset) -> np.ndarray:
+        """The misfit of the law in rounding units of the stored values, (..., graphs)."""
+        groups = np.repeat(np.arange(ds.sizes[self.graph]), ds[self.counts[0]].to_numpy())
+        system = LinearSystem.totals(groups, ds[self.total.name].to_numpy().astype(np.float64))
+        return system.ulps(ds[self.value.name].transpose(..., self.node).to_numpy()).numpy()
+
+    def graphs(self, ds: xr.Dataset, *, values: bool = True) -> Graphs:
+        """The graphs of a data set; with `values` one for each set of values, one set after another.
+
+        Raises:
+            InputError: the data do not hold graphs of this domain.
+        """
+        self.require(ds, values=values)
+        sizes, edge_counts = (ds[name].to_numpy().astype(np.int64) for name in self.counts)
+        sets = np.full((1, int(sizes.sum())), np.nan)
+        if values:
+            sets = ds[self.value.name].transpose(..., self.node).to_numpy().reshape(-1, sizes.sum())
+        starts = np.repeat(np.cumsum(sizes) - sizes, edge_counts)
+        ends = ds[self.ends].to_numpy().astype(np.int64).T + starts
+        nodes, links = self._features(ds)
+        copies, n = len(sets), int(sizes.sum())
+        bound = {name: getattr(self.value, name) for name in ("lower", "upper")}
+        try:
+            return Graphs.of(
+                np.tile(sizes, copies), nodes.repeat(copies, 1),
+                np.concatenate([ends + k * n for k in range(copies)], axis=1),
+                np.tile(ds[self.total.name].to_numpy().astype(np.float64), copies),
+                z=sets.astype(np.float64).ravel(), links=links.repeat(copies, 1),
+                **{name: np.full(n * copies, limit) for name, limit in bound.items() if limit is not None},
+            )  # fmt: skip
+        except ValueError as error:
+            raise InputError(f"graphs of domain {self.name!r}: {error}") from error
+
+    def _features(self, ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+        """Kinds of nodes and of edges as indicators."""
+        pairs = ((self.node_kind, self.node_kinds), (self.edge_kind, self.edge_kinds))
+        of_nodes, of_edges = (
+            torch.from_numpy(ds[name].to_numpy()[:, None] == np.array(kinds)).float() for name, kinds in pairs
+        )
+        return of_nodes, of_edges
