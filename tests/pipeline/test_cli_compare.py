@@ -44,16 +44,17 @@ def test_every_strategy_under_both_models(compare, tmp_path):
 
 def test_it_goes_on_where_it_was_cut_off(compare, tmp_path, monkeypatch):
     options = ("--strategies", "unconstrained,projection", "--models", "vae", "--seeds", 2)
-    done = command.judged_cell
+    whole_judge = command.Judge
 
-    def killed(prepared, made, seed):
-        if seed == 1:
-            raise KeyboardInterrupt
-        return done(prepared, made, seed)
+    class Killed(whole_judge):
+        def __init__(self, prepared, seed):
+            super().__init__(prepared, seed)
+            if seed == 1:
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "judged_cell", killed)
+    monkeypatch.setattr(command, "Judge", Killed)
     assert compare(*options).code == 130
-    monkeypatch.setattr(command, "judged_cell", done)
+    monkeypatch.setattr(command, "Judge", whole_judge)
     cells = tmp_path / "cmp" / "cells"
     first = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
     assert sorted(first) == ["vae.projection.0.json", "vae.unconstrained.0.json"]

@@ -4,10 +4,11 @@ import copy
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from lawful.core.coordinates import Chart
@@ -15,8 +16,8 @@ from lawful.core.models import FAMILIES, Batch, Settings, sample_events
 from lawful.core.models.raw import RawModel, Space, made_strategy, solving_order
 from lawful.core.models.raw_flow import RawFlowMatching
 from lawful.core.models.raw_vae import RawVAE
-from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
-from lawful.core.strategies import Strategy
+from lawful.core.polyhedra import Bounds, Inequalities, NotConvergedError, Polyhedron
+from lawful.core.strategies import ProjectionAfter, Strategy
 from lawful.core.training import Schedule, fit
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.compare.fitting import Budget, fit_raw
@@ -24,6 +25,7 @@ from lawful.pipeline.compare.peers import SHIELD, TABLE, Shield, table_samples
 from lawful.pipeline.compare.settings import AFTERWARDS, STATES
 from lawful.pipeline.data import Prepared
 
+_FAR = 2.0**16
 NETWORK = Settings(networks=1, joint_width=128, depth=2)
 _RAW: dict[str, type[RawModel]] = {"vae": RawVAE, "flow-matching": RawFlowMatching}
 
@@ -53,6 +55,7 @@ class Maker:
         self._context = prepared_data.context(prepared.train, prepared.domain)
         self._space = Space.of(self._z)
         self._polyhedron = self._space.polyhedron(polyhedron_of(prepared))
+        self._u = self._polyhedron.system.project(self._z / self._space.unit)
         self._unconstrained: dict[str, tuple[RawModel, float]] = {}
 
     def make(self, model: str, strategy: str) -> Made:
@@ -74,30 +77,50 @@ class Maker:
     def _sampler(self, model: str, strategy: str) -> tuple[Callable[[Tensor], Tensor], float]:
         """A function from contexts (B, c) to events (B, n), and seconds of training."""
         if model == TABLE:
-            return functools.partial(self._table, _layer(strategy, self._polyhedron, self._space)), 0.0
+            return functools.partial(self._table, self._layer(strategy)), 0.0
         began = time.process_time()
         if strategy == STATES:
             sample = _with_states(self.prepared, model, self.seed, self.steps)
             return sample, time.process_time() - began
-        layer = _layer(strategy, self._polyhedron, self._space)
+        layer = self._layer(strategy)
         if strategy not in AFTERWARDS:
             return self._trained(model, layer).sample, time.process_time() - began
         if model not in self._unconstrained:
-            trained = self._trained(model, _layer("unconstrained", self._polyhedron, self._space))
+            trained = self._trained(model, self._layer("unconstrained"))
             self._unconstrained[model] = trained, time.process_time() - began
         trained, seconds = self._unconstrained[model]
         finished = copy.copy(trained)
         finished.layer = layer
         return finished.sample, seconds
 
+    def _layer(self, strategy: str) -> Strategy:
+        if strategy == Repair.name:
+            return Repair(self._polyhedron, polyhedron_of(self.prepared), self._space.unit)
+        if strategy == SHIELD:
+            return Shield(self._polyhedron, solving_order(self._polyhedron, self._space))
+        return made_strategy(strategy, self._polyhedron, self._space)
+
     def _trained(self, model: str, layer: Strategy) -> RawModel:
         made = _RAW[model](layer, self._space, self._context.shape[1], NETWORK)
-        fit_raw(made, made.start(self._z), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
+        fit_raw(made, made.start(self._u), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
         return made
 
     def _table(self, layer: Strategy, contexts: Tensor) -> Tensor:
         rows = table_samples(self._z.numpy(), self.prepared.domain.names, len(contexts), self.seed)
         return layer.finish(torch.from_numpy(rows) / self._space.unit) * self._space.unit
+
+
+def thinned(prepared: Prepared, events: int, seed: int) -> Prepared:
+    """At most `events` training events and a quarter as many held-out ones, at random, and nothing that is given."""
+    rng, dim = np.random.default_rng([seed, 1]), prepared.domain.event_dim
+
+    def some(data: xr.Dataset, most: int) -> xr.Dataset:
+        chosen = rng.permutation(data.sizes[dim])[:most]
+        return data.isel({dim: np.sort(chosen)})
+
+    problem = replace(prepared.problem, given=torch.zeros_like(prepared.problem.given), uniform=False)
+    train, test = some(prepared.train, events), some(prepared.test, max(2, events // 4))
+    return replace(prepared, problem=problem, train=train, test=test)
 
 
 def polyhedron_of(prepared: Prepared) -> Polyhedron:
@@ -106,10 +129,26 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron:
     return Polyhedron(p.system, Bounds(p.lower, p.upper), Inequalities(p.C, p.d, p.inequality_names))
 
 
-def _layer(strategy: str, polyhedron: Polyhedron, space: Space) -> Strategy:
-    if strategy == SHIELD:
-        return Shield(polyhedron, solving_order(polyhedron, space))
-    return made_strategy(strategy, polyhedron, space)
+class Repair(ProjectionAfter):
+    """Projection of finished samples onto all of a polyhedron; samples that find no rest there are left on the laws.
+
+    Where standard deviations lie too far apart for it, the metric is that of the variables' own units.
+    """
+
+    name = "repair"
+
+    def __init__(self, polyhedron: Polyhedron, own: Polyhedron, unit: Tensor):
+        super().__init__(polyhedron, limits=True)
+        self._own, self._unit = own, unit
+        self._far = float(unit.max() / unit.min()) > _FAR
+
+    def finish(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        try:
+            return self._own.project(y * self._unit) / self._unit if self._far else super().finish(y)
+        except NotConvergedError:
+            if len(y) == 1:
+                return self.system.project(y)
+        return torch.cat([self.finish(half) for half in y.tensor_split(2)])
 
 
 def _with_states(prepared: Prepared, model: str, seed: int, steps: int) -> Callable[[Tensor], Tensor]:

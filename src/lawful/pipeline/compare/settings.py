@@ -21,7 +21,10 @@ AFTERWARDS = ("unconstrained", "projection-after", "repair")
 
 
 class CompareSettings(Checked):
-    """Settings of a comparison; cells are all models x strategies x seeds that can be combined."""
+    """Settings of a comparison; cells are all models x strategies x seeds that can be combined.
+
+    At most `events` training events are learned from, and at most a quarter as many are held out, drawn at random.
+    """
 
     domain: str
     out: Path
@@ -32,6 +35,7 @@ class CompareSettings(Checked):
     seeds: Annotated[int, Field(ge=1, le=100)] = 5
     steps: Annotated[int, Field(ge=1)] = 1000
     members: Annotated[int, Field(ge=1)] = 2
+    events: Annotated[int, Field(ge=8)] = 1000
     resume: bool = False
 
     @classmethod
