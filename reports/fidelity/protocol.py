@@ -42,9 +42,9 @@ class Rows:
 
 def rows_of(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
     """Values (event, variable) of a dataset with its blocks and, where it has any, its times."""
-    times = ds.coords.get(domain.event_dim)
-    known = times is not None and times.dtype.kind == "M"
-    return Rows(values, np.asarray(block_labels(ds, domain)), times.values if known else None)
+    found = ds.coords.get(domain.event_dim)
+    times = None if found is None or found.dtype.kind != "M" else found.values
+    return Rows(values, np.asarray(block_labels(ds, domain)), times)
 
 
 @dataclass(frozen=True)
