@@ -70,7 +70,7 @@ def _cell(bench: _Bench, model: str, strategy: str, folder: Path, console: Conso
         made = bench.maker.make(model, strategy)
         cell = {**heading, "failed": None, **bench.judge(made)}
         console.say(f"{model}, {strategy}, seed {bench.seed}: {made.training:.0f} s of training")
-    except (LawfulError, torch.linalg.LinAlgError) as error:
+    except (LawfulError, InputError, torch.linalg.LinAlgError) as error:
         cell = {**heading, "failed": str(error)}
         console.say(f"{model}, {strategy}, seed {bench.seed}: {error}")
     write_atomically(path, json.dumps(cell, indent=1).encode())

@@ -19,9 +19,13 @@ from lawful.core.models.raw_vae import RawVAE
 from lawful.core.polyhedra import Bounds, Inequalities, NotConvergedError, Polyhedron
 from lawful.core.strategies import ProjectionAfter, Strategy
 from lawful.core.training import Schedule, fit
+from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.compare.fitting import Budget, fit_raw
-from lawful.pipeline.compare.peers import SHIELD, TABLE, Shield, table_samples
+from lawful.pipeline.compare.peers import POLYTOPE, SAMPLERS, SHIELD
+from lawful.pipeline.compare.peers.polytope import polytope_samples
+from lawful.pipeline.compare.peers.shield import Shield
+from lawful.pipeline.compare.peers.table import table_samples
 from lawful.pipeline.compare.settings import AFTERWARDS, STATES
 from lawful.pipeline.data import Prepared
 
@@ -62,7 +66,7 @@ class Maker:
         """Train a model under a strategy, unless it was, and draw realizations of the held-out events.
 
         Raises:
-            LawfulError: the strategy cannot be had for this domain, or fails in training.
+            LawfulError, InputError: the strategy cannot be had for this domain, or fails in training.
         """
         torch.manual_seed(self.seed)
         test, domain = self.prepared.test, self.prepared.domain
@@ -76,8 +80,8 @@ class Maker:
 
     def _sampler(self, model: str, strategy: str) -> tuple[Callable[[Tensor], Tensor], float]:
         """A function from contexts (B, c) to events (B, n), and seconds of training."""
-        if model == TABLE:
-            return functools.partial(self._table, self._layer(strategy)), 0.0
+        if model in SAMPLERS:
+            return functools.partial(self._finished, self._layer(strategy), model), 0.0
         began = time.process_time()
         if strategy == STATES:
             sample = _with_states(self.prepared, model, self.seed, self.steps)
@@ -105,9 +109,20 @@ class Maker:
         fit_raw(made, made.start(self._u), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
         return made
 
-    def _table(self, layer: Strategy, contexts: Tensor) -> Tensor:
-        rows = table_samples(self._z.numpy(), self.prepared.domain.names, len(contexts), self.seed)
-        return layer.finish(torch.from_numpy(rows) / self._space.unit) * self._space.unit
+    def _finished(self, layer: Strategy, model: str, contexts: Tensor) -> Tensor:
+        rows = self._polytope() if model == POLYTOPE else self._table(len(contexts))
+        return layer.finish(torch.tensor(rows) / self._space.unit) * self._space.unit
+
+    def _table(self, size: int) -> np.ndarray:
+        return table_samples(self._z.numpy(), self.prepared.domain.names, size, self.seed)
+
+    def _polytope(self) -> np.ndarray:
+        domain = self.prepared.domain
+        if not domain.uniform:
+            raise InputError(f"{POLYTOPE}: draws are uniform, which events of domain {domain.name!r} are not")
+        given = torch.tensor([variable.given for variable in domain.variables])
+        z = prepared_data.values(self.prepared.test, domain).repeat(self.members, 1)
+        return polytope_samples(polyhedron_of(self.prepared), given, z, self.seed)
 
 
 def thinned(prepared: Prepared, events: int, seed: int) -> Prepared:
