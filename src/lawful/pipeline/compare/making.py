@@ -12,11 +12,12 @@ import xarray as xr
 from torch import Tensor
 
 from lawful.core.coordinates import Chart
+from lawful.core.errors import InvalidValueError, LawfulError
 from lawful.core.models import FAMILIES, Batch, Settings, sample_events
 from lawful.core.models.raw import RawModel, Space, made_strategy, solving_order
 from lawful.core.models.raw_flow import RawFlowMatching
 from lawful.core.models.raw_vae import RawVAE
-from lawful.core.polyhedra import Bounds, Inequalities, NotConvergedError, Polyhedron
+from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
 from lawful.core.strategies import ProjectionAfter, Strategy
 from lawful.core.training import Schedule, fit
 from lawful.domains import InputError
@@ -29,7 +30,8 @@ from lawful.pipeline.compare.peers.table import table_samples
 from lawful.pipeline.compare.settings import AFTERWARDS, STATES
 from lawful.pipeline.data import Prepared
 
-_FAR = 2.0**16
+_LEAST = 2.0**-13
+_TRIES = 20
 NETWORK = Settings(networks=1, joint_width=128, depth=2)
 _RAW: dict[str, type[RawModel]] = {"vae": RawVAE, "flow-matching": RawFlowMatching}
 
@@ -74,7 +76,7 @@ class Maker:
         sample, training = self._sampler(model, strategy)
         torch.manual_seed(self.seed + 1)
         began = time.process_time()
-        z = sample(contexts)
+        z = _drawn(sample, contexts)
         shape = (self.members, test.sizes[domain.event_dim], self.prepared.problem.n)
         return Made(z.reshape(shape).numpy(), training, time.process_time() - began)
 
@@ -99,7 +101,7 @@ class Maker:
 
     def _layer(self, strategy: str) -> Strategy:
         if strategy == Repair.name:
-            return Repair(self._polyhedron, polyhedron_of(self.prepared), self._space.unit)
+            return Repair(self._polyhedron, self._space.unit)
         if strategy == SHIELD:
             return Shield(self._polyhedron, solving_order(self._polyhedron, self._space))
         return made_strategy(strategy, self._polyhedron, self._space)
@@ -125,6 +127,18 @@ class Maker:
         return polytope_samples(polyhedron_of(self.prepared), given, z, self.seed)
 
 
+def _drawn(sample: Callable[[Tensor], Tensor], contexts: Tensor, tries: int = _TRIES) -> Tensor:
+    """Samples for contexts (B, c); those of which a strategy makes nothing are drawn again, 20 times at most."""
+    try:
+        return sample(contexts)
+    except InvalidValueError:
+        if len(contexts) == 1 and tries == 1:
+            raise
+    if len(contexts) == 1:
+        return _drawn(sample, contexts, tries - 1)
+    return torch.cat([_drawn(sample, half) for half in contexts.tensor_split(2)])
+
+
 def thinned(prepared: Prepared, events: int, seed: int) -> Prepared:
     """At most `events` training events and a quarter as many held-out ones, at random, and nothing that is given."""
     rng, dim = np.random.default_rng([seed, 1]), prepared.domain.event_dim
@@ -147,23 +161,30 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron:
 class Repair(ProjectionAfter):
     """Projection of finished samples onto all of a polyhedron; samples that find no rest there are left on the laws.
 
-    Where standard deviations lie too far apart for it, the metric is that of the variables' own units.
+    Variables that vary by less than an 8192nd of the one that varies most are held, within their bounds: where weights
+    lie that far apart, the projection does not converge.
     """
 
     name = "repair"
 
-    def __init__(self, polyhedron: Polyhedron, own: Polyhedron, unit: Tensor):
+    def __init__(self, polyhedron: Polyhedron, unit: Tensor):
         super().__init__(polyhedron, limits=True)
-        self._own, self._unit = own, unit
-        self._far = float(unit.max() / unit.min()) > _FAR
+        self._moved = unit >= _LEAST * unit.max()
 
     def finish(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
         try:
-            return self._own.project(y * self._unit) / self._unit if self._far else super().finish(y)
-        except NotConvergedError:
+            return self._nearest(y)
+        except LawfulError:
             if len(y) == 1:
                 return self.system.project(y)
         return torch.cat([self.finish(half) for half in y.tensor_split(2)])
+
+    def _nearest(self, y: Tensor) -> Tensor:
+        if self._moved.all():
+            return super().finish(y)
+        z, whole = self.bounds.clip(y), self.polyhedron
+        system = self.system.restrict(self._moved, z)
+        return Polyhedron(system, self.bounds, whole.inequalities).project(z)
 
 
 def _with_states(prepared: Prepared, model: str, seed: int, steps: int) -> Callable[[Tensor], Tensor]:
