@@ -18,6 +18,7 @@ LINK_UNIT = 0.1
 """Where links of `mirror` and `completion` bend, in standard deviations: nearly linear away from bounds."""
 
 _INWARD = 0.01
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Space:
     def of(cls, z: Tensor) -> Space:
         """The space of training events z (N, n), float64."""
         spread = z.std(0, correction=0)
+        # What varies by the rounding of the others only is no unit to count in.
+        spread = torch.where(spread > 0, spread.clamp_min(_ROUNDING * spread.max()), 0.0)
         unit = torch.where(spread > 0, spread, 1.0).log2().round().exp2()
         u = z / unit
         std = u.std(0, correction=0)
@@ -46,7 +49,17 @@ class Space:
         system, bounds, limits = own.system, own.bounds, own.inequalities
         laws = LinearSystem(system.A * self.unit, system.b, names=system.names, columns=system.columns)
         within = Bounds(bounds.lower / self.unit, _needed(own) / self.unit)
-        return Polyhedron(laws, within, Inequalities(limits.C * self.unit, limits.d, limits.names))
+        return _open(Polyhedron(laws, within, Inequalities(limits.C * self.unit, limits.d, limits.names)))
+
+
+def _open(whole: Polyhedron) -> Polyhedron:
+    """The same set with implied equalities as laws and variables that have one value only fixed: it has an interior."""
+    inner, limits = whole.interior, whole.inequalities
+    if not (inner.tight.any() or inner.at_lower.any() or inner.at_upper.any()):
+        return whole
+    tight = torch.from_numpy(inner.tight)
+    names = tuple(name for name, t in zip(limits.names or (), tight.tolist(), strict=False) if not t)
+    return Polyhedron(whole.hull, whole.bounds, Inequalities(limits.C[~tight], limits.d[~tight], names or None))
 
 
 def _needed(own: Polyhedron) -> Tensor:
@@ -102,18 +115,17 @@ class RawModel(nn.Module):
         self.n, self.known = layer.system.n, max(1, context_size)
         self.raw_mean, self.raw_std = space.mean, space.std
 
-    def start(self, z: Tensor) -> Tensor:
-        """Training events z (N, n) in the units of the space, on the laws to rounding; scales raw values to them.
+    def start(self, u: Tensor) -> Tensor:
+        """What to learn from: u (N, n) in the units of the space, on the laws to rounding; scales raw values to it.
 
         Where the strategy reaches the interior only, a hundredth of the way to their mean: on a bound its density is
         zero.
         """
-        u = self.layer.system.project(z / self.space.unit)
         if not isinstance(self.layer, Mirror | Completion):
             return u
         u = u + _INWARD * (u.mean(0) - u)
         bounds, unit = self.layer.bounds, torch.full((self.n,), LINK_UNIT, dtype=torch.float64)
-        y = Link(bounds.lower, bounds.upper, unit).inverse(u)
+        y = Link(bounds.lower, bounds.upper, unit).inverse(u).where(self.layer.system.free, 0.0)
         self.raw_mean, self.raw_std = y.mean(0), y.std(0, correction=0).clamp_min(1e-9)
         return u
 

@@ -93,7 +93,8 @@ class _Samples:
         some, now = self, z
         for _ in range(_ROUNDS):
             residual = self.projector.laws.residual(now, some.b)
-            wrong = self.projector.laws.ulps(now, residual, some.rounding) > LAWFUL_ULPS
+            # What is not a number is not lawful.
+            wrong = ~(self.projector.laws.ulps(now, residual, some.rounding) <= LAWFUL_ULPS)
             if not wrong.any():
                 return z
             todo, some, face, unknown = todo[wrong], some[wrong], face[wrong], unknown[wrong]
@@ -101,10 +102,31 @@ class _Samples:
             z[todo] = now
             if beyond.any():
                 face = face.joined(beyond, face.reduced.values(now))
+        z[todo], wrong = self._by_room(now, face)
+        if not wrong.any():
+            return z
         raise NotConvergedError(
-            f"{len(todo)} of {len(z)} projected samples miss a law by more than {LAWFUL_ULPS:g} ulps within their "
-            "bounds: bounds may lie closer to each other than numbers resolve."
+            f"{int(wrong.sum())} of {len(z)} projected samples miss a law by more than {LAWFUL_ULPS:g} ulps within "
+            "their bounds: bounds may lie closer to each other than numbers resolve."
         )
+
+    def _by_room(self, z: Tensor, face: Face) -> tuple[Tensor, Tensor]:
+        """z (B, n) moved in proportion to the room that variables have, and which samples (B,) miss a law still.
+
+        A law of small terms that follows from laws of large ones is met to their rounding only, unless small terms
+        move with it.
+        """
+        hull, bounds = self.projector.hull, self.projector.bounds
+        tight = face.active & (face.reduced.variables >= z.shape[-1])
+        if hull.batch_shape or tight.any():
+            return z, torch.ones(len(z), dtype=torch.bool, device=z.device)
+        room = torch.minimum(z - bounds.lower, bounds.upper - z).minimum(z.abs())
+        free = hull.free & (room > 0)
+        laws = hull.restrict(free, z, check=False)
+        moved = bounds.clip(laws.project_with(laws.metric(torch.where(free, room, 1.0)), z))
+        moved = torch.where(free, moved, z)
+        residual = self.projector.laws.residual(moved, self.b)
+        return moved, ~(self.projector.laws.ulps(moved, residual, self.rounding) <= LAWFUL_ULPS)
 
     def _finished(self, z: Tensor, residual: Tensor, face: Face, unknown: Tensor) -> tuple[Tensor, Tensor]:
         """z less its residual by a move within the face, and the rows (B, R) that this takes beyond a limit."""

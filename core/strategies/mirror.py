@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -9,9 +11,10 @@ from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.subspace import coordinates, projected_log_prob
+from lawful.core.strategies.subspace import Subspace
 
 
 class Mirror(Strategy):
@@ -62,9 +65,25 @@ class Mirror(Strategy):
         prepared = self._prepared(y.double()).expand(*batch, -1)
         raw = prepared[..., self._columns].reshape(-1, len(self._columns))
         inner, converged = self._solved(raw, b.reshape(-1, b.shape[-1]))
-        z = prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1))
-        self._require_solved(converged.reshape(batch) & self.polyhedron.contains(z.detach()))
+        converged = converged.reshape(batch)
+        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1)), converged)
+        self._require_solved(converged & self.polyhedron.contains(z.detach()))
         return self._stored(z, y.dtype)
+
+    def _settled(self, z: Tensor, converged: Tensor) -> Tensor:
+        """z with laws that depend on others to rounding too, where a sum of others misses one of small terms.
+
+        Moves are in proportion to the map's slopes, as in `MirrorMap.finish`.
+        """
+        exact = z.detach()
+        off = converged & (self.system.ulps(exact) > LAWFUL_ULPS).any(-1)
+        if not off.any():
+            return z
+        link = self._map.link[torch.arange(len(self._columns), device=z.device)]
+        slope = self._unit * link.slope(link.inverse(exact[off][:, self._columns]))
+        weights = torch.ones_like(exact[off]).index_copy(-1, self._columns, slope.square())
+        exact = exact.index_put((off,), self.system.project(exact[off], weights=weights))
+        return with_gradient_of(z, exact)
 
     def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which converged (B,)."""
@@ -96,14 +115,22 @@ class Mirror(Strategy):
         y = link.inverse(torch.where(inside, lifted, link.forward(torch.zeros_like(lifted))))
         weight = 1 / link.derivative(y)
         carried = self._unit.unsqueeze(-1) * self._C.mT / link.scale[n:]
-        basis, scaled = self.system.nullspace()[self._columns], self._scaled_null_space
-        t = coordinates(scaled, y[..., :n] - y[..., n:] @ carried.mT)
-        change = torch.diag_embed(weight[..., :n]) + (carried * weight[..., None, n:]) @ self._C
-        volume = torch.linalg.slogdet(scaled.mT @ change @ basis).logabsdet
-        density = projected_log_prob(scaled, t, loc[..., self._columns], scale[..., self._columns]) + volume
-        return torch.where(inside.all(-1), density, -torch.inf).to(z.dtype)
+        came = y[..., :n] - y[..., n:] @ carried.mT
+        density = self._scaled_space.log_prob(came, loc[..., self._columns], scale[..., self._columns])
+        volume = self._log_volume(weight[..., :n], carried * weight[..., None, n:])
+        return torch.where(inside.all(-1), density + volume, -torch.inf).to(z.dtype)
 
-    @property
-    def _scaled_null_space(self) -> Tensor:
+    def _log_volume(self, weight: Tensor, carried: Tensor) -> Tensor:
+        if not len(self._C):
+            return self._space.log_volume(weight, self._scaled_space)
+        change = torch.diag_embed(weight) + carried @ self._C
+        return torch.linalg.slogdet(self._scaled_space.basis.mT @ change @ self._space.basis).logabsdet
+
+    @cached_property
+    def _space(self) -> Subspace:
+        return Subspace(self.system.nullspace()[self._columns])
+
+    @cached_property
+    def _scaled_space(self) -> Subspace:
         A = self.system.A[self._laws][:, self._columns]
-        return LinearSystem(A * self._unit).nullspace()
+        return Subspace(LinearSystem(A * self._unit).nullspace())

@@ -1,10 +1,12 @@
 """Orthogonal projection as the last layer, in training and after it (KKT-hPINN: Chen, Flores, Li, arXiv:2402.07251)."""
 
+from functools import cached_property
+
 from torch import Tensor
 
 from lawful.core.polyhedra import Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.subspace import coordinates, projected_log_prob
+from lawful.core.strategies.subspace import Subspace
 
 
 class Projection(Strategy):
@@ -35,5 +37,9 @@ class Projection(Strategy):
         """Density of the projected normal, `N(N' loc, N' S N)` in orthonormal coordinates `N' z` of the null space."""
         if self.limits:
             return super().log_prob(z, loc, scale)
-        basis = self.system.nullspace()
-        return projected_log_prob(basis, coordinates(basis, z.double()), loc, scale).to(z.dtype)
+        free = self.system.free
+        return self._subspace.log_prob(z[..., free], loc[..., free], scale[..., free]).to(z.dtype)
+
+    @cached_property
+    def _subspace(self) -> Subspace:
+        return Subspace(self.system.nullspace()[self.system.free])

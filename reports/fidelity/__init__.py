@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from lawful.domains.blocks import block_labels
 from lawful.domains.context import context_features
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
@@ -22,7 +21,7 @@ from lawful.reports.fidelity.manifold import manifold_figures
 from lawful.reports.fidelity.marginals import MarginalMeasures, marginal_figures
 from lawful.reports.fidelity.memorisation import memorisation_figures
 from lawful.reports.fidelity.own import own_figures
-from lawful.reports.fidelity.protocol import LEVEL, Effort, Rows, Trial, make_trial
+from lawful.reports.fidelity.protocol import LEVEL, Effort, Trial, make_trial, rows_of
 from lawful.reports.fidelity.summary import summary_rows
 from lawful.reports.fidelity.two_sample import two_sample_figures
 from lawful.reports.fidelity.utility import utility_figures
@@ -138,17 +137,8 @@ class _Data:
         if self.kept_test.sum() < 2 or self.kept_train.sum() < 2:
             raise NothingToCompare("fewer than two events have finite values throughout: nothing is left to compare")
         self.made = made[:, self.kept_test]
-        self.test = _rows(held_out, test, domain).chosen(np.flatnonzero(self.kept_test))
-        self.train = _rows(learned, train, domain).chosen(np.flatnonzero(self.kept_train))
-
-
-def _rows(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
-    return Rows(values, np.asarray(block_labels(ds, domain)), _times(ds, domain))
-
-
-def _times(ds: xr.Dataset, domain: Domain) -> np.ndarray | None:
-    times = ds.coords.get(domain.event_dim)
-    return times.values if times is not None and times.dtype.kind == "M" else None
+        self.test = rows_of(held_out, test, domain).chosen(np.flatnonzero(self.kept_test))
+        self.train = rows_of(learned, train, domain).chosen(np.flatnonzero(self.kept_train))
 
 
 def _conditional(

@@ -19,10 +19,14 @@ def manifold_figures(trial: Trial) -> dict[str, Any]:
     The floor is that of whole blocks of training rows drawn without replacement: in bootstrap copies rows stand twice,
     and so too near to each other. The ceiling is that of independent marginals.
     """
-    balls, rng = Balls(trial), trial.rng(32)
-    subsets = [block_subset(trial.train, len(trial.test), rng) for _ in range(trial.effort.analog_sets)]
-    figures = measured(trial, balls, trial.shuffled, floor=subsets).figures(trial.rng(25))
+    figures = measured(trial, Balls(trial), trial.shuffled, floor=training_subsets(trial)).figures(trial.rng(25))
     return {"precision_gap": entry(figures, 0), "recall_gap": entry(figures, 1), "neighbours": NEIGHBOURS}
+
+
+def training_subsets(trial: Trial) -> list[Rows]:
+    """Whole training blocks drawn without replacement, as many rows as there are test rows, several times."""
+    rng = trial.rng(32)
+    return [block_subset(trial.train, len(trial.test), rng) for _ in range(trial.effort.analog_sets)]
 
 
 class Balls:

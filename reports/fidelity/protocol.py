@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import xarray as xr
+
+from lawful.domains.blocks import block_labels
+from lawful.domains.domain import Domain
 
 LEVEL = 0.95
 
@@ -34,6 +38,13 @@ class Rows:
     def with_blocks(self, blocks: np.ndarray) -> "Rows":
         """The same rows with other numbers of blocks."""
         return replace(self, blocks=blocks)
+
+
+def rows_of(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
+    """Values (event, variable) of a dataset with its blocks and, where it has any, its times."""
+    found = ds.coords.get(domain.event_dim)
+    times = None if found is None or found.dtype.kind != "M" else found.values
+    return Rows(values, np.asarray(block_labels(ds, domain)), times)
 
 
 @dataclass(frozen=True)

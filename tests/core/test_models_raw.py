@@ -43,6 +43,22 @@ def test_units_are_powers_of_two_and_lose_nothing(own, events):
     assert torch.equal(u * space.unit / space.unit, u)
 
 
+def test_what_has_one_value_only_is_fixed(events):
+    system = LinearSystem([[1, 1, 1, 1]], [100.0])
+    own = polyhedron(system, [0, 0, 0, 0], [100, 100, 100, float("inf")], C=[[0, 0, 0, 1]], d=[0.0], names=["none"])
+    z = torch.cat([events[:, :3], torch.zeros(200, 1, dtype=torch.float64)], 1)
+    inside = Space.of(z).polyhedron(own)
+    assert inside.system.free.tolist() == [True, True, True, False] and not len(inside.inequalities.C)
+    model = RawVAE(made_strategy("mirror", inside, Space.of(z)), Space.of(z), 0, SMALL)
+    u = model.start(inside.system.project(z / Space.of(z).unit))
+    assert model.loss(u, torch.zeros(200, 0)).isfinite() and (model.sample(torch.zeros(9, 0))[:, 3] == 0).all()
+
+
+def test_rounding_is_no_unit(events):
+    noisy = torch.cat([events, 1e-14 * events[:, :1]], 1)
+    assert Space.of(noisy).unit[4] > 1e-10 and Space.of(events).unit.equal(Space.of(noisy).unit[:4])
+
+
 def test_upper_bounds_that_the_sum_implies_are_left_out(own, events):
     space = Space.of(events)
     assert not space.polyhedron(own).bounds.upper.isfinite().any()
@@ -62,7 +78,7 @@ def test_what_a_strategy_guarantees_holds_in_the_units_of_the_data(own, events, 
     space = Space.of(events)
     layer = made_strategy(name, space.polyhedron(own), space)
     model = kind(layer, space, 1, SMALL)
-    u, context = model.start(events), torch.randn(200, 1)
+    u, context = model.start(space.polyhedron(own).system.project(events / space.unit)), torch.randn(200, 1)
     loss = model.loss(u[:64], context[:64])
     loss.backward()
     assert loss.isfinite() and all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
@@ -82,7 +98,7 @@ def test_training_lowers_the_loss(own, events, name):
     torch.manual_seed(2)
     space = Space.of(events)
     model = RawVAE(made_strategy(name, space.polyhedron(own), space), space, 0, SMALL)
-    u, nothing = model.start(events), torch.zeros(200, 0)
+    u, nothing = model.start(space.polyhedron(own).system.project(events / space.unit)), torch.zeros(200, 0)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
     for _ in range(60):

@@ -185,3 +185,18 @@ def test_core_metabolism():
     assert torch.equal(P.project(z), z)
     angles = (x - z) @ z.T - ((x - z) * z).sum(-1, keepdim=True)
     assert angles.max() <= 1e-7 * x.square().sum(-1).max()
+
+
+def test_a_small_law_that_large_ones_imply_holds_too():
+    """Oxides of three minerals, the third in traces: its balance follows from the others, which meet it to their own
+    rounding only."""
+    A = [
+        [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1],
+        [-1, 0, 0, 0.6, 0.7, 0], [0, -1, 0, 0.4, 0.3, 0], [0, 0, -1, 0, 0, 1],
+    ]  # fmt: skip
+    system = LinearSystem(np.array(A, dtype=float), [100.0, 100.0, 0.0, 0.0, 0.0])
+    inside = Polyhedron(system, Bounds(torch.zeros(6), torch.full((6,), torch.inf)))
+    torch.manual_seed(0)
+    centre = torch.tensor([65.0, 35.0, 1e-9, 50.0, 50.0, 1e-9], dtype=torch.float64)
+    z = inside.project(centre * (1 + 0.3 * torch.randn(50, 6, dtype=torch.float64)))
+    assert inside.contains(z).all() and (z[:, 5] > 0).any()

@@ -260,6 +260,21 @@ def test_mirror_is_finished():
     assert law.ulps(z).max() <= 1
 
 
+def test_the_mirror_map_holds_a_small_law_that_large_ones_imply():
+    """Oxides of three minerals, the third in traces: its balance follows from the others, which leave it off."""
+    A = [
+        [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1],
+        [-1, 0, 0, 0.6, 0.7, 0], [0, -1, 0, 0.4, 0.3, 0], [0, 0, -1, 0, 0, 1],
+    ]  # fmt: skip
+    system = LinearSystem(np.array(A, dtype=float), [100.0, 100.0, 0.0, 0.0, 0.0])
+    assert system.redundant_mask.tolist() == [False, False, False, False, True]
+    made = strategy("mirror", polyhedron(system, lower=0))
+    torch.manual_seed(0)
+    traces = torch.tensor([65.0, 35.0, -12.0, 50.0, 50.0, -12.0], dtype=torch.float64)
+    z = made.apply(torch.randn(50, 6, dtype=torch.float64) + traces)
+    assert (z[:, 5] < 1e-2).all() and system.ulps(z).max() <= 8 and (z > 0).all()
+
+
 def test_nothing_between_the_bounds():
     empty = polyhedron(LinearSystem([[1.0, 1.0]], [-1.0]), lower=0)
     with pytest.raises(InvalidValueError, match="mirror map does not converge"):

@@ -32,7 +32,8 @@ def test_it_loads(example, name):
 
 
 def test_there_are_all_kinds():
-    assert set(EXAMPLES) == {"my-tower", "wet-surface", "rocks", "soil-water", "fine-rain", "open-tower"}
+    kinds = {"my-tower", "wet-surface", "rocks", "soil-water", "fine-rain", "rain-and-runoff", "open-tower"}
+    assert set(EXAMPLES) == kinds
 
 
 def test_the_message_on_the_page_is_the_message(example):

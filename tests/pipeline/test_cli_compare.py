@@ -2,13 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 from small import BUDGET, PARTS
 
+from lawful.core import LinearSystem
 from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
-from lawful.pipeline.compare import command
-from lawful.pipeline.compare.peers import requirements
+from lawful.pipeline.compare import command, peers
+from lawful.pipeline.compare.peers import PEERS
+from lawful.pipeline.compare.peers.polytope import polytope_samples
+from lawful.pipeline.compare.peers.shield import requirements
 from lawful.pipeline.compare.settings import OWN
 
 
@@ -44,16 +49,17 @@ def test_every_strategy_under_both_models(compare, tmp_path):
 
 def test_it_goes_on_where_it_was_cut_off(compare, tmp_path, monkeypatch):
     options = ("--strategies", "unconstrained,projection", "--models", "vae", "--seeds", 2)
-    done = command.judged_cell
+    whole_judge = command.Judge
 
-    def killed(prepared, made, seed):
-        if seed == 1:
-            raise KeyboardInterrupt
-        return done(prepared, made, seed)
+    class Killed(whole_judge):
+        def __init__(self, prepared, seed):
+            super().__init__(prepared, seed)
+            if seed == 1:
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "judged_cell", killed)
+    monkeypatch.setattr(command, "Judge", Killed)
     assert compare(*options).code == 130
-    monkeypatch.setattr(command, "judged_cell", done)
+    monkeypatch.setattr(command, "Judge", whole_judge)
     cells = tmp_path / "cmp" / "cells"
     first = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
     assert sorted(first) == ["vae.projection.0.json", "vae.unconstrained.0.json"]
@@ -99,3 +105,47 @@ def test_requirements_in_the_words_of_the_peer():
     assert lines[0] == "ordering y_1 y_2 y_0 y_3" and len(lines) == 1 + 2 * len(b) + len(d) + 4
     assert lines[1] == "1y_0 - 1y_1 - 1y_2 - 1y_3 >= 0" and lines[3] == "1y_0 - 1y_2 >= -0"
     assert lines[-1] == "- y_2 >= -50" and len(A) == 1 and PARTS.name == "parts"
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_peers_that_are_not_installed_are_refused_in_one_line(compare, monkeypatch, peer):
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    option = "--strategies" if peer == peers.SHIELD else "--models"
+    assert f'{peer}: needs the package {PEERS[peer]}; pip install "lawful[peers]"' in compare(option, peer).fault
+
+
+def test_the_copula_and_what_repairs_it(compare, tmp_path):
+    pytest.importorskip("sdv", reason="SDV is not installed")
+    assert compare("--models", "sdv-copula", "--seeds", 1).code == 0
+    (table,) = json.loads((tmp_path / "cmp" / "compare.json").read_text())["models"]
+    lawful = {row["strategy"]: row["lawful"] for row in table["rows"]}
+    assert set(lawful) == {"unconstrained", "projection-after", "repair"}
+    assert lawful["unconstrained"] == 0 and lawful["repair"] == 1
+
+
+def test_pishield_is_a_strategy(compare, tmp_path):
+    pytest.importorskip("pishield", reason="PiShield is not installed")
+    assert compare("--models", "vae", "--strategies", "pishield", "--seeds", 1).code == 0
+    (table,) = json.loads((tmp_path / "cmp" / "compare.json").read_text())["models"]
+    assert table["rows"][0]["lawful"] < 1 and table["rows"][0]["measures"]
+
+
+def test_the_sampler_of_polytopes_takes_uniform_domains(compare, tmp_path):
+    pytest.importorskip("hopsy", reason="hopsy is not installed")
+    assert compare("--models", "hopsy", "--strategies", "unconstrained", "--seeds", 1).code == 0
+    found = json.loads((tmp_path / "cmp" / "compare.json").read_text())
+    assert "draws are uniform, which events of domain 'parts' are not" in found["models"][0]["rows"][0]["failed"][0]
+
+
+def test_draws_of_a_polytope_are_uniform_given_what_is_known():
+    """b in [0, 10 - a - c] is half of what is left in the mean, where c is the rest."""
+    pytest.importorskip("hopsy", reason="hopsy is not installed")
+    simplex = Polyhedron(
+        LinearSystem([[1.0, 1.0, 1.0]], [10.0]), Bounds(torch.zeros(3), torch.full((3,), 10.0)),
+    )  # fmt: skip
+    z = torch.tensor([[4.0, 0.0, 0.0], [8.0, 0.0, 0.0]], dtype=torch.float64).repeat(400, 1)
+    made = polytope_samples(simplex, torch.tensor([True, False, False]), z, 0)
+    np.testing.assert_allclose(made.sum(1), 10.0, rtol=1e-9)
+    for whole, rest in ((4.0, 6.0), (8.0, 2.0)):
+        own = made[made[:, 0] == whole, 1]
+        assert len(own) == 400 and kstest(own / rest, "uniform").pvalue > 1e-4

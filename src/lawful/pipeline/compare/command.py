@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lawful import __version__
 from lawful.core.errors import LawfulError
 from lawful.data_recipes import ensure_writable
 from lawful.domains import InputError
-from lawful.pipeline.compare.judging import judged_cell
-from lawful.pipeline.compare.making import Maker
+from lawful.pipeline.compare.judging import Judge
+from lawful.pipeline.compare.making import Maker, thinned
 from lawful.pipeline.compare.settings import CompareSettings
 from lawful.pipeline.data import Prepared, prepare
 from lawful.pipeline.progress import Console
@@ -35,25 +38,41 @@ def compare(settings: CompareSettings, console: Console) -> dict[str, Any]:
         raise InputError(f"{settings.out}: there is a comparison here; go on with --resume, or choose another --out")
     cells = []
     for seed in range(settings.seeds):
-        prepared = prepare(settings.run(), seed % FOLDS, settings.load_domain())
-        maker, facts = Maker(prepared, seed, settings.steps, settings.members), _facts(settings, prepared)
-        cells += [_cell(maker, model, strategy, facts, folder, console) for model, strategy in settings.cells()]
+        prepared = thinned(prepare(settings.run(), seed % FOLDS, settings.load_domain()), settings.events, seed)
+        bench = _Bench(prepared, seed, settings)
+        cells += [_cell(bench, model, strategy, folder, console) for model, strategy in settings.cells()]
     return write_comparison(cells, settings.load_domain(), _about(settings, prepared), settings.out)
 
 
-def _cell(maker: Maker, model: str, strategy: str, facts: str, folder: Path, console: Console) -> dict[str, Any]:
-    path = folder / f"{model}.{strategy}.{maker.seed}.json"
-    kept = _kept(path, facts)
+class _Bench:
+    """What makes and judges the cells of one seed; ready only where a cell is not kept."""
+
+    def __init__(self, prepared: Prepared, seed: int, settings: CompareSettings):
+        self.prepared, self.seed, self.settings = prepared, seed, settings
+        self.facts = _facts(settings, prepared)
+
+    @cached_property
+    def maker(self) -> Maker:
+        return Maker(self.prepared, self.seed, self.settings.steps, self.settings.members)
+
+    @cached_property
+    def judge(self) -> Judge:
+        return Judge(self.prepared, self.seed)
+
+
+def _cell(bench: _Bench, model: str, strategy: str, folder: Path, console: Console) -> dict[str, Any]:
+    path = folder / f"{model}.{strategy}.{bench.seed}.json"
+    kept = _kept(path, bench.facts)
     if kept:
         return kept
-    heading = {"model": model, "strategy": strategy, "seed": maker.seed, "facts": facts}
+    heading = {"model": model, "strategy": strategy, "seed": bench.seed, "facts": bench.facts}
     try:
-        made = maker.make(model, strategy)
-        cell = {**heading, "failed": None, **judged_cell(maker.prepared, made, maker.seed)}
-        console.say(f"{model}, {strategy}, seed {maker.seed}: {made.training:.0f} s of training")
-    except LawfulError as error:
+        made = bench.maker.make(model, strategy)
+        cell = {**heading, "failed": None, **bench.judge(made)}
+        console.say(f"{model}, {strategy}, seed {bench.seed}: {made.training:.0f} s of training")
+    except (LawfulError, InputError, torch.linalg.LinAlgError) as error:
         cell = {**heading, "failed": str(error)}
-        console.say(f"{model}, {strategy}, seed {maker.seed}: {error}")
+        console.say(f"{model}, {strategy}, seed {bench.seed}: {error}")
     write_atomically(path, json.dumps(cell, indent=1).encode())
     return cell
 
@@ -69,7 +88,14 @@ def _kept(path: Path, facts: str) -> dict[str, Any] | None:
 
 def _facts(settings: CompareSettings, prepared: Prepared) -> str:
     """A hash of all that a cell depends on beside its model, strategy and seed."""
-    content = [settings.steps, settings.members, prepared.sha256, prepared.domain.law_hash(), __version__]
+    content = [
+        settings.steps,
+        settings.members,
+        settings.events,
+        prepared.sha256,
+        prepared.domain.law_hash(),
+        __version__,
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -80,6 +106,7 @@ def _about(settings: CompareSettings, prepared: Prepared) -> dict[str, Any]:
         "seeds": settings.seeds,
         "steps": settings.steps,
         "members": settings.members,
+        "events": settings.events,
         "strategies": list(settings.strategies),
         "models": list(settings.models),
         "data_sha256": prepared.sha256,

@@ -14,7 +14,7 @@ class Budget:
     """Steps of AdamW with a one-cycle rate; averaged weights that do best on the validation events are kept."""
 
     steps: int
-    batch_size: int = 256
+    batch_size: int = 128
     rate: float = 2e-3
     weight_decay: float = 0.01
     averaging: float = 0.99

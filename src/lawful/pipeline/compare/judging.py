@@ -4,45 +4,47 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 
+from lawful.core.errors import LawfulError
 from lawful.pipeline.compare.making import Made, polyhedron_of
 from lawful.pipeline.data import Prepared
 from lawful.reports.arrays import plain
-from lawful.reports.fidelity import fidelity
 from lawful.reports.fidelity.protocol import Effort
-from lawful.reports.validity import validity
+from lawful.reports.fidelity.yardstick import Yardstick
 
-EFFORT = Effort(realizations=2, copies=2, analog_sets=1, replicates=20)
-"""Spread comes from seeds here, so that little is needed within one."""
+EFFORT = Effort(copies=5, analog_sets=2, replicates=0)
+"""For floors, which are measured once a seed; spread comes from seeds."""
 
 
-def judged_cell(prepared: Prepared, made: Made, seed: int) -> dict[str, Any]:
-    """Figures of one cell in types that JSON knows: "validity", "measures" by name, "seconds"."""
-    domain = prepared.domain
-    dims = ("realization", domain.event_dim)
-    variables = {name: (dims, made.events[..., k]) for k, name in enumerate(domain.names)}
-    ensemble = xr.Dataset(variables, coords=prepared.test.coords)
-    compared = fidelity(ensemble, prepared.train, prepared.test, domain, seed=seed, effort=EFFORT)
-    measures = {row["measure"]: {**row, "interval": list(row["interval"])} for row in compared["summary"]}
-    events = made.events.shape[0] * made.events.shape[1]
-    return plain(
-        {
-            "validity": _validity(prepared, ensemble, made.events),
-            "measures": measures,
-            "seconds": {"training": made.training, "sampling": made.sampling},
-            "events_per_second": events / made.sampling,
+class Judge:
+    """Judges the cells of one seed."""
+
+    def __init__(self, prepared: Prepared, seed: int):
+        self._polyhedron = polyhedron_of(prepared)
+        self._yardstick = Yardstick(prepared.train, prepared.test, prepared.domain, seed, EFFORT)
+
+    def __call__(self, made: Made) -> dict[str, Any]:
+        """Figures of one cell in types that JSON knows: "validity", "measures" by name, "seconds".
+
+        Raises:
+            LawfulError: an event has a value that is not finite.
+        """
+        broken = int((~np.isfinite(made.events)).any(-1).sum())
+        if broken:
+            raise LawfulError(f"{broken} of {made.events[..., 0].size} events have values that are not finite")
+        return plain(
+            {
+                "validity": self._validity(made.events),
+                "measures": self._yardstick(made.events),
+                "seconds": {"training": made.training, "sampling": made.sampling},
+                "events_per_second": made.events[..., 0].size / made.sampling,
+            }
+        )
+
+    def _validity(self, events: np.ndarray) -> dict[str, Any]:
+        inside, z = self._polyhedron, torch.from_numpy(events.reshape(-1, events.shape[-1]))
+        return {
+            "lawful": float(inside.contains(z).double().mean()),
+            "out_of_bounds": float((~inside.bounds.contains(z)).any(1).double().mean()),
+            "ulps": float(inside.system.ulps(z).max()),
         }
-    )
-
-
-def _validity(prepared: Prepared, ensemble: xr.Dataset, events: np.ndarray) -> dict[str, Any]:
-    inside, judged = polyhedron_of(prepared), validity(ensemble, prepared.domain)
-    z = torch.from_numpy(events.reshape(-1, events.shape[-1]))
-    outside = ((z < inside.bounds.lower) | (z > inside.bounds.upper)).any(1)
-    return {
-        "lawful": float(inside.contains(z).double().mean()),
-        "out_of_bounds": float(outside.double().mean()),
-        "ulps": max((law["ulps"]["max"] or 0.0 for law in judged["laws"]), default=0.0),
-        "largest_residual": {law["name"]: law["residual"]["max"] for law in judged["laws"]},
-    }

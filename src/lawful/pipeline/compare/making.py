@@ -4,26 +4,34 @@ import copy
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from lawful.core.coordinates import Chart
+from lawful.core.errors import InvalidValueError, LawfulError
 from lawful.core.models import FAMILIES, Batch, Settings, sample_events
 from lawful.core.models.raw import RawModel, Space, made_strategy, solving_order
 from lawful.core.models.raw_flow import RawFlowMatching
 from lawful.core.models.raw_vae import RawVAE
 from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
-from lawful.core.strategies import Strategy
+from lawful.core.strategies import ProjectionAfter, Strategy
 from lawful.core.training import Schedule, fit
+from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.compare.fitting import Budget, fit_raw
-from lawful.pipeline.compare.peers import SHIELD, TABLE, Shield, table_samples
+from lawful.pipeline.compare.peers import POLYTOPE, SAMPLERS, SHIELD
+from lawful.pipeline.compare.peers.polytope import polytope_samples
+from lawful.pipeline.compare.peers.shield import Shield
+from lawful.pipeline.compare.peers.table import table_samples
 from lawful.pipeline.compare.settings import AFTERWARDS, STATES
 from lawful.pipeline.data import Prepared
 
+_LEAST = 2.0**-13
+_TRIES = 20
 NETWORK = Settings(networks=1, joint_width=128, depth=2)
 _RAW: dict[str, type[RawModel]] = {"vae": RawVAE, "flow-matching": RawFlowMatching}
 
@@ -53,13 +61,14 @@ class Maker:
         self._context = prepared_data.context(prepared.train, prepared.domain)
         self._space = Space.of(self._z)
         self._polyhedron = self._space.polyhedron(polyhedron_of(prepared))
+        self._u = self._polyhedron.system.project(self._z / self._space.unit)
         self._unconstrained: dict[str, tuple[RawModel, float]] = {}
 
     def make(self, model: str, strategy: str) -> Made:
         """Train a model under a strategy, unless it was, and draw realizations of the held-out events.
 
         Raises:
-            LawfulError: the strategy cannot be had for this domain, or fails in training.
+            LawfulError, InputError: the strategy cannot be had for this domain, or fails in training.
         """
         torch.manual_seed(self.seed)
         test, domain = self.prepared.test, self.prepared.domain
@@ -67,37 +76,80 @@ class Maker:
         sample, training = self._sampler(model, strategy)
         torch.manual_seed(self.seed + 1)
         began = time.process_time()
-        z = sample(contexts)
+        z = _drawn(sample, contexts)
         shape = (self.members, test.sizes[domain.event_dim], self.prepared.problem.n)
         return Made(z.reshape(shape).numpy(), training, time.process_time() - began)
 
     def _sampler(self, model: str, strategy: str) -> tuple[Callable[[Tensor], Tensor], float]:
         """A function from contexts (B, c) to events (B, n), and seconds of training."""
-        if model == TABLE:
-            return functools.partial(self._table, _layer(strategy, self._polyhedron, self._space)), 0.0
+        if model in SAMPLERS:
+            return functools.partial(self._finished, self._layer(strategy), model), 0.0
         began = time.process_time()
         if strategy == STATES:
             sample = _with_states(self.prepared, model, self.seed, self.steps)
             return sample, time.process_time() - began
-        layer = _layer(strategy, self._polyhedron, self._space)
+        layer = self._layer(strategy)
         if strategy not in AFTERWARDS:
             return self._trained(model, layer).sample, time.process_time() - began
         if model not in self._unconstrained:
-            trained = self._trained(model, _layer("unconstrained", self._polyhedron, self._space))
+            trained = self._trained(model, self._layer("unconstrained"))
             self._unconstrained[model] = trained, time.process_time() - began
         trained, seconds = self._unconstrained[model]
         finished = copy.copy(trained)
         finished.layer = layer
         return finished.sample, seconds
 
+    def _layer(self, strategy: str) -> Strategy:
+        if strategy == Repair.name:
+            return Repair(self._polyhedron, self._space.unit)
+        if strategy == SHIELD:
+            return Shield(self._polyhedron, solving_order(self._polyhedron, self._space))
+        return made_strategy(strategy, self._polyhedron, self._space)
+
     def _trained(self, model: str, layer: Strategy) -> RawModel:
         made = _RAW[model](layer, self._space, self._context.shape[1], NETWORK)
-        fit_raw(made, made.start(self._z), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
+        fit_raw(made, made.start(self._u), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
         return made
 
-    def _table(self, layer: Strategy, contexts: Tensor) -> Tensor:
-        rows = table_samples(self._z.numpy(), self.prepared.domain.names, len(contexts), self.seed)
-        return layer.finish(torch.from_numpy(rows) / self._space.unit) * self._space.unit
+    def _finished(self, layer: Strategy, model: str, contexts: Tensor) -> Tensor:
+        rows = self._polytope() if model == POLYTOPE else self._table(len(contexts))
+        return layer.finish(torch.tensor(rows) / self._space.unit) * self._space.unit
+
+    def _table(self, size: int) -> np.ndarray:
+        return table_samples(self._z.numpy(), self.prepared.domain.names, size, self.seed)
+
+    def _polytope(self) -> np.ndarray:
+        domain = self.prepared.domain
+        if not domain.uniform:
+            raise InputError(f"{POLYTOPE}: draws are uniform, which events of domain {domain.name!r} are not")
+        given = torch.tensor([variable.given for variable in domain.variables])
+        z = prepared_data.values(self.prepared.test, domain).repeat(self.members, 1)
+        return polytope_samples(polyhedron_of(self.prepared), given, z, self.seed)
+
+
+def _drawn(sample: Callable[[Tensor], Tensor], contexts: Tensor, tries: int = _TRIES) -> Tensor:
+    """Samples for contexts (B, c); those of which a strategy makes nothing are drawn again, 20 times at most."""
+    try:
+        return sample(contexts)
+    except InvalidValueError:
+        if len(contexts) == 1 and tries == 1:
+            raise
+    if len(contexts) == 1:
+        return _drawn(sample, contexts, tries - 1)
+    return torch.cat([_drawn(sample, half) for half in contexts.tensor_split(2)])
+
+
+def thinned(prepared: Prepared, events: int, seed: int) -> Prepared:
+    """At most `events` training events and a quarter as many held-out ones, at random, and nothing that is given."""
+    rng, dim = np.random.default_rng([seed, 1]), prepared.domain.event_dim
+
+    def some(data: xr.Dataset, most: int) -> xr.Dataset:
+        chosen = rng.permutation(data.sizes[dim])[:most]
+        return data.isel({dim: np.sort(chosen)})
+
+    problem = replace(prepared.problem, given=torch.zeros_like(prepared.problem.given), uniform=False)
+    train, test = some(prepared.train, events), some(prepared.test, max(2, events // 4))
+    return replace(prepared, problem=problem, train=train, test=test)
 
 
 def polyhedron_of(prepared: Prepared) -> Polyhedron:
@@ -106,10 +158,33 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron:
     return Polyhedron(p.system, Bounds(p.lower, p.upper), Inequalities(p.C, p.d, p.inequality_names))
 
 
-def _layer(strategy: str, polyhedron: Polyhedron, space: Space) -> Strategy:
-    if strategy == SHIELD:
-        return Shield(polyhedron, solving_order(polyhedron, space))
-    return made_strategy(strategy, polyhedron, space)
+class Repair(ProjectionAfter):
+    """Projection of finished samples onto all of a polyhedron; samples that find no rest there are left on the laws.
+
+    Variables that vary by less than an 8192nd of the one that varies most are held, within their bounds: where weights
+    lie that far apart, the projection does not converge.
+    """
+
+    name = "repair"
+
+    def __init__(self, polyhedron: Polyhedron, unit: Tensor):
+        super().__init__(polyhedron, limits=True)
+        self._moved = unit >= _LEAST * unit.max()
+
+    def finish(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        try:
+            return self._nearest(y)
+        except LawfulError:
+            if len(y) == 1:
+                return self.system.project(y)
+        return torch.cat([self.finish(half) for half in y.tensor_split(2)])
+
+    def _nearest(self, y: Tensor) -> Tensor:
+        if self._moved.all():
+            return super().finish(y)
+        z, whole = self.bounds.clip(y), self.polyhedron
+        system = self.system.restrict(self._moved, z)
+        return Polyhedron(system, self.bounds, whole.inequalities).project(z)
 
 
 def _with_states(prepared: Prepared, model: str, seed: int, steps: int) -> Callable[[Tensor], Tensor]:

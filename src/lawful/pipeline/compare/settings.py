@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lawful.core.strategies import STRATEGIES
 from lawful.domains import Domain, InputError, find_domain
-from lawful.pipeline.compare.peers import PEERS, SHIELD, TABLE, require_peer
+from lawful.pipeline.compare.peers import PEERS, SAMPLERS, SHIELD, require_peer
 from lawful.pipeline.settings import Checked, RunSettings
 
 STATES = "states"
@@ -21,7 +21,10 @@ AFTERWARDS = ("unconstrained", "projection-after", "repair")
 
 
 class CompareSettings(Checked):
-    """Settings of a comparison; cells are all models x strategies x seeds that can be combined."""
+    """Settings of a comparison; cells are all models x strategies x seeds that can be combined.
+
+    At most `events` training events are learned from, and at most a quarter as many are held out, drawn at random.
+    """
 
     domain: str
     out: Path
@@ -32,6 +35,7 @@ class CompareSettings(Checked):
     seeds: Annotated[int, Field(ge=1, le=100)] = 5
     steps: Annotated[int, Field(ge=1)] = 1000
     members: Annotated[int, Field(ge=1)] = 2
+    events: Annotated[int, Field(ge=8)] = 1000
     resume: bool = False
 
     @classmethod
@@ -39,11 +43,11 @@ class CompareSettings(Checked):
         """Settings, or InputError with one line on the first that is wrong."""
         settings = super().checked(**values)
         _require_known("--strategies", settings.strategies, (*OWN, SHIELD))
-        _require_known("--models", settings.models, (*FAMILIES, TABLE))
+        _require_known("--models", settings.models, (*FAMILIES, *SAMPLERS))
         for peer in {*settings.strategies, *settings.models} & set(PEERS):
             require_peer(peer)
         if not settings.cells():
-            raise InputError(f"--strategies: the table generator {TABLE} takes {', '.join(AFTERWARDS)} only")
+            raise InputError(f"--strategies: {' and '.join(SAMPLERS)} take {', '.join(AFTERWARDS)} only")
         settings.load_domain()
         return settings
 
@@ -52,9 +56,9 @@ class CompareSettings(Checked):
         return find_domain(self.domain)
 
     def cells(self) -> list[tuple[str, str]]:
-        """Models and strategies; a table generator that is no network takes repairs afterwards only."""
+        """Models and strategies; samplers that are no network take repairs afterwards only."""
         pairs = [(model, name) for model in self.models for name in self.strategies]
-        return [(model, name) for model, name in pairs if model != TABLE or name in AFTERWARDS]
+        return [(model, name) for model, name in pairs if model not in SAMPLERS or name in AFTERWARDS]
 
     def run(self) -> RunSettings:
         """The settings under which a run prepares the same data."""

@@ -1,30 +1,17 @@
-"""Peers from PyPI, as rows of a comparison: they are optional, and know nothing of our formats."""
+"""PiShield's constraint layer as a strategy."""
 
 import contextlib
-import importlib.util
 import io
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from lawful.core.polyhedra import Polyhedron
 from lawful.core.strategies import Strategy
 from lawful.core.strategies.base import Guarantee
-from lawful.domains import InputError
-
-SHIELD, TABLE = "pishield", "sdv-copula"
-PEERS = {SHIELD: "pishield", TABLE: "sdv"}
-"""Names of rows, and the packages that they need."""
-
-
-def require_peer(name: str) -> None:
-    """Raise InputError when the package of a peer is not installed."""
-    if importlib.util.find_spec(PEERS[name]) is None:
-        raise InputError(f'{name}: needs the package {PEERS[name]}; pip install "lawful[peers]"')
+from lawful.pipeline.compare.peers import SHIELD
 
 
 class Shield(Strategy):
@@ -67,21 +54,3 @@ def requirements(polyhedron: Polyhedron, order: list[int]) -> str:
 def _at_least(row: list[float], constant: float) -> str:
     body = " ".join(f"{'-' if a < 0 else '+'} {abs(a):.17g}y_{i}" for i, a in enumerate(row) if a)
     return f"{body.removeprefix('+ ')} >= {constant:.17g}"
-
-
-def table_samples(train: np.ndarray, names: tuple[str, ...], size: int, seed: int) -> np.ndarray:
-    """Rows (size, variable) of SDV's Gaussian copula fitted to training rows (row, variable)."""
-    from sdv.metadata import Metadata
-    from sdv.single_table import GaussianCopulaSynthesizer
-
-    np.random.seed(seed)  # noqa: NPY002 (SDV draws from numpy's global generator)
-    frame = pd.DataFrame(train, columns=list(names))
-    columns = {name: {"sdtype": "numerical"} for name in names}
-    metadata = Metadata.load_from_dict({"tables": {"events": {"columns": columns}}})
-    with contextlib.redirect_stdout(io.StringIO()):
-        maker = GaussianCopulaSynthesizer(metadata, enforce_rounding=False)
-        maker.fit({"events": frame})
-        drawn = maker.sample(size)
-    # One table of its own goes in by name, and comes out bare or by name.
-    table = drawn["events"] if isinstance(drawn, dict) else drawn
-    return table[list(names)].to_numpy(dtype=np.float64)
