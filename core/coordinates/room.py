@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.bounds import Inequalities
 from lawful.core.polyhedra.laws import Laws
-from lawful.core.polyhedra.reduced import Reduced
+from lawful.core.polyhedra.reduced import Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
 
 _NOTHING = 1e-12
@@ -24,56 +24,80 @@ _CHAINS = 1024
 
 
 @dataclass(frozen=True)
+class Face:
+    """What rooms with the same implied equalities share.
+
+    `laws` hold inequalities that are equalities too; `free` are these for the variables that no bound pins, `moving`
+    for those that laws do not pin either. `columns` (D,) are the first variables that determine an event.
+    """
+
+    laws: Laws
+    free: LinearSystem
+    moving: LinearSystem
+    columns: Tensor
+    tight: Tensor
+
+    @classmethod
+    def of(cls, problem: Problem, free: Tensor, tight: Tensor) -> Face:
+        """The face of `free` variables (n,) and `tight` inequalities (k,)."""
+        A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, problem.d[tight]])
+        system, nothing = LinearSystem(A, b, check=False), torch.zeros(problem.n, dtype=torch.float64)
+        of_free = system.restrict(free, nothing, check=False)
+        moves = balanced_moves(of_free)[0]
+        moving = system.restrict(free & (moves != 0).any(1), nothing, check=False)
+        columns = independent(moves, list(range(problem.n)), limit=moves.shape[1])
+        return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight)
+
+    def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
+        """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
+        A, b = self.laws.system.A, self.laws.system.b
+        z = z - system.unweighted.move(z @ A.T - b)
+        return z - system.unweighted.move(self.laws.residual(z, b))
+
+    def point(self, z: Tensor) -> Tensor:
+        """A point z (n,) with laws to rounding, and what they pin to zero exactly there."""
+        z = self.on_laws(z[None], self.free)[0]
+        pinned = self.free.free & ~self.moving.free & (z.abs() <= _NOTHING * z.abs().max())
+        return self.on_laws(torch.where(pinned, 0.0, z)[None], self.moving)[0]
+
+
+@dataclass(frozen=True)
 class Room:
     """Events `z = centre + moves s` of one set of given values, s (D,).
 
     The centre is the analytic one, and the coordinates are those in which the log barrier has unit curvature there:
     they round a polyhedron up to a factor that does not depend on how thin it is (Nesterov & Nemirovskii 1994), and
     events of rooms of different shapes have like coordinates. They do not depend on how null spaces were computed:
-    `s = root (z - centre)[columns]`, with the first columns that determine an event and an upper triangular root.
+    `s = root (z - centre)[columns]` with an upper triangular root.
     """
 
-    laws: Laws
+    face: Face
     reduced: Reduced
-    columns: Tensor
     root: Tensor
 
     @classmethod
-    def of(cls, problem: Problem, system: LinearSystem, free: Tensor, loose: Tensor, z: Tensor) -> Room:
-        """The room around a point z (n,) strictly inside the bounds of `free` (n,) variables and `loose` inequalities.
-
-        `system` are the laws, and the inequalities that hold with equality.
+    def of(cls, problem: Problem, face: Face, z: Tensor) -> Room:
+        """The room around a point z (n,) strictly inside all bounds and inequalities that the face leaves open.
 
         Raises:
             UnboundedError: it has no end.
         """
-        laws = Laws(system.restrict(free, z, check=False))
-        z = _on_laws(laws, z[None])[0]
-        limits = Inequalities(problem.C[loose], problem.d[loose])
-        reduced = Reduced.of(laws.system, z, problem.bounds, limits).merged()
-        still = free & (reduced.moves == 0).all(1)
-        pinned = still & (z.abs() <= _NOTHING * z.abs().max())
-        z = torch.where(pinned, 0.0, z)
-        laws = Laws(system.restrict(free & ~still, z, check=False))
+        limits = Inequalities(problem.C[~face.tight], problem.d[~face.tight])
+        reduced = Reduced.of(face.moving, face.point(z), problem.bounds, limits).merged()
         t, hessian = analytic_centre(Target.uniform(reduced))
-        columns = independent(reduced.moves, list(range(problem.n)), limit=reduced.dimension)
-        return cls._around(laws, replace(reduced, base=z), t, hessian, torch.tensor(columns, dtype=torch.long))
-
-    @classmethod
-    def _around(cls, laws: Laws, reduced: Reduced, t: Tensor, hessian: Tensor, columns: Tensor) -> Room:
         # In units of the columns the factor is the same whatever basis the moves were.
-        basis = torch.linalg.inv(reduced.moves[columns])
+        basis = torch.linalg.inv(reduced.moves[face.columns])
         root = torch.linalg.cholesky(basis.T @ hessian @ basis).T
-        return cls(laws, reduced.around(t, basis @ torch.linalg.inv(root)), columns, root)
+        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)), root)
 
     @property
     def dimension(self) -> int:
         """D."""
-        return len(self.columns)
+        return len(self.face.columns)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Coordinates (B, D) of events z (B, n)."""
-        return (z - self.reduced.base)[:, self.columns] @ self.root.T
+        return (z - self.reduced.base)[:, self.face.columns] @ self.root.T
 
     def within(self, s: Tensor) -> Tensor:
         """Coordinates (B, D) as they are where they are inside, and moved towards the centre until they are."""
@@ -92,15 +116,8 @@ class Room:
 
     def events(self, s: Tensor) -> Tensor:
         """Events (B, n) of coordinates (B, D) inside, with laws to rounding."""
-        return _on_laws(self.laws, self.reduced.z(s))
+        return self.face.on_laws(self.reduced.z(s), self.face.moving)
 
     def nudged(self, z: Tensor) -> Tensor:
         """Events a little closer to the centre: what rounding took over a bound comes back."""
-        return _on_laws(self.laws, z + _NUDGE * (self.reduced.base - z))
-
-
-def _on_laws(laws: Laws, z: Tensor) -> Tensor:
-    """Events (B, n) with laws to rounding by least moves of variables alike, which are of that size themselves."""
-    system = laws.system
-    z = z - system.unweighted.move(z @ system.A.T - system.b)
-    return z - system.unweighted.move(laws.residual(z, system.b))
+        return self.face.on_laws(z + _NUDGE * (self.reduced.base - z), self.face.moving)

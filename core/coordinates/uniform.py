@@ -13,9 +13,8 @@ from torch import Tensor
 
 from lawful.core.coordinates.finish import holds
 from lawful.core.coordinates.problem import Problem
-from lawful.core.coordinates.room import Room
+from lawful.core.coordinates.room import Face, Room
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.implied import EmptyError, relative_interior
 
 SWEEPS = 32
@@ -39,7 +38,7 @@ class Rooms:
             raise InvalidValueError("Expected uniform events without ratios or resolutions: they fill no polyhedron.")
         self.problem = problem
         self._rooms: dict[bytes, Room | None] = {}
-        self._systems: dict[bytes, LinearSystem] = {}
+        self._faces: dict[bytes, Face] = {}
 
     def at(self, z: Tensor) -> Room | None:
         """The room at the given values in z (n,); None where they leave no event."""
@@ -62,16 +61,13 @@ class Rooms:
             return None
         at_lower, at_upper, tight = map(torch.from_numpy, (inside.at_lower, inside.at_upper, inside.tight))
         point = torch.where(at_lower, low, torch.where(at_upper, high, torch.from_numpy(inside.point)))
-        return Room.of(problem, self._system(tight), ~(at_lower | at_upper | problem.given), ~tight, point)
+        return Room.of(problem, self._face(~(at_lower | at_upper | problem.given), tight), point)
 
-    def _system(self, tight: Tensor) -> LinearSystem:
-        """Laws, and inequalities that hold with equality; one factorisation for all rooms of a kind."""
-        key = tight.numpy().tobytes()
-        if key not in self._systems:
-            problem = self.problem
-            A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, problem.d[tight]])
-            self._systems[key] = LinearSystem(A, b, check=False)
-        return self._systems[key]
+    def _face(self, free: Tensor, tight: Tensor) -> Face:
+        key = torch.cat([free, tight]).numpy().tobytes()
+        if key not in self._faces:
+            self._faces[key] = Face.of(self.problem, free, tight)
+        return self._faces[key]
 
     def encode(self, z: Tensor, active: Tensor) -> Tensor:
         """Coordinates (N, columns) of events z (N, n): those of their rooms, in order, where `active` (N, columns).
@@ -124,5 +120,5 @@ def _coordinates(w: Tensor, active: Tensor, dimension: int) -> Tensor:
     """Coordinates (B, D) that `encode` put into the active columns of w (B, columns); others are the centre."""
     s = w.new_zeros(len(w), dimension)
     fits = active.sum(1) == dimension
-    s[fits] = w[fits][active[fits]].reshape(-1, dimension)
+    s[fits] = w[fits][active[fits]].reshape(int(fits.sum()), dimension)
     return s

@@ -43,7 +43,7 @@ class Reduced:
     @classmethod
     def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
         """The reduced form of laws with one set of coefficients, around a point on them."""
-        moves, unit = _moves(system)
+        moves, unit = balanced_moves(system)
         rows = torch.cat([moves, inequalities.C @ moves])
         start = torch.cat([base, base @ inequalities.C.T], -1)
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
@@ -65,6 +65,8 @@ class Reduced:
 
     def merged(self) -> Reduced:
         """The same set, with one row for all that move in proportion; for one base (n,)."""
+        if not len(self.rows):
+            return self
         size = self.rows.norm(dim=1)
         first, sign = _alike(self.rows / size[:, None])
         ratio = sign * size / size[first]
@@ -91,7 +93,7 @@ class Reduced:
         return torch.cat([z, z @ self.inequalities.T], -1)[..., self.variables]
 
 
-def _moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
+def balanced_moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
     """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
     kept = ~system.redundant_mask
     A = system.A[kept][:, system.free]

@@ -117,6 +117,15 @@ def test_a_given_value_that_pins_variables_leaves_the_others(chart):
     assert is_uniform(moved.z[:, 1])
 
 
+def test_given_values_that_leave_a_single_event():
+    problem = replace(make_problem([[1, 1, -1]], [0], [0, 0, 0], [2, 2, 4], given=("c",)), uniform=True)
+    given = torch.tensor([[0.0, 0.0, 4.0]], dtype=torch.float64)
+    w, none = torch.ones(1, 3, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.bool)
+    z, lawful = Rooms(problem).decode(w, none, given, generator())
+    assert lawful.all()
+    assert z.tolist() == [[2.0, 2.0, 4.0]]
+
+
 def test_given_values_without_any_event_are_told(chart):
     _, z = triangles(5, seed=7)
     ids, w = torch.zeros(len(z), dtype=torch.long), chart.encode(z, torch.zeros(len(z), dtype=torch.long), generator())
