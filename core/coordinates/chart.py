@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.finish import finish, finish_evenly
+from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
-from lawful.core.coordinates.uniform import Spread, near_solution, spread_out
+from lawful.core.coordinates.uniform import Rooms
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
@@ -35,9 +35,9 @@ class Chart:
     map solves the laws strictly inside the bounds; a weighted projection in float64 removes what Newton left.
     """
 
-    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor, spread: Spread | None = None):
+    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor):
         self.problem, self.states, self.link, self.ratios = problem, states, link, ratios
-        self.spread = spread
+        self.rooms = Rooms(problem) if problem.uniform else None
         order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans])
@@ -60,12 +60,11 @@ class Chart:
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
         link = Link(lower, upper, scales(extended, lower, upper, solved))
-        spread = Spread.of_data(problem, z, ids) if problem.uniform else None
-        return cls(problem, states, link, typical, spread), ids
+        return cls(problem, states, _flat(link, problem) if problem.uniform else link, typical), ids
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
-        return ({} if self.spread is None else vars(self.spread)) | {
+        return {
             "table": self.states.table,
             "atoms": self.states.atoms,
             "counts": self.states.counts,
@@ -80,14 +79,15 @@ class Chart:
         """The chart of `tensors()`, for the same problem."""
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
-        spread = Spread(tensors["covariance"], tensors["centres"]) if problem.uniform else None
-        return cls(problem, states, link, tensors["ratios"], spread)
+        return cls(problem, states, link, tensors["ratios"])
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.
 
         A variable with a resolution is spread uniformly over its step first, with random numbers from `generator`.
         """
+        if self.rooms is not None:
+            return self.rooms.encode(z, self.coordinate[ids])
         extended = self.problem.extend(z)
         y = self.link.inverse(self._spread(extended, generator))
         w = torch.zeros_like(extended)
@@ -112,24 +112,19 @@ class Chart:
 
         With a generator, events of a uniform problem are taken on by steps that leave their distribution as it is.
         """
+        if self.rooms is not None:
+            return Decoded(*self.rooms.decode(w, self.coordinate[ids], given, generator))
         known = self._known(w, ids, given)
         lifted = torch.zeros(len(w), self.problem.lifted, dtype=torch.float64)
         converged = torch.zeros(len(w), dtype=torch.bool)
         for plan, rows in self._members(ids):
-            solved, found = self._solve(plan, w[rows], known[rows], self._centre(int(ids[rows[0]])))
-            if self.spread is not None and generator is not None:
-                solved[found] = spread_out(self.problem, plan, self.spread, solved[found], generator)
-            lifted[rows], converged[rows] = solved, found
+            lifted[rows], converged[rows] = self._solve(plan, w[rows], known[rows])
         z, held = self._finished(lifted, ids, known[:, self.problem.lifted :])
         return Decoded(z, converged & held)
 
     def _finished(self, lifted: Tensor, ids: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
         z = torch.zeros(len(lifted), self.problem.n, dtype=torch.float64)
         held = torch.zeros(len(lifted), dtype=torch.bool)
-        if self.problem.uniform and not self.problem.ratios:
-            for plan, rows in self._members(ids):
-                z[rows], held[rows] = finish_evenly(self.problem, plan, lifted[rows])
-            return z, held
         for inequalities in sorted(set(self.held)):
             states = torch.tensor([each == inequalities for each in self.held])
             rows = states[ids].nonzero()[:, 0]
@@ -155,10 +150,7 @@ class Chart:
         highest = (self.link.upper / step - SAME).ceil() - 1
         return torch.minimum((drawn / step).round().maximum(lowest), highest) * step
 
-    def _centre(self, state: int) -> Tensor | None:
-        return None if self.spread is None else self.spread.centres[state]
-
-    def _solve(self, plan: Plan, w: Tensor, known: Tensor, centre: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _solve(self, plan: Plan, w: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Lifted variables `(B, n + k)` by the mirror map, and which samples converged."""
         z = torch.where(plan.fixed, known[:, : self.problem.lifted], 0.0)
         if not len(plan.moved):
@@ -168,12 +160,9 @@ class Chart:
         b = b - matvec(A, z)
         y = torch.where(plan.coordinate, w, 0.0)[:, plan.moved]
         link = self.link[plan.moved]
-        if centre is None:
-            solution = MirrorMap(A[..., plan.moved], link).solve(y, b)
-            z[:, plan.moved], converged = solution.z, solution.converged
-        else:
-            z[:, plan.moved], converged = near_solution(A[:, plan.moved], link, centre[plan.moved], y, b)
-        return z, converged
+        solution = MirrorMap(A[..., plan.moved], link).solve(y, b)
+        z[:, plan.moved] = solution.z
+        return z, solution.converged
 
     def _rows(self, plan: Plan, rho: Tensor) -> Tensor:
         """Rows (m, n + k) of laws; (B, m, n + k) where ratios make them differ."""
@@ -192,6 +181,16 @@ def _resting(A: Tensor, plan: Plan, y: Tensor) -> Tensor:
     if A.dim() == 2:
         return torch.linalg.solve(to_solved.mT, y.mT).mT @ to_moved
     return matvec(to_moved.mT, torch.linalg.solve(to_solved.mT, y[..., None]).squeeze(-1))
+
+
+def _flat(link: Link, problem: Problem) -> Link:
+    """The link with coordinates of rooms, which have no bounds and no units, in place of all that is generated."""
+    end = torch.full_like(link.lower, torch.inf)
+    lower, upper = (
+        torch.where(problem.given_columns, link.lower, -end),
+        torch.where(problem.given_columns, link.upper, end),
+    )
+    return Link(lower, upper, torch.where(problem.given_columns, link.scale, 1.0))
 
 
 def _require_inside(problem: Problem, z: Tensor) -> None:

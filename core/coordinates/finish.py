@@ -5,31 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.plan import Plan
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
 
 _FINISHED_ULPS = 4.0
 _MARGIN_ULPS = 6.0
 """More than a settled law, 2 ulps from its target, is off when the target itself is known to 2 ulps."""
-
-
-def finish_evenly(problem: Problem, plan: Plan, lifted: Tensor) -> tuple[Tensor, Tensor]:
-    """What `finish` gives for problems without ratios, at the cost of one factorisation for most events.
-
-    Least moves of all free variables alike: they are of the size of rounding, so that few events pass a bound by them.
-    Those are finished one by one.
-    """
-    z = lifted[:, : problem.n]
-    laws = state_laws(problem, plan, lifted).restrict(~plan.fixed[: problem.n], z, check=False)
-    for _ in range(2):
-        z = z - laws.unweighted.move(laws.residual(z))
-    held = holds(problem, z, torch.float64)
-    rest = (~held).nonzero()[:, 0]
-    if len(rest):
-        none = lifted.new_zeros(len(rest), 0)
-        z[rest], held[rest] = finish(problem, plan.fixed, plan.held(problem), lifted[rest], none)
-    return z, held
 
 
 def finish(problem: Problem, fixed: Tensor, held: Tensor, lifted: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,12 +57,8 @@ def _projected(problem: Problem, laws: LinearSystem, z: Tensor, free: Tensor) ->
     return torch.where(free, restricted.project_with(restricted.metric(reach), z), z)
 
 
-def state_laws(problem: Problem, plan: Plan, lifted: Tensor) -> LinearSystem:
-    """The laws, and the inequalities that hold with a fixed slack in this state."""
-    return _laws(problem, plan.held(problem), lifted)
-
-
 def _laws(problem: Problem, held: Tensor, lifted: Tensor) -> LinearSystem:
+    """The laws, and the inequalities `held` with a fixed slack."""
     if not len(held):
         return problem.system
     C, d = problem.C[held], problem.d[held]
@@ -102,7 +79,8 @@ def holds(problem: Problem, z: Tensor, dtype: torch.dtype, ulps: float = _FINISH
     inside = problem.bounds.contains(z).all(-1)
     allowed = torch.where(problem.comparisons, 0.0, ulps * _rounding(problem.C, exact, problem.d, dtype))
     inequalities = (compensated_residual(problem.C, exact, problem.d) <= allowed).all(-1)
-    return inside & inequalities & (problem.system.ulps(stored).amax(-1) <= ulps if len(problem.b) else True)
+    worst = problem.laws.ulps(exact, problem.laws.residual(exact, problem.b), problem.system.b_rounding, dtype)
+    return inside & inequalities & (worst <= ulps)
 
 
 def _rounding(C: Tensor, z: Tensor, d: Tensor, dtype: torch.dtype) -> Tensor:

@@ -50,8 +50,8 @@ def make_plan(problem: Problem, entries: Tensor, order: list[int], rho: Tensor) 
     fixed = fixed | problem.quantised[: problem.lifted]
     rows = problem.coefficients(rho[None])[0][0]
     rows = rows / rows.abs().amax(1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
-    solved = _independent(rows.T, [i for i in order if not fixed[i]])
-    kept = _independent(rows[:, solved], list(range(len(rows))), limit=len(solved))
+    solved = independent(rows.T, [i for i in order if not fixed[i]])
+    kept = independent(rows[:, solved], list(range(len(rows))), limit=len(solved))
     coordinate = entries == FREE
     coordinate &= ~problem.given_columns
     coordinate[solved] = False
@@ -59,7 +59,7 @@ def make_plan(problem: Problem, entries: Tensor, order: list[int], rho: Tensor) 
     return Plan(fixed, moved, torch.tensor(solved, dtype=torch.long), torch.tensor(kept, dtype=torch.long), coordinate)
 
 
-def _independent(vectors: Tensor, candidates: list[int], limit: int | None = None) -> list[int]:
+def independent(vectors: Tensor, candidates: list[int], limit: int | None = None) -> list[int]:
     """Greedily, the candidates whose vectors are linearly independent of those before them (Gram-Schmidt, twice)."""
     basis = vectors.new_zeros(vectors.shape[-1], 0)
     chosen: list[int] = []

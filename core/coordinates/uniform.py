@@ -1,27 +1,21 @@
 """Events that spread evenly over what laws and bounds leave open: hit-and-run from wherever a model has put them.
 
-Each event is a chain of its own, in a polyhedron of its own: given values differ from event to event, and with them
-right-hand sides and the room that inequalities leave. Steps of hit-and-run leave the uniform distribution as it is and
-forget where a chain began (Smith 1984, doi:10.1287/opre.32.6.1296); how many it takes depends on how well the axes are
-rounded and how close the first draws are. The axes of all events of a state are those of one covariance matrix, for
-any axes that do not depend on an event leave its distribution as it is.
+Each event is a chain of its own, in the polyhedron that its given values leave. Steps of hit-and-run leave the uniform
+distribution as it is and forget where a chain began (Smith 1984, doi:10.1287/opre.32.6.1296); how many it takes depends
+on how round the polyhedron is and how close the first draws are. Coordinates that round it (`Room`) serve both: a model
+that generates these has learned what polyhedra of different given values have in common.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.finish import state_laws
-from lawful.core.coordinates.plan import Plan
+from lawful.core.coordinates.finish import holds
 from lawful.core.coordinates.problem import Problem
-from lawful.core.polyhedra.bounds import Bounds, Inequalities
-from lawful.core.polyhedra.links import Link
-from lawful.core.polyhedra.mirror import MirrorMap
-from lawful.core.polyhedra.reduced import Reduced
-from lawful.core.polyhedra.walk import Target, Walk
+from lawful.core.coordinates.room import Face, Room
+from lawful.core.errors import InvalidValueError
+from lawful.core.polyhedra.implied import EmptyError, relative_interior
 
 SWEEPS = 32
 """Steps along each axis."""
@@ -29,87 +23,102 @@ SWEEPS = 32
 REFLECTED = 0.5
 """Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
 
-_NEAR_STEPS = 25
-"""Steps of Newton's method from the centre of a state, after which a draw counts as too far out."""
-
-_PULLS = (1.0, 0.5, 0.25, 0.0)
-"""How much of its way from the centre a draw keeps, the next where the one before is too far out."""
-
-_CHAINS = 1024
-_LEAST_VARIANCE = 1e-6
+_MOST_ROOMS = 10_000
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Where events of a uniform problem lie, as training events tell.
+class Rooms:
+    """The rooms of a uniform problem at the given values that events have; those last asked for are kept.
 
-    `covariance` (n, n) is that around the mean of events with the same given values: it decides on the axes. `centres`
-    (S, n + k) are the means of variables and slacks in each state: close to them a solution is looked for.
+    Raises:
+        InvalidValueError: ratios or variables with a resolution are generated: events do not fill a polyhedron.
     """
 
-    covariance: Tensor
-    centres: Tensor
+    def __init__(self, problem: Problem):
+        if problem.ratios or problem.quantised.any():
+            raise InvalidValueError("Expected uniform events without ratios or resolutions: they fill no polyhedron.")
+        self.problem = problem
+        self._rooms: dict[bytes, Room | None] = {}
+        self._faces: dict[bytes, Face] = {}
 
-    @classmethod
-    def of_data(cls, problem: Problem, z: Tensor, ids: Tensor) -> Spread:
-        """The spread of events `z` (N, n) in the states `ids` (N,)."""
-        lifted = problem.extend(z)[:, : problem.lifted]
-        return cls(covariance_within(z, problem.given), _means(lifted, ids))
+    def at(self, z: Tensor) -> Room | None:
+        """The room at the given values in z (n,); None where they leave no event."""
+        key = z[self.problem.given].numpy().tobytes()
+        if key not in self._rooms:
+            if len(self._rooms) >= _MOST_ROOMS:
+                self._rooms.clear()
+            self._rooms[key] = self._found(z)
+        return self._rooms[key]
+
+    def _found(self, z: Tensor) -> Room | None:
+        problem = self.problem
+        low, high = (torch.where(problem.given, z, end) for end in (problem.lower, problem.upper))
+        if not ((low >= problem.lower) & (high <= problem.upper)).all():
+            return None
+        try:
+            parts = (problem.A, problem.b, problem.C, problem.d, low, high)
+            inside = relative_interior(*(x.numpy() for x in parts))
+        except EmptyError:
+            return None
+        at_lower, at_upper, tight = map(torch.from_numpy, (inside.at_lower, inside.at_upper, inside.tight))
+        point = torch.where(at_lower, low, torch.where(at_upper, high, torch.from_numpy(inside.point)))
+        return Room.of(problem, self._face(~(at_lower | at_upper | problem.given), tight), point)
+
+    def _face(self, free: Tensor, tight: Tensor) -> Face:
+        key = torch.cat([free, tight]).numpy().tobytes()
+        if key not in self._faces:
+            self._faces[key] = Face.of(self.problem, free, tight)
+        return self._faces[key]
+
+    def encode(self, z: Tensor, active: Tensor) -> Tensor:
+        """Coordinates (N, columns) of events z (N, n): those of their rooms, in order, where `active` (N, columns).
+
+        All zero, which is the centre, where a room has another number of dimensions.
+        """
+        w = torch.zeros(active.shape, dtype=torch.float64)
+        for room, rows in self._groups(z):
+            if room is not None:
+                fits = rows[active[rows].sum(1) == room.dimension]
+                w[fits] = w[fits].masked_scatter(active[fits], room.inverse(z[fits]))
+        return w
+
+    def decode(
+        self, w: Tensor, active: Tensor, given: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Events (B, n) of coordinates `w` (B, columns), and which of them (B,) obey everything.
+
+        Where a draw is outside it starts from as far out as there is room. With a generator draws are taken on by
+        steps that leave the uniform distribution as it is.
+        """
+        z, lawful = torch.zeros_like(given), torch.zeros(len(given), dtype=torch.bool)
+        for room, rows in self._groups(given):
+            if room is not None:
+                s = room.within(_coordinates(w[rows], active[rows], room.dimension))
+                usable = s.isfinite().all(1)
+                rows, s = rows[usable], s[usable]
+                if generator is not None and len(s):
+                    s = room.walked(s, SWEEPS, REFLECTED, generator)
+                z[rows], lawful[rows] = self._finished(room, s, given[rows])
+        return z, lawful
+
+    def _finished(self, room: Room, s: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        z = torch.where(self.problem.given, given, room.events(s))
+        lawful = holds(self.problem, z, torch.float64)
+        rest = (~lawful).nonzero()[:, 0]
+        if len(rest):
+            z[rest] = torch.where(self.problem.given, given[rest], room.nudged(z[rest]))
+            lawful[rest] = holds(self.problem, z[rest], torch.float64)
+        return z, lawful
+
+    def _groups(self, z: Tensor) -> list[tuple[Room | None, Tensor]]:
+        """Rooms, and the numbers of the events of each."""
+        values, ids = torch.unique(z[:, self.problem.given], dim=0, return_inverse=True)
+        groups = [(ids == k).nonzero()[:, 0] for k in range(len(values))]
+        return [(self.at(z[rows[0]]), rows) for rows in groups]
 
 
-def near_solution(A: Tensor, link: Link, centre: Tensor, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (B, F) of coordinates `y` (B, F) on laws `A` (m, F), and which were found (B,).
-
-    Where Newton's method takes long, the draw is pulled towards the `centre` (F,): steps take every draw on from
-    wherever it starts, so that a start nearer by does no harm.
-    """
-    mirror, rest = MirrorMap(A, link, centre), link.inverse(centre)
-    z, found = torch.zeros_like(y), torch.zeros(len(y), dtype=torch.bool)
-    for pull in _PULLS:
-        todo = (~found).nonzero()[:, 0]
-        if not len(todo):
-            break
-        solution = mirror.solve(rest + pull * (y[todo] - rest), b[todo], max_steps=_NEAR_STEPS)
-        z[todo], found[todo] = solution.z, solution.converged
-    return z, found
-
-
-def spread_out(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
-    """Variables and slacks `(B, n + k)` in the state of `plan` after some steps from such, inside bounds, on laws."""
-    if not len(lifted) or not plan.coordinate.any():
-        return lifted
-    return torch.cat([_walked(problem, plan, spread, part, generator) for part in lifted.split(_CHAINS)])
-
-
-def _walked(problem: Problem, plan: Plan, spread: Spread, lifted: Tensor, generator: torch.Generator) -> Tensor:
-    z = lifted[:, : problem.n]
-    laws = state_laws(problem, plan, lifted).restrict(~plan.fixed[: problem.n], z, check=False)
-    reduced = Reduced.of(laws, z, Bounds(problem.lower, problem.upper), Inequalities(problem.C, problem.d))
-    D = reduced.dimension
-    still = torch.zeros(D, len(z), dtype=torch.float64)
-    walk = Walk(Target.uniform(reduced), still[:, 0], _axes(reduced.moves, spread.covariance), still)
-    moved = reduced.z(walk.stepped(SWEEPS * D, generator, reflected=REFLECTED).t)
-    return torch.cat([moved, problem.d - moved @ problem.C.T], 1)
-
-
-def _axes(moves: Tensor, covariance: Tensor) -> Tensor:
-    """Axes (D, D) along which a covariance (n, n) is one, in coordinates of the `moves` (n, D)."""
-    back = torch.linalg.pinv(moves)
-    within = back @ covariance @ back.T
-    size = within.diagonal().clamp_min(torch.finfo(torch.float64).tiny).sqrt()
-    values, vectors = torch.linalg.eigh(within / size / size[:, None])
-    return size[:, None] * vectors * values.clamp_min(_LEAST_VARIANCE * values[-1]).sqrt()
-
-
-def covariance_within(z: Tensor, given: Tensor) -> Tensor:
-    """Covariance (n, n) of events `z` (N, n) around the mean of those with the same values where `given` (n,)."""
-    groups = torch.unique(z[:, given], dim=0, return_inverse=True)[1]
-    means = _means(z, groups)
-    rest = z - means[groups]
-    return rest.T @ rest / max(len(z) - len(means), 1)
-
-
-def _means(z: Tensor, groups: Tensor) -> Tensor:
-    """Means (G, n) of the events `z` (N, n) of each group (N,)."""
-    counts = torch.bincount(groups).double()
-    return torch.zeros(len(counts), z.shape[1], dtype=torch.float64).index_add(0, groups, z) / counts[:, None]
+def _coordinates(w: Tensor, active: Tensor, dimension: int) -> Tensor:
+    """Coordinates (B, D) that `encode` put into the active columns of w (B, columns); others are the centre."""
+    s = w.new_zeros(len(w), dimension)
+    fits = active.sum(1) == dimension
+    s[fits] = w[fits][active[fits]].reshape(int(fits.sum()), dimension)
+    return s

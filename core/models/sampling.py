@@ -62,9 +62,9 @@ def sample_events(
                 doubted(todo.tolist())
             ids, w = model.sample(context[todo], given[todo], generator)
             decoded = chart.decode(w, ids, given[todo], generator)
-            good = decoded.lawful
-            if dtype != torch.float64:
-                good = good & holds(chart.problem, decoded.z, dtype)
+            good = decoded.lawful.clone()
+            if dtype != decoded.z.dtype:
+                good &= holds(chart.problem, decoded.z, dtype)
             z[todo[good]] = chart.problem.bounds.clip(decoded.z[good].to(dtype))
             todo = todo[~good]
             redrawn += len(todo)

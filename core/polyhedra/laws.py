@@ -12,6 +12,9 @@ from lawful.core.linear.exact import ulp_ratio
 
 _MEMBERS = (1, 2, 4, 8, 16, 32)
 
+_SAMPLES = 512
+"""At a time, so that what sums take on their way stays in the processor's cache."""
+
 
 class Laws:
     """Compensated residuals of a system whose laws have few members for the most part."""
@@ -35,9 +38,13 @@ class Laws:
 
     def residual(self, z: Tensor, b: Tensor) -> Tensor:
         """`A z - b` (B, m) of z (B, n), in twice the working precision; b (m,) or (B, m)."""
+        b = b.expand(len(z), -1)
+        return torch.cat([self._residual(*part) for part in zip(z.split(_SAMPLES), b.split(_SAMPLES), strict=True)])
+
+    def _residual(self, z: Tensor, b: Tensor) -> Tensor:
         result = z.new_empty(len(z), self.system.m)
         for rows, variables, A in self._groups:
-            result[:, rows] = compensated_residual(A, z[:, variables], b[..., rows])
+            result[:, rows] = compensated_residual(A, z[:, variables], b[:, rows])
         return result
 
     def ulps(self, z: Tensor, residual: Tensor, rounding: Tensor, stored: torch.dtype = torch.float64) -> Tensor:

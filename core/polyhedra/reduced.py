@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,6 +13,7 @@ from lawful.core.linear.factor import equilibrate
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 
 _STILL = 1e-12
+_PARALLEL = 1e-10
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Reduced:
     @classmethod
     def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
         """The reduced form of laws with one set of coefficients, around a point on them."""
-        moves, unit = _moves(system)
+        moves, unit = balanced_moves(system)
         rows = torch.cat([moves, inequalities.C @ moves])
         start = torch.cat([base, base @ inequalities.C.T], -1)
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
@@ -62,6 +63,27 @@ class Reduced:
         """`rows` transposed, (D, R)."""
         return self.rows.T.contiguous()
 
+    def merged(self) -> Reduced:
+        """The same set, with one row for all that move in proportion; for one base (n,)."""
+        if not len(self.rows):
+            return self
+        size = self.rows.norm(dim=1)
+        first, sign = _alike(self.rows / size[:, None])
+        ratio = sign * size / size[first]
+        ends = torch.stack([(end - self.start) / ratio for end in (self.low, self.high)])
+        kept, group = first.unique(return_inverse=True)
+        low = torch.full_like(self.low[kept], -torch.inf).scatter_reduce(0, group, ends.amin(0), "amax")
+        high = torch.full_like(low, torch.inf).scatter_reduce(0, group, ends.amax(0), "amin")
+        start = self.start[kept]
+        return replace(
+            self, rows=self.rows[kept], start=start, low=start + low, high=start + high, variables=self.variables[kept]
+        )
+
+    def around(self, t: Tensor, axes: Tensor) -> Reduced:
+        """The same set in coordinates `s` with `t + axes s` in place of t; t (D,) and axes (D, D)."""
+        start = self.start + self.rows @ t
+        return replace(self, base=self.z(t), moves=self.moves @ axes, rows=self.rows @ axes, start=start)
+
     def z(self, t: Tensor) -> Tensor:
         """Points (..., n) of coordinates t (..., D)."""
         return self.base + t @ self.moves.T
@@ -71,7 +93,7 @@ class Reduced:
         return torch.cat([z, z @ self.inequalities.T], -1)[..., self.variables]
 
 
-def _moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
+def balanced_moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
     """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
     kept = ~system.redundant_mask
     A = system.A[kept][:, system.free]
@@ -80,5 +102,17 @@ def _moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
     unit = torch.ones(system.n, dtype=torch.float64)
     unit[system.free] = column
     moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
-    moves[system.free] = column[:, None] * right[len(A) :].T
+    within = right[len(A) :].T
+    # What is left of a variable that the laws determine is rounding.
+    within = torch.where(within.norm(dim=1, keepdim=True) > _STILL, within, 0.0)
+    moves[system.free] = column[:, None] * within
     return moves, unit
+
+
+def _alike(directions: Tensor) -> tuple[Tensor, Tensor]:
+    """For each unit vector (R, D) the first that is the same or opposite, and the sign (R,) between them."""
+    cosine = directions @ directions.T
+    sign = torch.where(cosine < 0, -1.0, 1.0).double()
+    apart = (directions[:, None] - sign[..., None] * directions).abs().amax(-1)
+    first = (apart <= _PARALLEL).int().argmax(1)
+    return first, sign.gather(1, first[:, None])[:, 0]

@@ -44,7 +44,7 @@ class HitAndRun:
         if (loc is None) != (scale is None):
             raise InvalidValueError("Expected both loc and scale, or neither for uniform draws.")
         self.polyhedron = polyhedron
-        reduced = polyhedron.reduced
+        reduced = polyhedron.reduced.merged()
         if chains <= reduced.dimension:
             raise InvalidValueError(f"Expected more than {reduced.dimension} chains (the dimension), got {chains}.")
         target = Target.uniform(reduced)

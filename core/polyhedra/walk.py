@@ -72,7 +72,7 @@ class Walk:
         Raises:
             UnboundedError: the target is uniform and the polyhedron has no end.
         """
-        centre, hessian = _analytic_centre(target)
+        centre, hessian = analytic_centre(target)
         scaling = torch.linalg.inv(torch.linalg.cholesky(hessian)).T
         walk = cls(target, centre, scaling, torch.zeros(len(centre), chains, dtype=torch.float64))
         for _ in range(_ROUNDINGS):
@@ -105,14 +105,14 @@ class Walk:
         reduced, s = self.target.reduced, self.s.clone()
         D, chains = s.shape
         axes = reduced.rows @ self.scaling
-        # Chains may stand in polyhedra of their own, each with a start of its own.
-        start = reduced.start.mT if reduced.start.dim() > 1 else reduced.start[:, None]
-        rows = start + (reduced.rows @ self.centre)[:, None] + axes @ s
+        rows = (reduced.start + reduced.rows @ self.centre)[:, None] + axes @ s
+        inverse = torch.where(axes != 0, 1 / axes, 0.0)
         # A row that an axis does not change is no limit to it.
         low, high = (limit[:, None].expand(-1, D) for limit in (reduced.low, reduced.high))
-        below = torch.where(axes > 0, low, torch.where(axes < 0, high, -torch.inf))
-        above = torch.where(axes > 0, high, torch.where(axes < 0, low, torch.inf))
-        inverse = torch.where(axes != 0, 1 / axes, 1.0)
+        nearer = torch.where(axes == 0, -torch.inf, torch.where(axes > 0, low, high) * inverse)
+        farther = torch.where(axes == 0, torch.inf, torch.where(axes > 0, high, low) * inverse)
+        share, distance = torch.empty_like(rows), torch.empty_like(rows)
+        uniform_target = self.target.is_uniform
         precision = self.scaling.T @ self.target.precision @ self.scaling
         slope = precision @ s + (self.scaling.T @ (self.target.precision @ self.centre - self.target.linear))[:, None]
         sweeps = [torch.randperm(D, generator=generator) for _ in range(-(-steps // D))]
@@ -120,15 +120,17 @@ class Walk:
         uniform = torch.rand(steps, chains, dtype=torch.float64, generator=generator)
         heights = torch.empty_like(uniform).exponential_(generator=generator)
         for k, u, height in zip(order, uniform, heights, strict=True):
-            begin = _largest((below[:, k, None] - rows) * inverse[:, k, None]).clamp_max(0.0)
-            end = -_largest((rows - above[:, k, None]) * inverse[:, k, None]).clamp_max(0.0)
-            if not self.target.is_uniform:
+            torch.mul(rows, inverse[:, k, None], out=share)
+            begin = _largest(torch.sub(nearer[:, k, None], share, out=distance)).clamp_max(0.0)
+            end = -_largest(torch.sub(share, farther[:, k, None], out=distance)).clamp_max(0.0)
+            if not uniform_target:
                 begin, end = _sliced(begin, end, slope[k], precision[k, k], height)
             fresh = begin + (u - reflected) / (1 - reflected) * (end - begin)
             move = torch.where(u < reflected, begin + end, fresh)
             s[k] += move
-            rows += axes[:, k, None] * move
-            slope += precision[:, k, None] * move
+            rows.addr_(axes[:, k], move)
+            if not uniform_target:
+                slope += precision[:, k, None] * move
         if not s.isfinite().all():
             raise UnboundedError("Expected a bounded polyhedron: give bounds to its variables, or draw from a normal.")
         return replace(self, s=s)
@@ -146,7 +148,7 @@ def _sliced(start: Tensor, end: Tensor, slope: Tensor, curvature: Tensor, height
     return start.maximum(middle - reach), end.minimum(middle + reach)
 
 
-def _analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
+def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
     """The point t (D,) of largest log density plus sum of log distances from limits, and the Hessian (D, D) there.
 
     Damped Newton steps, which stay inside (self-concordance: Nesterov & Nemirovskii 1994).

@@ -9,7 +9,8 @@ from scipy.stats import kstest
 
 from lawful.core.coordinates import Chart
 from lawful.core.coordinates.finish import holds
-from lawful.core.coordinates.uniform import covariance_within
+from lawful.core.coordinates.uniform import Rooms
+from lawful.core.errors import InvalidValueError
 
 
 def generator(seed=0):
@@ -79,22 +80,50 @@ def test_each_event_keeps_within_its_own_limit(chart):
         assert reached > 0.8 * cap.clamp_max(1.0) - 0.2
 
 
-def test_without_a_generator_or_in_other_problems_events_stay(chart):
-    problem, z = triangles(200)
-    plain, ids = Chart.fit(replace(problem, uniform=False), z)
-    assert "covariance" not in plain.tensors()
-    torch.testing.assert_close(taken_on(plain, z).z, z, rtol=1e-8, atol=1e-10)
-    w = chart.encode(z, ids, generator())
-    torch.testing.assert_close(chart.decode(w, ids, z).z, z, rtol=1e-8, atol=1e-10)
-
-
-def test_draws_far_out_start_nearer_by(chart):
-    _, z = triangles(5, seed=7)
+def test_without_a_generator_events_stay(chart):
+    _, z = triangles(200)
     ids = torch.zeros(len(z), dtype=torch.long)
-    w = torch.full_like(chart.encode(z, ids, generator()), 1e6)
-    moved = chart.decode(w, ids, z, generator())
+    stayed = chart.decode(chart.encode(z, ids, generator()), ids, z)
+    assert stayed.lawful.all()
+    torch.testing.assert_close(stayed.z, z, rtol=1e-8, atol=1e-10)
+
+
+def test_draws_outside_start_as_far_out_as_there_is_room(chart):
+    _, z = triangles(50, seed=7)
+    ids = torch.zeros(len(z), dtype=torch.long)
+    far = 1e6 * chart.encode(z, ids, generator())
+    start = chart.decode(far, ids, z)
+    assert start.lawful.all()
+    nearest = torch.cat([start.z[:, :3], (z[:, 3:] - start.z[:, :1])], 1).amin(1)
+    assert (nearest > 0).all() and (nearest < 0.02).all()
+
+
+def test_coordinates_are_those_of_the_barrier_at_the_analytic_centre():
+    """Of `0 <= x <= 4`: the centre is 2, and the curvature of -log x - log(4 - x) there is 1/2."""
+    problem = replace(make_problem([[1, 1, -1]], [0], [0, 0, 0], [INF] * 3, given=("c",)), uniform=True)
+    z = torch.tensor([[1.0, 3.0, 4.0], [2.0, 2.0, 4.0]], dtype=torch.float64)
+    w = Rooms(problem).encode(z, torch.tensor([[True, False, False]]).expand(2, -1))
+    torch.testing.assert_close(w[:, 0], torch.tensor([-(0.5**0.5), 0.0], dtype=torch.float64))
+
+
+def test_a_given_value_that_pins_variables_leaves_the_others(chart):
+    """At a cap of zero a is zero: a segment is left, of fewer dimensions than any that was learned."""
+    z = torch.tensor([[0.0, 0.4, 0.6, 0.0]], dtype=torch.float64).expand(2000, -1)
+    ids = torch.zeros(len(z), dtype=torch.long)
+    assert not chart.encode(z, ids, generator()).any()
+    moved = chart.decode(torch.ones(2000, chart.problem.columns, dtype=torch.float64), ids, z, generator())
     assert moved.lawful.all()
-    assert holds(chart.problem, moved.z, torch.float64).all()
+    assert (moved.z[:, 0] == 0).all()
+    assert is_uniform(moved.z[:, 1])
+
+
+def test_given_values_that_leave_a_single_event():
+    problem = replace(make_problem([[1, 1, -1]], [0], [0, 0, 0], [2, 2, 4], given=("c",)), uniform=True)
+    given = torch.tensor([[0.0, 0.0, 4.0]], dtype=torch.float64)
+    w, none = torch.ones(1, 3, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.bool)
+    z, lawful = Rooms(problem).decode(w, none, given, generator())
+    assert lawful.all()
+    assert z.tolist() == [[2.0, 2.0, 4.0]]
 
 
 def test_given_values_without_any_event_are_told(chart):
@@ -104,20 +133,29 @@ def test_given_values_without_any_event_are_told(chart):
     assert not chart.decode(w, ids, z, generator()).lawful.any()
 
 
+def test_what_rounding_took_over_a_bound_comes_back(chart):
+    room = chart.rooms.at(triangles(1)[1][0])
+    z = room.reduced.base.expand(1, -1).clone()
+    z[0, 1], z[0, 2] = -1e-15, 1 - z[0, 0]
+    assert not holds(chart.problem, z, torch.float64).any()
+    assert holds(chart.problem, room.nudged(z), torch.float64).all()
+
+
 def test_a_chart_comes_back_whole(chart):
+    _, z = triangles(20, seed=9)
+    ids = torch.zeros(len(z), dtype=torch.long)
     again = Chart.from_tensors(chart.problem, chart.tensors())
-    assert torch.equal(again.spread.covariance, chart.spread.covariance)
-    assert torch.equal(again.spread.centres, chart.spread.centres)
+    assert torch.equal(again.encode(z, ids, generator()), chart.encode(z, ids, generator()))
 
 
-def test_covariance_is_around_the_mean_of_equal_given_values():
-    z = torch.tensor([[1.0, 0], [3, 0], [11, 5], [13, 5]], dtype=torch.float64)
-    within = covariance_within(z, torch.tensor([False, True]))
-    torch.testing.assert_close(within, torch.tensor([[2.0, 0], [0, 0]], dtype=torch.float64))
-
-
-def test_a_state_of_which_no_draw_came_to_rest(chart):
-    """Such draws are unlawful, to be drawn again, and there is nothing to walk from."""
+def test_draws_that_are_no_numbers_are_unlawful(chart):
     w = torch.full((3, chart.problem.columns), torch.nan, dtype=torch.float64)
     given = torch.full((3, chart.problem.n), 0.5, dtype=torch.float64)
     assert not chart.decode(w, torch.zeros(3, dtype=torch.long), given, generator()).lawful.any()
+
+
+def test_steps_and_ratios_fill_no_polyhedron():
+    problem = make_problem([[1, 1, -1]], [0], [0, 0, 0], [INF] * 3, given=("c",))
+    stepped = replace(problem, uniform=True, resolution=torch.tensor([0.1, 0, 0], dtype=torch.float64))
+    with pytest.raises(InvalidValueError, match="resolutions"):
+        Rooms(stepped)

@@ -153,3 +153,21 @@ def test_nearest_pattern_keeps_as_many_as_brute_force(seed):
     kept = sum(p != 0 and p == q for p, q in zip(pattern, nearest, strict=True))
     subsets = itertools.product(*[(0, p) if p else (0,) for p in pattern])
     assert kept >= max(sum(map(abs, subset)) for subset in subsets if holds(P, subset))
+
+
+def test_rows_that_move_in_proportion_become_one():
+    """On `a = 2 b` the bounds of a, and of the inequality -b <= -1, are bounds of b."""
+    P = Polyhedron(
+        LinearSystem(tensor([[1.0, -2.0, 0.0]])),
+        Bounds(tensor([0, 0, 0]), tensor([5, 9, 1])),
+        Inequalities(tensor([[0, -1, 0]]), tensor([-1.0])),
+    )
+    merged = P.reduced.merged()
+    assert len(P.reduced.rows) == 4
+    assert len(merged.rows) == 2
+    t = torch.randn(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3
+    z, change = P.reduced.z(t), t @ merged.rows.T
+    inside = ((merged.start + change >= merged.low) & (merged.start + change <= merged.high)).all(1)
+    truth = (z[:, 1] >= 1) & (z[:, 0] <= 5) & (z[:, 2] >= 0) & (z[:, 2] <= 1)
+    assert inside.any() and not inside.all()
+    assert torch.equal(inside, truth)

@@ -1,0 +1,123 @@
+"""What laws and bounds leave open at one set of given values, in coordinates that make it round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lawful.core.coordinates.plan import independent
+from lawful.core.coordinates.problem import Problem
+from lawful.core.linear import LinearSystem
+from lawful.core.polyhedra.bounds import Inequalities
+from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.reduced import Reduced, balanced_moves
+from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
+
+_NOTHING = 1e-12
+"""Of the largest variable: what rounding leaves of one that is pinned to zero."""
+
+_INWARD = 0.99
+_NUDGE = 1e-6
+_CHAINS = 1024
+
+
+@dataclass(frozen=True)
+class Face:
+    """What rooms with the same implied equalities share.
+
+    `laws` hold inequalities that are equalities too; `free` are these for the variables that no bound pins, `moving`
+    for those that laws do not pin either. `columns` (D,) are the first variables that determine an event.
+    """
+
+    laws: Laws
+    free: LinearSystem
+    moving: LinearSystem
+    columns: Tensor
+    tight: Tensor
+
+    @classmethod
+    def of(cls, problem: Problem, free: Tensor, tight: Tensor) -> Face:
+        """The face of `free` variables (n,) and `tight` inequalities (k,)."""
+        A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, problem.d[tight]])
+        system, nothing = LinearSystem(A, b, check=False), torch.zeros(problem.n, dtype=torch.float64)
+        of_free = system.restrict(free, nothing, check=False)
+        moves = balanced_moves(of_free)[0]
+        moving = system.restrict(free & (moves != 0).any(1), nothing, check=False)
+        columns = independent(moves, list(range(problem.n)), limit=moves.shape[1])
+        return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight)
+
+    def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
+        """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
+        A, b = self.laws.system.A, self.laws.system.b
+        z = z - system.unweighted.move(z @ A.T - b)
+        return z - system.unweighted.move(self.laws.residual(z, b))
+
+    def point(self, z: Tensor) -> Tensor:
+        """A point z (n,) with laws to rounding, and what they pin to zero exactly there."""
+        z = self.on_laws(z[None], self.free)[0]
+        pinned = self.free.free & ~self.moving.free & (z.abs() <= _NOTHING * z.abs().max())
+        return self.on_laws(torch.where(pinned, 0.0, z)[None], self.moving)[0]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Events `z = centre + moves s` of one set of given values, s (D,).
+
+    The centre is the analytic one, and the coordinates are those in which the log barrier has unit curvature there:
+    they round a polyhedron up to a factor that does not depend on how thin it is (Nesterov & Nemirovskii 1994), and
+    events of rooms of different shapes have like coordinates. They do not depend on how null spaces were computed:
+    `s = root (z - centre)[columns]` with an upper triangular root.
+    """
+
+    face: Face
+    reduced: Reduced
+    root: Tensor
+
+    @classmethod
+    def of(cls, problem: Problem, face: Face, z: Tensor) -> Room:
+        """The room around a point z (n,) strictly inside all bounds and inequalities that the face leaves open.
+
+        Raises:
+            UnboundedError: it has no end.
+        """
+        limits = Inequalities(problem.C[~face.tight], problem.d[~face.tight])
+        reduced = Reduced.of(face.moving, face.point(z), problem.bounds, limits).merged()
+        t, hessian = analytic_centre(Target.uniform(reduced))
+        # In units of the columns the factor is the same whatever basis the moves were.
+        basis = torch.linalg.inv(reduced.moves[face.columns])
+        root = torch.linalg.cholesky(basis.T @ hessian @ basis).T
+        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)), root)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return len(self.face.columns)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Coordinates (B, D) of events z (B, n)."""
+        return (z - self.reduced.base)[:, self.face.columns] @ self.root.T
+
+    def within(self, s: Tensor) -> Tensor:
+        """Coordinates (B, D) as they are where they are inside, and moved towards the centre until they are."""
+        change = s @ self.reduced.columns
+        room = torch.where(change > 0, self.reduced.high, self.reduced.low) - self.reduced.start
+        share = torch.where(change == 0, torch.inf, room / change)
+        reach = share.amin(-1, keepdim=True) if share.shape[-1] else torch.full_like(s[:, :1], torch.inf)
+        return torch.where(reach > 1, s, _INWARD * reach.clamp_max(1.0) * s)
+
+    def walked(self, s: Tensor, sweeps: int, reflected: float, generator: torch.Generator) -> Tensor:
+        """Coordinates (B, D) after sweeps of hit-and-run along the axes, from such inside."""
+        target, still = Target.uniform(self.reduced), torch.zeros(self.dimension, dtype=torch.float64)
+        steps, eye = sweeps * self.dimension, torch.eye(self.dimension, dtype=torch.float64)
+        walks = [Walk(target, still, eye, part.T) for part in s.split(_CHAINS)]
+        return torch.cat([walk.stepped(steps, generator, reflected=reflected).t for walk in walks])
+
+    def events(self, s: Tensor) -> Tensor:
+        """Events (B, n) of coordinates (B, D) inside, with laws to rounding."""
+        return self.face.on_laws(self.reduced.z(s), self.face.moving)
+
+    def nudged(self, z: Tensor) -> Tensor:
+        """Events a little closer to the centre: what rounding took over a bound comes back."""
+        return self.face.on_laws(z + _NUDGE * (self.reduced.base - z), self.face.moving)
