@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -79,6 +80,9 @@ class Events(Protocol):
 
 class Trainable(nn.Module):
     """What the training loop asks of a model of one kind of `Events`."""
+
+    batch_share: float = math.inf
+    """How many times the training events a batch holds at most; a family for few events has less than one."""
 
     def initialise(self, events: Any, train: Tensor) -> None:
         """Scaling, and where to start from, by the rows `train` of `events`."""

@@ -20,8 +20,6 @@ class FaceModel(Trainable):
     """
 
     active: Tensor
-    batch_share = 1e9
-    """The share of the training events that a batch holds at most; a family that needs few says so."""
 
     def __init__(self, chart: Chart, context_size: int, settings: Settings | None = None):
         super().__init__()

@@ -101,7 +101,7 @@ def _take_turn(training: Training, number: int, views: Sequence[Events], train: 
 def _batch(training: Training, views: Sequence[Events], train: Tensor) -> Events:
     generator, fabric = training.generator, training.fabric
     view = views[int(torch.randint(len(views), (1,), generator=generator))]
-    size = min(training.schedule.batch_size, math.ceil(training.model.batch_share * len(train)))
+    size = math.ceil(min(training.schedule.batch_size, training.model.batch_share * len(train)))
     rows = train[torch.randint(len(train), (size,), generator=generator)]
     return view[rows[fabric.global_rank :: fabric.world_size]]
 
