@@ -12,6 +12,7 @@ from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sample
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, discovery_attributes, equations, variable_attributes
 from lawful.domains import Domain, InputError
+from lawful.domains.calendar import holds_times
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, require_given_lawful
@@ -91,7 +92,18 @@ def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Datas
     realization = ("realization", np.arange(len(fields), dtype=np.int32), {
         "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
     ds = xr.Dataset(variables, coords={**events.coords, "realization": realization})
-    return ds.assign(known)
+    return _named(ds.assign(known), domain)
+
+
+def _named(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
+    """A copy in which coordinates and labels have a `long_name`, and times their standard name, also where data did not."""
+    ds = ds.copy()
+    for name in ds.variables:
+        if not {"long_name", "standard_name"} & set(ds[name].attrs):
+            ds[name].attrs["long_name"] = str(name)
+    if domain.event_dim in ds.coords and holds_times(ds[domain.event_dim]):
+        ds[domain.event_dim].attrs["standard_name"] = "time"
+    return ds
 
 
 def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
@@ -108,14 +120,14 @@ def attributes(
     # No time of day and no folder: the same seed gives the same file, byte for byte. When it ran is in run.yaml.
     drawn = drawing.command(Path("DIR")) if drawing != settings.drawing else ""
     history = [str(prepared.data.attrs.get("history", "")), settings.command(with_out=False), drawn]
+    said = {"references": "; ".join(domain.references), "comment": domain.note}
     return {
         **discovery_attributes(domain, events, prepared.data),
+        **{name: text for name, text in said.items() if text},
         "Conventions": f"{CONVENTIONS}, {DISCOVERY}",
         "title": f"Generated ensemble: {domain.title}",
         "source": f"lawful {__version__}, model {prepared.family}, trained on: {prepared.data.attrs.get('source', '')}",
         "history": "\n".join(line for line in history if line),
-        "references": "; ".join(domain.references),
-        "comment": domain.note,
         "lawful_version": __version__,
         "lawful_domain": domain.name,
         "lawful_laws": equations(domain),
