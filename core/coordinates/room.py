@@ -11,7 +11,7 @@ from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.bounds import Inequalities
-from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.laws import Laws, coefficients
 from lawful.core.polyhedra.reduced import STILL, Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
 
@@ -51,7 +51,7 @@ class Face:
 
     def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
         """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
-        A, b = self.laws.system.A, self.laws.system.b
+        A, b = coefficients(self.laws.system), self.laws.system.b
         z = z - system.unweighted.move(z @ A.T - b)
         return z - system.unweighted.move(self.laws.residual(z, b))
 

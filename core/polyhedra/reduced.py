@@ -11,6 +11,7 @@ from torch import Tensor
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.factor import equilibrate
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
+from lawful.core.polyhedra.laws import coefficients
 
 STILL = 1e-12
 """A row that changes by less, in units of its variables, is still but for rounding."""
@@ -98,7 +99,7 @@ class Reduced:
 def balanced_moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
     """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
     kept = ~system.redundant_mask
-    A = system.A[kept][:, system.free]
+    A = coefficients(system)[kept][:, system.free]
     row, column = (scale[0] for scale in equilibrate(A[None]))
     right = torch.linalg.svd(A * row[:, None] * column)[2]
     unit = torch.ones(system.n, dtype=torch.float64)
