@@ -11,8 +11,8 @@ from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.bounds import Inequalities
-from lawful.core.polyhedra.laws import Laws
-from lawful.core.polyhedra.reduced import Reduced, balanced_moves
+from lawful.core.polyhedra.laws import Laws, coefficients
+from lawful.core.polyhedra.reduced import STILL, Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
 
 _NOTHING = 1e-12
@@ -43,14 +43,15 @@ class Face:
         A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, problem.d[tight]])
         system, nothing = LinearSystem(A, b, check=False), torch.zeros(problem.n, dtype=torch.float64)
         of_free = system.restrict(free, nothing, check=False)
-        moves = balanced_moves(of_free)[0]
-        moving = system.restrict(free & (moves != 0).any(1), nothing, check=False)
-        columns = independent(moves, list(range(problem.n)), limit=moves.shape[1])
+        moves, unit = balanced_moves(of_free)
+        moved = free & (moves.norm(dim=1) > STILL * unit)
+        moving = system.restrict(moved, nothing, check=False)
+        columns = independent(moves, moved.nonzero()[:, 0].tolist(), limit=moves.shape[1])
         return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight)
 
     def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
         """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
-        A, b = self.laws.system.A, self.laws.system.b
+        A, b = coefficients(self.laws.system), self.laws.system.b
         z = z - system.unweighted.move(z @ A.T - b)
         return z - system.unweighted.move(self.laws.residual(z, b))
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.polyhedra.lagrangian import NotConvergedError
+from lawful.core.polyhedra.laws import coefficients
 from lawful.core.polyhedra.links import Link
 from lawful.core.polyhedra.mirror import MirrorMap
 
@@ -32,11 +33,12 @@ class InteriorMap:
         self.moving = hull.free & (hull.nullspace().norm(dim=1) > 1e-12)
         self.C, self.d = inequalities.C[loose], inequalities.d[loose]
         base = polyhedron.reduced.base
-        A = torch.where(self.moving, hull.A, 0.0)
+        every = coefficients(hull)
+        A = torch.where(self.moving, every, 0.0)
         rows = ~hull.redundant_mask & (A != 0).any(-1)
         A, k = A[rows][:, self.moving], len(self.d)
         still = torch.where(self.moving, 0.0, base)
-        self.b = torch.cat([hull.b[rows] - hull.A[rows] @ still, self.d - self.C @ still])
+        self.b = torch.cat([hull.b[rows] - every[rows] @ still, self.d - self.C @ still])
         self.still = still
         eye = torch.eye(k, dtype=torch.float64)
         lifted = torch.cat([torch.cat([A, A.new_zeros(len(A), k)], 1), torch.cat([self.C[:, self.moving], eye], 1)])

@@ -16,6 +16,11 @@ _SAMPLES = 512
 """At a time, so that what sums take on their way stays in the processor's cache."""
 
 
+def coefficients(system: LinearSystem) -> Tensor:
+    """Coefficients (..., m, n) of laws, dense."""
+    return system.A if system.A.layout == torch.strided else system.A.to_dense()
+
+
 class Laws:
     """Compensated residuals of a system whose laws have few members for the most part."""
 
@@ -26,7 +31,7 @@ class Laws:
     def _groups(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Laws of about as many members, their variables, and their coefficients: sums take as many terms as a group's
         longest."""
-        A = self.system.A
+        A = coefficients(self.system)
         members = (A != 0).sum(-1)
         group = torch.bucketize(members, torch.tensor(_MEMBERS, device=members.device))
         found = []
@@ -50,5 +55,5 @@ class Laws:
     def ulps(self, z: Tensor, residual: Tensor, rounding: Tensor, stored: torch.dtype = torch.float64) -> Tensor:
         """(B,), the worst misfit of a law in rounding units of z as `stored` and of its right-hand side."""
         spacing = torch.where(self.system.free, half_spacing(z, stored), 0.0)
-        ratio = ulp_ratio(residual, spacing @ self.system.A.abs().T + rounding)
+        ratio = ulp_ratio(residual, spacing @ coefficients(self.system).abs().T + rounding)
         return ratio.amax(-1) if ratio.shape[-1] else ratio.new_zeros(len(z))

@@ -16,7 +16,7 @@ from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
-from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.laws import Laws, coefficients
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
@@ -98,7 +98,8 @@ class Polyhedron:
         if self.system.batch_shape:
             raise InvalidValueError("Expected one right-hand side: ask this of the polyhedron of each sample.")
         C, d, bounds = self.inequalities.C, self.inequalities.d, self.bounds
-        return tuple(x.cpu().numpy() for x in (self.system.A, self.system.b, C, d, bounds.lower, bounds.upper))
+        A = coefficients(self.system)
+        return tuple(x.cpu().numpy() for x in (A, self.system.b, C, d, bounds.lower, bounds.upper))
 
     @cached_property
     def interior(self) -> Interior:
@@ -127,7 +128,7 @@ class Polyhedron:
             return self.system
         tight = torch.from_numpy(self.interior.tight)
         at_lower, at_upper = (torch.from_numpy(x) for x in (self.interior.at_lower, self.interior.at_upper))
-        A = torch.cat([self.system.A, self.inequalities.C[tight]])
+        A = torch.cat([coefficients(self.system), self.inequalities.C[tight]])
         b = torch.cat([self.system.b, self.inequalities.d[tight]])
         names = [*self.system.names, *(name for name, t in zip(self.inequalities.names or (), tight, strict=True) if t)]
         laws = LinearSystem(A, b, names=names, columns=self.system.columns, check=False)
@@ -180,7 +181,7 @@ class Polyhedron:
         """z (..., n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""
         hull = self.hull
         for _ in range(2):
-            z = z - hull.unweighted.move(matvec(hull.A, z) - hull.b)
+            z = z - hull.unweighted.move(matvec(coefficients(hull), z) - hull.b)
         return self.project(hull.with_fixed(self.bounds.clip(z)))
 
     def face(self, pattern: Tensor) -> Polyhedron:

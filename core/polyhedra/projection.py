@@ -19,7 +19,7 @@ from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
 from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest
-from lawful.core.polyhedra.laws import Laws
+from lawful.core.polyhedra.laws import Laws, coefficients
 from lawful.core.polyhedra.reduced import Reduced
 
 _PLAIN_ROUNDS = 2
@@ -84,7 +84,7 @@ class _Samples:
         # Between active bounds, laws may ask for zeros: what is less than its own rounding is one.
         unknown = _UNKNOWN * (self.base.abs() + t.norm(dim=-1, keepdim=True) * reduced.moves.norm(dim=1))
         for _ in range(_PLAIN_ROUNDS):
-            moved, _ = self._finished(moved, matvec(hull.A, moved) - self.b, face, unknown)
+            moved, _ = self._finished(moved, matvec(coefficients(hull), moved) - self.b, face, unknown)
         return self._settled(moved, face, unknown), face
 
     def _settled(self, z: Tensor, face: Face, unknown: Tensor) -> Tensor:

@@ -11,8 +11,11 @@ from torch import Tensor
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.factor import equilibrate
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
+from lawful.core.polyhedra.laws import coefficients
 
-_STILL = 1e-12
+STILL = 1e-12
+"""A row that changes by less, in units of its variables, is still but for rounding."""
+
 _PARALLEL = 1e-10
 
 
@@ -49,7 +52,7 @@ class Reduced:
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
         high = torch.cat([bounds.upper, inequalities.d])
         size = torch.cat([unit, (inequalities.C * unit).norm(dim=1)])
-        limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > _STILL * size)
+        limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > STILL * size)
         kept = limited.nonzero()[:, 0]
         return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C)
 
@@ -96,16 +99,13 @@ class Reduced:
 def balanced_moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
     """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
     kept = ~system.redundant_mask
-    A = system.A[kept][:, system.free]
+    A = coefficients(system)[kept][:, system.free]
     row, column = (scale[0] for scale in equilibrate(A[None]))
     right = torch.linalg.svd(A * row[:, None] * column)[2]
     unit = torch.ones(system.n, dtype=torch.float64)
     unit[system.free] = column
     moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
-    within = right[len(A) :].T
-    # What is left of a variable that the laws determine is rounding.
-    within = torch.where(within.norm(dim=1, keepdim=True) > _STILL, within, 0.0)
-    moves[system.free] = column[:, None] * within
+    moves[system.free] = column[:, None] * right[len(A) :].T
     return moves, unit
 
 
