@@ -42,7 +42,7 @@ def test_run_yaml_has_all_that_a_run_depends_on(once, files):
     assert record["settings"] == {
         "domain": "parts", "out": str(once), "data": str(files / "parts.nc"), "mapping": {}, "members": 3,
         "given": [], "model": "auto", "seed": 0, "device": "auto", "mixed": False, "folds": 1,
-        "dtype": "float64", "fast": True,
+        "dtype": "float64", "max_events": 1_000_000, "fast": True,
     }  # fmt: skip
     assert {"schedule", "network", "views", "day_shift", "device", "seconds"} <= set(record["training"])
     assert len(record["data_sha256"]) == len(record["law_hash"]) == 64
