@@ -21,8 +21,8 @@ from lawful.core.models.fields.charts import FieldChart
 from lawful.core.training import Schedule, fit
 
 SEEDS = (0, 1, 2)
-LEARNED, ASKED, MEMBERS = 2000, 40, 6
-SCHEDULE = Schedule(steps=200, batch_size=32, rate=5e-3)
+LEARNED, ASKED, MEMBERS = 1500, 40, 6
+SCHEDULE = Schedule(steps=160, batch_size=24, rate=6e-3)
 NETWORK = FieldSettings(width=12, levels=2, steps=8)
 TRUTH = GaussianField()
 

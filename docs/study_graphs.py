@@ -26,7 +26,7 @@ from lawful.domains.partial_charge import DOMAIN
 SEEDS = (0, 1, 2)
 LEARNED, FRESH = 1500, 400
 SCHEDULE = Schedule(steps=500, batch_size=48, rate=4e-3)
-CHARGES = Schedule(steps=200, batch_size=32, rate=5e-3)
+CHARGES = Schedule(steps=150, batch_size=32, rate=6e-3)
 MEMBERS = 20
 
 
