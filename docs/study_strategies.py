@@ -23,7 +23,7 @@ from lawful.core.models.raw import Space, made_strategy
 from lawful.core.models.raw_flow import RawFlowMatching
 from lawful.core.models.raw_vae import RawVAE
 from lawful.core.polyhedra import Bounds, Inequalities, Polyhedron
-from lawful.pipeline.compare.fitting import Budget, fit_raw
+from lawful.pipeline.compare.fitting import budget, fit_raw
 from lawful.pipeline.compare.settings import AFTERWARDS, OWN, STATES
 from lawful.reports.comparison.table import LEVEL, holm, paired_difference
 
@@ -43,7 +43,7 @@ def drawn(truth: Truth, family: str, strategy: str, seed: int) -> np.ndarray:
     training = "unconstrained" if strategy in AFTERWARDS else strategy
     model = RAW[family](made_strategy(training, inside, space), space, 0, NETWORKS)
     u = model.start(inside.system.project(z / space.unit))
-    fit_raw(model, u, nothing, torch.arange(EVENTS) % 8 == 0, Budget(SCHEDULE.steps, SCHEDULE.batch_size))
+    fit_raw(model, u, nothing, torch.arange(EVENTS) % 8 == 0, budget(SCHEDULE.steps, SCHEDULE.batch_size))
     model.layer = made_strategy(strategy, inside, space)
     torch.manual_seed(seed + 1)
     return model.sample(nothing).numpy()

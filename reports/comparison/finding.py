@@ -31,18 +31,20 @@ def _best(model: str, measure: str, rows: list[dict[str, Any]], lawful: set[str]
     known = [row for row in rows if measure in row["measures"]]
     if not known:
         return
-    best = min(known, key=lambda row: row["measures"][measure]["mean"])
+    best = min(known, key=lambda row: _mean(row, measure))
     others = [row["strategy"] for row in known if row is not best and tied(row["measures"][measure])]
     close = f", not told apart from {_listed(others)}" if others else ""
-    mean = best["measures"][measure]["mean"]
-    where = f"{model}: lowest {MEASURES[measure]} under {best['strategy']} ({mean:.3g}){close}"
+    where = f"{model}: lowest {MEASURES[measure]} under {best['strategy']} ({_mean(best, measure):.3g})"
     own = [row for row in known if row["strategy"] in lawful]
     if best["strategy"] in lawful or not own:
-        yield f"{where}."
+        yield f"{where}{close}."
         return
-    first = min(own, key=lambda row: row["measures"][measure]["mean"])
-    value = first["measures"][measure]["mean"]
-    yield f"{where}, which is not lawful; of the lawful ones, {first['strategy']} ({value:.3g})."
+    first = min(own, key=lambda row: _mean(row, measure))
+    yield f"{where}, which is not lawful{close}; of the lawful ones, {first['strategy']} ({_mean(first, measure):.3g})."
+
+
+def _mean(row: dict[str, Any], measure: str) -> float:
+    return float(row["measures"][measure]["mean"])
 
 
 def _listed(names: list[str]) -> str:

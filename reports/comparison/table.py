@@ -25,9 +25,10 @@ LEVEL = 0.05
 def tables(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A table a model: one row a strategy, in the order in which they were run.
 
-    A row has "lawful" (mean share of events that obey all), "out_of_bounds", "ulps" (largest), "seconds" (mean of
-    training), "events_per_second", "failed" (reasons) and "measures": by name "mean", "sd" over seeds, "n", and against
-    the strategy with the best mean of the model the paired "difference" with its 95 % interval and "p".
+    A row has "seeds" (how many were finished) "of" so many, "lawful" (mean share of events that obey all),
+    "out_of_bounds", "ulps" (largest), "seconds" (mean of training), "events_per_second", "failed" (reasons) and
+    "measures": by name "mean", "sd" over seeds, "n", and against the strategy with the best mean of the model the
+    paired "difference" with its 95 % interval and "p".
     """
     models = dict.fromkeys(cell["model"] for cell in cells)
     return [_table(model, [cell for cell in cells if cell["model"] == model]) for model in models]
@@ -47,6 +48,7 @@ def _row(strategy: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "strategy": strategy,
         "seeds": len(done),
+        "of": len(cells),
         "failed": list(dict.fromkeys(cell["failed"] for cell in cells if cell["failed"])),
         "lawful": _mean([cell["validity"]["lawful"] for cell in done]),
         "out_of_bounds": _mean([cell["validity"]["out_of_bounds"] for cell in done]),
@@ -121,12 +123,17 @@ def _markdown_rows(table: dict[str, Any]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
     for row in table["rows"]:
         cells = [f"{_number(row['measures'].get(name))}" for name in shown]
-        parts = [f"`{row['strategy']}`", _percent(row["lawful"]), _percent(row["out_of_bounds"]), _short(row["ulps"])]
+        parts = [_heading(row), _percent(row["lawful"]), _percent(row["out_of_bounds"]), _short(row["ulps"])]
         lines.append("| " + " | ".join([*parts, *cells, _short(row["seconds"])]) + " |")
     for name in ("floor", "ceiling"):
         values = [_short(table[name].get(measure)) for measure in shown]
         lines.append("| " + " | ".join([f"*{name}*", "", "", "", *values, ""]) + " |")
     return lines
+
+
+def _heading(row: dict[str, Any]) -> str:
+    some = f", {row['seeds']} of {row['of']} seeds" if 0 < row["seeds"] < row["of"] else ""
+    return f"`{row['strategy']}`{some}"
 
 
 def _number(figure: dict[str, Any] | None) -> str:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lawful.reports.comparison.finding import findings
-from lawful.reports.comparison.table import holm, paired_difference, tables, tied
+from lawful.reports.comparison.table import as_markdown, holm, paired_difference, tables, tied
 
 
 def cells(**values: list[float]) -> list[dict]:
@@ -44,7 +44,7 @@ def test_the_best_those_like_it_and_the_rest():
     assert rows["bad"]["difference"] == pytest.approx(0.31) and table["floor"]["auc"] == 0.5
     said = " ".join(findings([table]))
     assert "all events are lawful under good" in said and "close (50 %)" in said
-    assert "lowest two-sample AUC under close (0.603), not told apart from good, which is not lawful" in said
+    assert "lowest two-sample AUC under close (0.603), which is not lawful, not told apart from good;" in said
     assert "of the lawful ones, good (0.61)" in said
 
 
@@ -53,3 +53,10 @@ def test_what_failed_is_told_and_left_out():
     table = tables([*cells(good=[0.6]), *broken])[0]
     assert table["rows"][1]["seeds"] == 0 and table["rows"][1]["measures"] == {}
     assert "vae, bad: failed (no convergence)" in findings([table])
+
+
+def test_seeds_that_failed_are_counted_in_the_table():
+    broken = [{"model": "vae", "strategy": "good", "seed": 2, "failed": "no convergence"}]
+    found = tables([*cells(good=[0.6, 0.7]), *broken])
+    text = as_markdown({"about": {"command": "lawful compare"}, "models": found, "findings": []})
+    assert "| `good`, 2 of 3 seeds | 100 % |" in text

@@ -96,7 +96,7 @@ def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Datas
 
 
 def _named(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
-    """A copy in which coordinates and labels have a `long_name`, and times their standard name, also where data did not."""
+    """A copy in which coordinates and labels have a `long_name`, and times their standard name, as data may not."""
     ds = ds.copy()
     for name in ds.variables:
         if not {"long_name", "standard_name"} & set(ds[name].attrs):

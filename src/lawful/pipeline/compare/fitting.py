@@ -1,41 +1,33 @@
 """A plain training loop, the same for every strategy."""
 
 import copy
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lawful.core.models.raw import RawModel
+from lawful.core.training import Schedule
 
 
-@dataclass(frozen=True)
-class Budget:
-    """Steps of AdamW with a one-cycle rate; averaged weights that do best on the validation events are kept."""
-
-    steps: int
-    batch_size: int = 128
-    rate: float = 2e-3
-    weight_decay: float = 0.01
-    averaging: float = 0.99
-    clip: float = 5.0
-    checks: int = 10
+def budget(steps: int, batch_size: int = 128) -> Schedule:
+    """The schedule that every strategy gets."""
+    return Schedule(steps, batch_size, weight_decay=0.01, check_every=max(1, steps // 10), averaging=0.99)
 
 
-def fit_raw(model: RawModel, u: Tensor, context: Tensor, validation: Tensor, budget: Budget) -> float:
+def fit_raw(model: RawModel, u: Tensor, context: Tensor, validation: Tensor, schedule: Schedule) -> float:
     """Train a model in place on prepared events u (N, n); gives the least validation loss. Draws torch's numbers."""
     train, judge = (~validation).nonzero()[:, 0], validation.nonzero()[:, 0]
     average, optimizer = copy.deepcopy(model).eval(), torch.optim.AdamW(
-        model.parameters(), lr=budget.rate, weight_decay=budget.weight_decay
+        model.parameters(), lr=schedule.rate, weight_decay=schedule.weight_decay
     )  # fmt: skip
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, budget.rate, total_steps=budget.steps + 1, pct_start=0.1)
-    best, best_loss, every = copy.deepcopy(average.state_dict()), torch.inf, max(1, budget.steps // budget.checks)
-    for step in range(1, budget.steps + 1):
-        rows = train[torch.randint(len(train), (budget.batch_size,))]
-        _step(model.train(), u[rows], context[rows], optimizer, budget.clip)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.rate, total_steps=schedule.steps + 1, pct_start=0.1)
+    best, best_loss = copy.deepcopy(average.state_dict()), torch.inf
+    for step in range(1, schedule.steps + 1):
+        rows = train[torch.randint(len(train), (schedule.batch_size,))]
+        _step(model.train(), u[rows], context[rows], optimizer, schedule.clip)
         cycle.step()
-        _follow(average, model, min(budget.averaging, step / (step + 10)))
-        if step % every == 0 or step == budget.steps:
+        _follow(average, model, min(schedule.averaging, step / (step + 10)))
+        if step % schedule.check_every == 0 or step == schedule.steps:
             loss = _judged(average, u[judge], context[judge])
             if loss < best_loss:
                 best, best_loss = copy.deepcopy(average.state_dict()), loss

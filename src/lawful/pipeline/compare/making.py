@@ -22,7 +22,7 @@ from lawful.core.strategies import ProjectionAfter, Strategy
 from lawful.core.training import Schedule, fit
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
-from lawful.pipeline.compare.fitting import Budget, fit_raw
+from lawful.pipeline.compare.fitting import budget, fit_raw
 from lawful.pipeline.compare.peers import POLYTOPE, SAMPLERS, SHIELD
 from lawful.pipeline.compare.peers.polytope import polytope_samples
 from lawful.pipeline.compare.peers.shield import Shield
@@ -108,7 +108,7 @@ class Maker:
 
     def _trained(self, model: str, layer: Strategy) -> RawModel:
         made = _RAW[model](layer, self._space, self._context.shape[1], NETWORK)
-        fit_raw(made, made.start(self._u), self._context, _validation(self.prepared, self.seed), Budget(self.steps))
+        fit_raw(made, made.start(self._u), self._context, _validation(self.prepared, self.seed), budget(self.steps))
         return made
 
     def _finished(self, layer: Strategy, model: str, contexts: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ def _with_states(prepared: Prepared, model: str, seed: int, steps: int) -> Calla
     chart, ids = Chart.fit(prepared.problem, z)
     made = FAMILIES[model](chart, context.shape[1], NETWORK)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z)]
-    schedule = Schedule(steps=steps, batch_size=Budget(steps).batch_size, check_every=max(1, steps // 10))
+    schedule = Schedule(steps, budget(steps).batch_size, check_every=max(1, steps // 10))
     fit(made, views, _validation(prepared, seed), schedule, generator)
 
     def sample(contexts: Tensor) -> Tensor:
