@@ -27,10 +27,12 @@ _ZARR = (".zgroup", ".zmetadata", "zarr.json")
 
 
 @contextmanager
-def open_file(path: Path, domain: Domain, mapping: Mapping[str, str]) -> Iterator[tuple[xr.Dataset, list[str]]]:
+def open_file(
+    path: Path, domain: Domain, mapping: Mapping[str, str], most: int | None = None
+) -> Iterator[tuple[xr.Dataset, list[str]]]:
     """The contents of a file, with mapped variables under the names of the domain, and notes, while the file is open.
 
-    Times that cannot be decoded are left as numbers, with a note.
+    Times that cannot be decoded are left as numbers, with a note. Windows are cut, `most` of them.
 
     Raises:
         InputError: there is no such file, it is of none of these kinds, or damaged, be it found out later.
@@ -40,7 +42,7 @@ def open_file(path: Path, domain: Domain, mapping: Mapping[str, str]) -> Iterato
         stored = open_hdf5(path, domain, mapping) if kind == "hdf5" else _open(path, kind, domain.event_dim)
         with stored:
             ds, notes = decoded(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
-            yield split(windowed(_from_sources(ds, domain), domain, notes), domain, ("realization",)), notes
+            yield split(windowed(_from_sources(ds, domain), domain, notes, most), domain, ("realization",)), notes
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from lawful.data_recipes.layout import along_events
 from lawful.data_recipes.machine import memory
 from lawful.data_recipes.misfits import with_misfits, without_misfits
 from lawful.data_recipes.opening import open_file
+from lawful.data_recipes.pieces import thinned
 from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
 from lawful.domains import Domain, Variable
@@ -43,6 +44,7 @@ def read(
     minimum_events: int = MINIMUM_EVENTS,
     refuse: bool = True,
     needed: tuple[str, ...] | None = None,
+    most: int | None = None,
 ) -> Reading:
     """Read events to learn from: float64 variables in the domain's units along its event dimension.
 
@@ -57,6 +59,7 @@ def read(
         refuse: whether values out of bounds, broken laws and too few events are errors; otherwise they are notes,
             for looking at a file whose faults are the question.
         needed: variables that are enough, with the context, where the file does not hold all; None asks for all.
+        most: of more events than this, so many are read, in stretches spread over the files; None reads all.
 
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
@@ -66,7 +69,7 @@ def read(
     files = files_of(Path(path))
     parts = []
     for file in files:
-        domain, part, said = _read_one(file, domain, mapping or {}, needed)
+        domain, part, said = _read_one(file, domain, mapping or {}, needed, most and max(1, most // len(files)))
         parts.append(part)
         notes += [note for note in said if note not in notes]
     ds = screening.leave_out_missing(together(parts, domain, notes), domain, notes)
@@ -78,24 +81,24 @@ def read(
 
 
 def _read_one(
-    file: Path, domain: Domain, mapping: Mapping[str, str], needed: tuple[str, ...] | None
+    file: Path, domain: Domain, mapping: Mapping[str, str], needed: tuple[str, ...] | None, most: int | None
 ) -> tuple[Domain, xr.Dataset, list[str]]:
-    with open_file(file, domain, mapping) as (raw, notes):
+    with open_file(file, domain, mapping, most) as (raw, notes):
         domain = bind(domain, raw)
         domain = domain if needed is None else only_conditions(without_misfits(domain, raw), raw, needed, notes)
         stored = without_misfits(domain, raw)
-        chosen = along_events(select(raw, stored, file), stored, notes)
+        picked = select(raw, stored, file)
+        chosen = along_events(picked if domain.window else thinned(picked, stored, most, notes), stored, notes)
         _require_memory(chosen, file)
         return domain, with_misfits(_numbers(chosen.load(), stored, notes), domain, notes), notes
 
 
 def _require_memory(ds: xr.Dataset, file: Path) -> None:
-    """Files are read whole, the variables of the domain at least."""
     need, have = _COPIES * ds.nbytes, memory()
     if need > have:
         raise InputError(
             f"{file}: its variables take about {need / 2**30:,.0f} GiB of memory as float64 and this machine has "
-            f"{have / 2**30:,.0f}; data are not read piecewise, so give a part of them"
+            f"{have / 2**30:,.0f}; give a part of them, or fewer --max-events where a run reads them"
         )
 
 

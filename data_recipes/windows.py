@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.pieces import spread, take
 from lawful.domains import Domain, InputError
 from lawful.domains.calendar import days, holds_times
 from lawful.domains.components import arrays
@@ -10,13 +11,13 @@ from lawful.domains.components import arrays
 _SAME = 1e-6
 
 
-def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
+def windowed(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None = None) -> xr.Dataset:
     """The data set with windows of `n` steps along the event dimension, named by the times of their first steps.
 
     Variables over the window's dimension take its steps. Those over a dimension of `n + 1` labels are states at the
     ends of steps, the first of them at the end of the step before the window, so that neighbours share a state. Context
     over the window's dimension has a value for each step; what else lies along time keeps that of the first step.
-    Windows across a gap in the times are left out and counted.
+    Windows across a gap in the times are left out and counted; of more than `most`, stretches spread over all are read.
 
     Raises:
         InputError: the series are shorter than one window, or their steps are of another length than the domain's.
@@ -30,8 +31,14 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     dim, steps = _dim(ds, series), len(domain.dimensions[domain.window])
     lead = int(any(len(domain.dimensions[over[name]]) == steps + 1 for name in series))
     starts = _starts(ds, dim, domain, lead, notes)
-    cut = {name: _cut(ds[name], dim, starts, over[name], domain, steps, lead) for name in series}
-    others = ds.drop_vars(series).isel({dim: starts})
+    kept = starts[spread(len(starts), most or len(starts))]
+    if len(kept) < len(starts):
+        notes.append(f"{len(kept)} of {len(starts)} windows read, in stretches spread over all")
+    needed = np.unique(kept[:, None] + np.arange(-lead, steps))
+    part = take(ds[series].squeeze(), dim, needed)
+    first = np.searchsorted(needed, kept)
+    cut = {name: _cut(part[name], dim, first, over[name], domain, steps, lead) for name in series}
+    others = ds.drop_vars(series).isel({dim: kept})
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
 
 
@@ -71,7 +78,7 @@ def _cut(
     if len(labels) not in (steps, steps + lead):
         raise InputError(f"{values.name} lies over {over!r} with {len(labels)} labels; a window has {steps} steps")
     places = starts[:, None] + np.arange(len(labels)) - (len(labels) - steps)
-    array = values.squeeze().to_numpy()[places]
+    array = values.to_numpy()[places]
     variable = xr.Variable((domain.event_dim, over), array, values.attrs)
     variable.encoding = {
         key: value for key, value in values.encoding.items() if key in ("dtype", "scale_factor", "add_offset")

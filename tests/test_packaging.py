@@ -67,11 +67,19 @@ def test_files_beside_the_code_are_found() -> None:
 
 
 def test_every_folder_with_code_is_packaged() -> None:
-    missing = [
-        folder for room in ROOMS for folder in (ROOT / room).rglob("*") if folder.is_dir() and any(folder.glob("*.py"))
-        and not (folder / "__init__.py").exists()
-    ]  # fmt: skip
-    assert not missing
+    pytest.importorskip("setuptools")
+    listing = (
+        "import setuptools.dist as d; d.Distribution.run_commands = lambda self: print(*self.packages); import setup"
+    )
+    done = _run(sys.executable, "-c", listing, "build")
+    assert done.returncode == 0, done.stderr
+    homes = {**{room: f"lawful.{room}" for room in ROOMS}, "src/lawful": "lawful"}
+    code = {
+        ".".join([home, *folder.relative_to(ROOT / root).parts])
+        for root, home in homes.items()
+        for folder in {file.parent for file in (ROOT / root).rglob("*.py")}
+    }
+    assert set(done.stdout.split()) == code
 
 
 def test_core_has_one_name_only() -> None:

@@ -175,7 +175,7 @@ def test_an_unstructured_grid_of_one_time(tmp_path, domain):
 def test_more_than_memory_is_refused(domain, tmp_path, monkeypatch):
     lake().to_netcdf(tmp_path / "lake.nc")
     monkeypatch.setattr(sys.modules["lawful.data_recipes.read"], "memory", lambda: 1000.0)
-    with pytest.raises(InputError, match="data are not read piecewise, so give a part of them"):
+    with pytest.raises(InputError, match="give a part of them, or fewer --max-events"):
         read(tmp_path / "lake.nc", domain)
 
 

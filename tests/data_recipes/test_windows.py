@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import read
+from lawful.data_recipes.pieces import spread
 from lawful.domains import Blocks, Context, Domain, InputError, Law, Variable
 
 
@@ -120,3 +121,12 @@ def test_steps_of_another_length(tmp_path):
         read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
     hourly = soil(states=True).model_copy(update={"step_days": 1 / 24})
     assert read(save(ds, tmp_path / "hourly.nc"), hourly, minimum_events=5).dataset.sizes["time"] == 10
+
+
+@pytest.mark.parametrize("states", [True, False])
+def test_of_many_windows_stretches_are_read(tmp_path, states):
+    path = save(series(3001), tmp_path / "soil.nc")
+    whole = read(path, soil(states), minimum_events=5).dataset
+    part = read(path, soil(states), minimum_events=5, most=200)
+    assert f"200 of {whole.sizes['time']} windows read, in stretches spread over all" in part.notes
+    assert part.dataset.equals(whole.isel(time=spread(whole.sizes["time"], 200)))

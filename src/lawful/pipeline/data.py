@@ -57,7 +57,7 @@ class Prepared:
 def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
     problem = None if domain.waiting else _problem(domain, settings.given)
-    reading = load(settings.data or sample_path(domain), domain, settings.mapping)
+    reading = load(settings.data or sample_path(domain), domain, settings.mapping, most=settings.max_events)
     domain = reading.domain
     problem = problem or _problem(domain, settings.given)
     require_given_lawful(problem, reading.dataset, domain)
@@ -84,9 +84,10 @@ def load(
     mapping: dict[str, str],
     minimum_events: int = MINIMUM_EVENTS,
     needed: tuple[str, ...] | None = None,
+    most: int | None = None,
 ) -> Reading:
-    """Events of a file, with values at multiples of their resolution; `needed` as for `read`."""
-    reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed)
+    """Events of a file, with values at multiples of their resolution; `needed` and `most` as for `read`."""
+    reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed, most=most)
     dataset, notes = _snapped(reading.dataset, reading.domain)
     return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
 

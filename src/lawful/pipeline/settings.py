@@ -76,6 +76,7 @@ class RunSettings(Checked):
     mixed: bool = False
     folds: int = Field(default=1, ge=1, le=FOLDS)
     dtype: Dtype = "float64"
+    max_events: int = Field(default=1_000_000, ge=1)
     fast: bool = False
 
     @classmethod
@@ -127,7 +128,7 @@ class RunSettings(Checked):
         return Settings(networks=1, width=32) if self.fast else Settings()
 
 
-_OPTIONS = {"mapping": "map"}
+_OPTIONS = {"mapping": "map", "max_events": "max-events"}
 
 
 def _words(options: dict[str, Any]) -> list[str]:

@@ -1,0 +1,68 @@
+"""Domains: which there are, a new one from a file, and the samples of those that come with lawful."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lawful.cli.app import EXIT_CODES, app
+from lawful.cli.options import DomainArgument
+from lawful.domains import find_domain, get_domain, list_domains
+
+
+@app.command(short_help="List the installed domains with their laws.")
+def domains() -> None:
+    """List the installed domains with their laws."""
+    for name in list_domains():
+        domain = get_domain(name)
+        typer.echo(f"{name}: {domain.title}")
+        for law in domain.laws:
+            typer.echo(f"    {law.name:12s} {law.equation}   [{law.units}]")
+
+
+@app.command(
+    short_help="Start a domain of your own from a data file.",
+    epilog=f"""\b
+Examples:
+  lawful init my-tower --data tower.nc
+  lawful run my-tower.yaml --data tower.nc
+
+{EXIT_CODES}""",
+)
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the domain.")],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FILE", help="NetCDF, Zarr, CSV or Parquet file to look into.")
+    ],
+) -> None:
+    """Start a domain of your own: looks into a file and writes NAME.yaml, which loads and runs.
+
+    Variables with their units and ranges, what is missing, and linear relations that hold in every row to rounding,
+    which it proposes as laws. Read it through before you trust it.
+    """
+    from lawful.data_recipes.starting import start_domain
+
+    target = Path(f"{name}.yaml")
+    found, reading = start_domain(name, data, target)
+    for note in reading.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{target}: {len(found.columns)} variables, {len(found.laws)} laws, {found.complete} complete events")
+    typer.echo(f"try: lawful run {target} --data {data} --fast")
+
+
+@app.command(short_help="Make the sample data of a domain again.", epilog=EXIT_CODES)
+def data(
+    domain: DomainArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="NetCDF file to write.  [default: DOMAIN.nc]"),
+    ] = None,
+) -> None:
+    """Make the sample data of a domain again, from their source.
+
+    `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
+    the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
+    """
+    from lawful.data_recipes import make
+
+    typer.echo(make(find_domain(domain).name, output or Path(f"{domain}.nc")))
