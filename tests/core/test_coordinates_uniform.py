@@ -106,6 +106,14 @@ def test_coordinates_are_those_of_the_barrier_at_the_analytic_centre():
     torch.testing.assert_close(w[:, 0], torch.tensor([-(0.5**0.5), 0.0], dtype=torch.float64))
 
 
+def test_the_barrier_is_flat_and_round_at_the_centre(chart):
+    reduced = chart.rooms.at(triangles(1, seed=8)[1][0]).reduced
+    below, above = 1 / (reduced.start - reduced.low), 1 / (reduced.high - reduced.start)
+    hessian = (reduced.rows.T * (below.square() + above.square())) @ reduced.rows
+    torch.testing.assert_close(hessian, torch.eye(2, dtype=torch.float64), rtol=1e-6, atol=1e-6)
+    assert ((above - below) @ reduced.rows).abs().max() < 1e-5
+
+
 def test_a_given_value_that_pins_variables_leaves_the_others(chart):
     """At a cap of zero a is zero: a segment is left, of fewer dimensions than any that was learned."""
     z = torch.tensor([[0.0, 0.4, 0.6, 0.0]], dtype=torch.float64).expand(2000, -1)

@@ -1,12 +1,15 @@
 """The design of the media, draws in one of them, and what the sample holds."""
 
 import numpy as np
+import pytest
 import torch
 
+from lawful.core.coordinates.uniform import Rooms
 from lawful.data_recipes import metabolic_flux as recipe
 from lawful.data_recipes import read, sample_path
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.metabolic_flux import CORE, DOMAIN, KNOCKOUTS
+from lawful.domains.problem import problem_of
 
 
 def medium(**given):
@@ -39,6 +42,23 @@ def test_states_of_the_sample_are_possible_in_their_medium():
         assert (rows[:, given] == rows[0, given]).all()
         one = dict(zip(DOMAIN.given, rows[0, given].tolist(), strict=True))
         assert recipe.polyhedron(one).contains(rows).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "pinned"),
+    [({"oxygen": 0.0}, "O2t"), ({"PTAr_on": 0.0}, "ACKr"), ({"PGI_on": 0.0, "PTAr_on": 0.0}, "PGI")],
+)
+def test_any_medium_has_a_room_in_which_pinned_fluxes_are_zero(given, pinned):
+    """From wherever draws start, and with two knock-outs that no data have."""
+    problem, one = problem_of(DOMAIN), medium(ammonium=0.2, **given)
+    z = torch.tensor([one.get(name, 0.0) for name in DOMAIN.names], dtype=torch.float64).expand(64, -1)
+    generator = torch.Generator().manual_seed(0)
+    w = 100 * torch.randn(64, problem.columns, dtype=torch.float64, generator=generator)
+    active = torch.arange(problem.columns).expand(64, -1) < recipe.polyhedron(one).dimension
+    moved, lawful = Rooms(problem).decode(w, active, z, generator)
+    assert lawful.all()
+    assert (moved[:, DOMAIN.names.index(pinned)] == 0).all()
+    assert recipe.polyhedron(one).contains(moved).all()
 
 
 def test_every_kind_is_trained_on_in_every_fold():
