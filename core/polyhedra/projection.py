@@ -23,7 +23,8 @@ from lawful.core.polyhedra.laws import Laws
 from lawful.core.polyhedra.reduced import Reduced
 
 _PLAIN_ROUNDS = 2
-_ROUNDS = 6
+_ROUNDS = 200
+"""Few samples need more than two: variables that laws and active bounds pin to zero may come there by halves."""
 _UNKNOWN = 1e-14
 _CHUNK = 2**17
 

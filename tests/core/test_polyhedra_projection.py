@@ -185,3 +185,14 @@ def test_core_metabolism():
     assert torch.equal(P.project(z), z)
     angles = (x - z) @ z.T - ((x - z) * z).sum(-1, keepdim=True)
     assert angles.max() <= 1e-7 * x.square().sum(-1).max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [10.0, 30.0])
+def test_all_of_many_draws_of_core_metabolism_finish(spread):
+    """A sample in several thousands has pinned fluxes that the finish brings to zero by halves."""
+    P = core_metabolism()
+    moves = P.system.nullspace()
+    for start in spread * normal(15, 1024, moves.shape[1]):
+        z = P.project(P.reduced.base + start @ moves.T)
+        assert P.system.ulps(z).max() <= 8 and P.bounds.contains(z).all()
