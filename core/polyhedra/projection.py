@@ -24,6 +24,8 @@ from lawful.core.polyhedra.reduced import Reduced
 
 _PLAIN_ROUNDS = 2
 _ROUNDS = 6
+_MOST_ROUNDS = 200
+"""Few samples need more than two: variables that laws and active bounds pin to zero may come there by halves."""
 _UNKNOWN = 1e-14
 _CHUNK = 2**17
 
@@ -91,27 +93,32 @@ class _Samples:
         """z with every law to 8 ulps; a variable that leaves its bounds on the way joins the active ones."""
         z, todo = z.clone(), torch.arange(len(z), device=z.device)
         some, now = self, z
-        for _ in range(_ROUNDS):
-            residual = self.projector.laws.residual(now, some.b)
-            # What is not a number is not lawful.
-            wrong = ~(self.projector.laws.ulps(now, residual, some.rounding) <= LAWFUL_ULPS)
+        for number in range(_MOST_ROUNDS):
+            wrong, residual = some._missed(now)
             if not wrong.any():
                 return z
             todo, some, face, unknown = todo[wrong], some[wrong], face[wrong], unknown[wrong]
-            now, beyond = some._finished(now[wrong], residual[wrong], face, unknown)
+            now, residual = now[wrong], residual[wrong]
+            if number == _ROUNDS:
+                moved = some._by_room(now, face)
+                z[todo] = now = torch.where(some._missed(moved)[0][:, None], now, moved)
+                continue
+            now, beyond = some._finished(now, residual, face, unknown)
             z[todo] = now
             if beyond.any():
                 face = face.joined(beyond, face.reduced.values(now))
-        z[todo], wrong = self._by_room(now, face)
-        if not wrong.any():
-            return z
         raise NotConvergedError(
-            f"{int(wrong.sum())} of {len(z)} projected samples miss a law by more than {LAWFUL_ULPS:g} ulps within "
-            "their bounds: bounds may lie closer to each other than numbers resolve."
+            f"{len(todo)} of {len(z)} projected samples miss a law by more than {LAWFUL_ULPS:g} ulps within their "
+            "bounds: bounds may lie closer to each other than numbers resolve."
         )
 
-    def _by_room(self, z: Tensor, face: Face) -> tuple[Tensor, Tensor]:
-        """z (B, n) moved in proportion to the room that variables have, and which samples (B,) miss a law still.
+    def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Which samples (B,) of z (B, n) miss a law, and residuals (B, m). What is not a number is not lawful."""
+        residual = self.projector.laws.residual(z, self.b)
+        return ~(self.projector.laws.ulps(z, residual, self.rounding) <= LAWFUL_ULPS), residual
+
+    def _by_room(self, z: Tensor, face: Face) -> Tensor:
+        """z (B, n) moved in proportion to the room that variables have; as it is where inequalities are active.
 
         A law of small terms that follows from laws of large ones is met to their rounding only, unless small terms
         move with it.
@@ -119,14 +126,12 @@ class _Samples:
         hull, bounds = self.projector.hull, self.projector.bounds
         tight = face.active & (face.reduced.variables >= z.shape[-1])
         if hull.batch_shape or tight.any():
-            return z, torch.ones(len(z), dtype=torch.bool, device=z.device)
+            return z
         room = torch.minimum(z - bounds.lower, bounds.upper - z).minimum(z.abs())
         free = hull.free & (room > 0)
         laws = hull.restrict(free, z, check=False)
         moved = bounds.clip(laws.project_with(laws.metric(torch.where(free, room, 1.0)), z))
-        moved = torch.where(free, moved, z)
-        residual = self.projector.laws.residual(moved, self.b)
-        return moved, ~(self.projector.laws.ulps(moved, residual, self.rounding) <= LAWFUL_ULPS)
+        return torch.where(free, moved, z)
 
     def _finished(self, z: Tensor, residual: Tensor, face: Face, unknown: Tensor) -> tuple[Tensor, Tensor]:
         """z less its residual by a move within the face, and the rows (B, R) that this takes beyond a limit."""

@@ -200,3 +200,14 @@ def test_a_small_law_that_large_ones_imply_holds_too():
     centre = torch.tensor([65.0, 35.0, 1e-9, 50.0, 50.0, 1e-9], dtype=torch.float64)
     z = inside.project(centre * (1 + 0.3 * torch.randn(50, 6, dtype=torch.float64)))
     assert inside.contains(z).all() and (z[:, 5] > 0).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [10.0, 30.0])
+def test_all_of_many_draws_of_core_metabolism_finish(spread):
+    """A sample in several thousands has pinned fluxes that the finish brings to zero by halves."""
+    P = core_metabolism()
+    moves = P.system.nullspace()
+    for start in spread * normal(15, 1024, moves.shape[1]):
+        z = P.project(P.reduced.base + start @ moves.T)
+        assert P.system.ulps(z).max() <= 8 and P.bounds.contains(z).all()
