@@ -134,12 +134,13 @@ class _Lagrangian:
         still = move.norm(dim=-1) <= _STILL * t.norm(dim=-1)
         settled = still | (whole & ((after != 0) == active).all(-1))
         multipliers = torch.where(settled.unsqueeze(-1), self.penalty * after, self.multipliers)
-        # A multiplier is known to the rounding of its row times the penalty.
-        noise = _STILL * (self.penalty * (self.start.abs() + (t @ self.reduced.columns).abs())).norm(dim=-1)
+        # A multiplier is known to the rounding of its row times the penalty; terms of a row may be of other units.
+        terms = self.start.abs() + t.abs() @ self.reduced.columns.abs()
+        noise = _STILL * (self.penalty * terms * (after != 0)).norm(dim=-1)
         change = (multipliers - self.multipliers).norm(dim=-1)
         rest = settled & (change <= _SAME * multipliers.norm(dim=-1) + noise)
         self.t, self.multipliers = t, multipliers
-        self._stiffen(settled, change)
+        self._stiffen(settled & (change > noise), change)
         return after != 0, rest
 
     def _stiffen(self, settled: Tensor, change: Tensor) -> None:

@@ -211,3 +211,24 @@ def test_all_of_many_draws_of_core_metabolism_finish(spread):
     for start in spread * normal(15, 1024, moves.shape[1]):
         z = P.project(P.reduced.base + start @ moves.T)
         assert P.system.ulps(z).max() <= 8 and P.bounds.contains(z).all()
+
+
+def test_laws_of_large_and_of_small_terms_do_not_disturb_each_other():
+    """Watts and millimetres in one system: the nearest point is that of each law by itself."""
+    heat, water = np.array([[1.0, -1, 1, -1, -1]]), np.array([[1.0, -1, -1, -1]])
+    heat_above, water_above = (torch.tensor(x).log() for x in ([1.0, 1, 1, 1, 0], [1.0, 0, 1, 0]))
+    both = np.block([[heat, np.zeros((1, 4))], [np.zeros((1, 5)), water]])
+    torch.manual_seed(0)
+    z = torch.cat([400 * torch.rand(2000, 5), 0.1 * torch.randn(2000, 4)], 1).double()
+    weights = torch.tensor([2e4, 1e3, 2e4, 2e4, 5e4, 0.3, 4e-4, 2e-2, 0.1], dtype=torch.float64)
+
+    def projected(A, above, columns):
+        lower = torch.where(above == 0, 0.0, -torch.inf).double()
+        inside = Polyhedron(LinearSystem(A), Bounds(lower, torch.full_like(lower, torch.inf)))
+        return inside.project(z[:, columns], weights[columns])
+
+    found = projected(both, torch.cat([heat_above, water_above]), slice(0, 9))
+    parts = [projected(heat, heat_above, slice(0, 5)), projected(water, water_above, slice(5, 9))]
+    scale = weights.sqrt()
+    assert ((found - torch.cat(parts, 1)).abs() <= 1e-7 * scale).all()
+    assert ((found == 0) == (torch.cat(parts, 1) == 0)).all()
