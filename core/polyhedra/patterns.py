@@ -86,14 +86,28 @@ def _kept(polyhedron: Polyhedron, pattern: Tensor) -> Tensor:
         LinearConstraint(np.hstack([C, none((len(d), len(chosen)))]), -np.inf, d),
         LinearConstraint(np.hstack([away, np.diag(reach)]), -np.inf, reach - sign * bound),
     ]
-    result = milp(
-        np.concatenate([none(len(low)), -np.ones(len(chosen))]),
-        constraints=[row for row in rows if row.A.shape[0]],
-        bounds=Box(np.append(low, none(len(chosen))), np.append(high, np.ones(len(chosen)))),
-        integrality=np.append(none(len(low)), np.ones(len(chosen))),
-    )
-    if result.x is None:
-        raise InfeasibleError(["laws, inequalities and bounds"], f" within {far:g} of zero")
-    kept = torch.zeros(polyhedron.n, dtype=torch.bool)
-    kept[torch.from_numpy(chosen)] = torch.from_numpy(result.x[len(low) :] > 0.5)
-    return kept
+    while True:
+        result = milp(
+            np.concatenate([none(len(low)), -np.ones(len(chosen))]),
+            constraints=[row for row in rows if row.A.shape[0]],
+            bounds=Box(np.append(low, none(len(chosen))), np.append(high, np.ones(len(chosen)))),
+            integrality=np.append(none(len(low)), np.ones(len(chosen))),
+        )
+        if result.x is None:
+            raise InfeasibleError(["laws, inequalities and bounds"], f" within {far:g} of zero")
+        on = result.x[len(low) :] > 0.5
+        kept = torch.zeros(polyhedron.n, dtype=torch.bool)
+        kept[torch.from_numpy(chosen)] = torch.from_numpy(on)
+        if _has_points(polyhedron.face(torch.where(kept, pattern, 0))):
+            return kept
+        # A switch is whole to a tolerance, which times a long reach leaves room that there is not: not these together.
+        together = np.append(none(len(low)), on.astype(float))[None]
+        rows.append(LinearConstraint(together, -np.inf, on.sum() - 1))
+
+
+def _has_points(face: Polyhedron) -> bool:
+    try:
+        face.require_feasible()
+    except InfeasibleError:
+        return False
+    return True
