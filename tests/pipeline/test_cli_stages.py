@@ -1,8 +1,8 @@
 """The stages one by one: each goes on from the folder, and refuses one that does not fit."""
 
 import os
-import sys
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
