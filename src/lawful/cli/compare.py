@@ -38,7 +38,7 @@ def compare(
         str,
         typer.Option(
             "--models", metavar="NAME,NAME", show_default=False,
-            help="vae, flow-matching; sdv-copula (if installed), for strategies that repair afterwards.  "
+            help="vae, flow-matching; sdv-copula and hopsy (if installed), for strategies that repair afterwards.  "
             "[default: vae,flow-matching]",
         ),
     ] = "",
