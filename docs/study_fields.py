@@ -2,7 +2,7 @@
 
     python docs/study_fields.py
 
-Rewrites two tables of `docs/models.md`; about two minutes on one core.
+Rewrites two tables of `docs/models.md`; about five minutes on one core.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lawful.core.training import Schedule, fit
 
 SEEDS = (0, 1, 2)
 LEARNED, ASKED, MEMBERS = 1500, 40, 6
-SCHEDULE = Schedule(steps=160, batch_size=24, rate=6e-3)
+SCHEDULE = Schedule(steps=800, batch_size=24, rate=3e-3)
 NETWORK = FieldSettings(width=12, levels=2, steps=8)
 TRUTH = GaussianField()
 

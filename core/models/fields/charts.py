@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import as_float64
 
-_FAR = 12.0
+_FAR = 30.0
 
 
 class Blocks:
@@ -141,10 +142,10 @@ class LinearFields:
 class PositiveFields:
     """Fields of zero or more, with exact zeros: a pattern of cells above zero, and there the share of their block.
 
-    Coordinates (B, 2 C, H, W): above zero where the field is, and the logarithm of the value over the block's mean.
-    Values are `mean * exp(y) / sum over the block of share * exp(y)`, the mirror map of a sum with exponential links
-    (`core/polyhedra/mirror.py`), which is closed. In a block whose mean is not zero the cell of the largest first
-    coordinate is above zero whatever its sign.
+    Coordinates (B, 2 C, H, W): above zero where the field is, and y whose softplus `log(1 + exp(y))` is the value over
+    the mean of the block's cells above zero. Values are `mean * softplus(y) / sum over the block's cells above zero of
+    share * softplus(y)`: small ones are as free as logarithms, large ones move no more than y does. In a block whose
+    mean is not zero the cell of the largest first coordinate is above zero whatever its sign.
     """
 
     def __init__(self, shape: Sequence[int], block: Sequence[int], moments: Any, *, weights: Any = None):
@@ -162,8 +163,8 @@ class PositiveFields:
             raise InvalidValueError("Expected fields of zero or more: for others there is LinearFields.")
         draft = cls(z.shape[1:], block, torch.zeros(4, z.shape[1]), weights=weights)
         coarse, above = draft.blocks.means(z), z > 0
-        logs = (z / draft.blocks.spread(coarse)).log()
-        pairs = [_moments(logs.where(above, torch.nan)), _moments(coarse.log().where(coarse > 0, torch.nan))]
+        ratios = _inverse_softplus(draft._relative(z, coarse))
+        pairs = [_moments(ratios.where(above, torch.nan)), _moments(coarse.log().where(coarse > 0, torch.nan))]
         return cls(z.shape[1:], block, torch.cat([torch.stack(pair) for pair in pairs]), weights=weights)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -176,22 +177,25 @@ class PositiveFields:
         noise = torch.randn(2, *z.shape, generator=generator, dtype=torch.float64).abs()
         sign = torch.rand(z.shape, generator=generator, dtype=torch.float64).sub(0.5).sign()
         mean, std = self.moments[0, :, None, None], self.moments[1, :, None, None]
-        logs = ((z / self.blocks.spread(coarse)).log() - mean) / std
+        ratios = (_inverse_softplus(self._relative(z, coarse)) - mean) / std
         return torch.cat(
-            [torch.where(above, 1.0, -1.0) * (0.5 + 0.5 * noise[0]), logs.where(above, noise[1] * sign)], 1
+            [torch.where(above, 1.0, -1.0) * (0.5 + 0.5 * noise[0]), ratios.where(above, noise[1] * sign)], 1
         )
+
+    def _relative(self, z: Tensor, coarse: Tensor) -> Tensor:
+        """Fields over the mean of those cells of their block that are above zero."""
+        return z * self.blocks.spread(self.blocks.means((z > 0).double()) / coarse)
 
     def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
         """Fields (B, C, H, W) float64."""
-        pattern, logs = (self.blocks.split(part) for part in x.double().chunk(2, 1))
+        pattern, ratios = (self.blocks.split(part) for part in x.double().chunk(2, 1))
         mean, std = self.moments[:2, :, None, None, None]
         highest = pattern >= pattern.amax(-1, keepdim=True)
         above = ((pattern > 0) | highest) & (coarse > 0)[..., None]
-        y = (logs * std + mean).clamp(-_FAR, _FAR).where(above, -torch.inf)
-        y = (y - y.amax(-1, keepdim=True)).where(above, -torch.inf)
+        size = softplus((ratios * std + mean).clamp_min(-_FAR)).where(above, 0.0)
         share = self.blocks.split(self.blocks.share.expand(x.shape[-2:]))
-        whole = (share * y.exp()).sum(-1, keepdim=True)
-        return self.blocks.join(torch.where(above, coarse[..., None] * y.exp() / whole.where(whole > 0, 1.0), 0.0))
+        whole = (share * size).sum(-1, keepdim=True)
+        return self.blocks.join(torch.where(above, coarse[..., None] * size / whole.where(whole > 0, 1.0), 0.0))
 
     def tangent(self, x: Tensor) -> Tensor:
         """All coordinates are free."""
@@ -230,3 +234,8 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     mean = flat.nanmean(1).nan_to_num(0.0)
     std = (flat - mean[:, None]).square().nanmean(1).sqrt().nan_to_num(1.0)
     return mean, std.where(std > 1e-12, 1.0)
+
+
+def _inverse_softplus(x: Tensor) -> Tensor:
+    """y with `log(1 + exp(y)) = x`; minus infinity at zero."""
+    return x + (-torch.expm1(-x)).log()
