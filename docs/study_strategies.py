@@ -101,13 +101,14 @@ def marked(cells: dict[str, list[Cell]], measure: str) -> dict[str, str]:
 def main(folder: Path, count: int | None = None) -> None:
     """Train what is missing for the first `count` truths; write the table."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = [row for truth in truths()[:count] for row in rows(truth, folder)]
+    told = truths()[:count]
+    found = [row for truth in told for row in rows(truth, folder)]
     columns = ["lawful", "W1 / sd", "correlation", "faces"]
     head = ["truth", "strategy", *(f"{family}: {name}" for family in RAW for name in columns)]
-    write_section("truths", HEAD + "\n" + table(head, found), "compare.md")
+    write_section("truths", HEAD.format(count=len(told)) + "\n" + table(head, found), "compare.md")
 
 
-HEAD = f"""`python docs/study_strategies.py FOLDER`. {EVENTS:,} exact events to learn from and as many draws,
+HEAD = f"""`python docs/study_strategies.py FOLDER {{count}}`. {EVENTS:,} exact events to learn from and as many draws,
 {SCHEDULE.steps} steps of {SCHEDULE.batch_size}, networks of width {NETWORKS.joint_width}; means over {len(SEEDS)} seeds
 ± standard deviation. Correlation and faces (probability of a pattern of zeros) are the largest errors over pairs or
 faces; W1 is the mean over variables.
