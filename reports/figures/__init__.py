@@ -1,16 +1,20 @@
 """Figures of a report: PNG pictures with captions and alternative text."""
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import events, realizations
 from lawful.reports.figures.conditional import crps_bars, rank_histograms, reliability_diagrams
 from lawful.reports.figures.distributions import marginal_histograms, quantile_quantile, ratio_histograms
 from lawful.reports.figures.grids import power_spectra
-from lawful.reports.figures.joint import correlations, diurnal_cycle, has_diurnal_cycle
+from lawful.reports.figures.joint import correlations, diurnal_cycle, has_diurnal_cycle, hours_of
 from lawful.reports.figures.laws import law_residuals
+from lawful.reports.figures.shown import distances, remarked, worst
 from lawful.reports.figures.style import Plate
 
 __all__ = ["Plate", "draw_all"]
@@ -36,12 +40,30 @@ def draw_all(
         tolerance_ulps: shown as the allowed residual.
     """
     made, learned, held_out = realizations(ensemble, domain), events(train, domain), events(test, domain)
+    shown = worst(distances(made, held_out))
+    some = _Some(made[..., shown], learned[:, shown], held_out[:, shown], tuple(domain.variables[k] for k in shown))
     plates = [law_residuals(ensemble, test, domain, tolerance_ulps)] if domain.equalities else []
-    plates += [marginal_histograms(made, held_out, domain)]
+    plates += [some.remarked(marginal_histograms(some.made, some.held_out, some.variables), domain)]
     plates += [ratio_histograms(made, held_out, domain)] if domain.ratios else []
-    plates += [quantile_quantile(made, held_out, learned, domain), correlations(made, held_out, domain)]
-    plates += [diurnal_cycle(made, held_out, test, domain)] if has_diurnal_cycle(domain) else []
+    plates += [some.remarked(quantile_quantile(some.made, some.held_out, some.learned, some.variables), domain)]
+    plates += [correlations(made, held_out, domain)]
+    if has_diurnal_cycle(domain):
+        cycle = diurnal_cycle(some.made, some.held_out, hours_of(test, domain), some.variables)
+        plates += [some.remarked(cycle, domain)]
     return plates + (_of_figures(fidelity) if fidelity else [])
+
+
+@dataclass(frozen=True)
+class _Some:
+    """The variables that figures with a panel for each have room for."""
+
+    made: np.ndarray
+    learned: np.ndarray
+    held_out: np.ndarray
+    variables: tuple[Variable, ...]
+
+    def remarked(self, plate: Plate, domain: Domain) -> Plate:
+        return remarked(plate, len(self.variables), len(domain.names), "the variables farthest from the data")
 
 
 def _of_figures(fidelity: dict[str, Any]) -> list[Plate]:
@@ -49,5 +71,15 @@ def _of_figures(fidelity: dict[str, Any]) -> list[Plate]:
     plates = [power_spectra(fidelity["grids"])] if fidelity["grids"] else []
     conditional = fidelity["conditional"]
     if conditional:
-        plates += [rank_histograms(conditional), reliability_diagrams(conditional), crps_bars(conditional)]
+        everything = conditional["variables"]
+        variables = [everything[k] for k in worst(_over_climatology(found) for found in everything)]
+        sheets = [rank_histograms(variables), reliability_diagrams(variables, conditional["reliability"])]
+        sheets += [crps_bars(variables)]
+        which = "the variables with the largest CRPS beside climatology's"
+        plates += [remarked(sheet, len(variables), len(everything), which) for sheet in sheets]
     return plates
+
+
+def _over_climatology(variable: dict[str, Any]) -> float:
+    value = variable["crps"]["over_climatology"]["value"]
+    return float("nan") if value is None else float(value)

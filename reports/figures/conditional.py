@@ -1,5 +1,6 @@
 """Figures of an ensemble that was given something: rank histograms and scores beside the rivals'."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,8 @@ from lawful.reports.figures.style import (
 _MOST_BARS = 21
 
 
-def rank_histograms(conditional: dict[str, Any]) -> Plate:
-    """Rank histograms of the generated variables; `conditional` is that part of the fidelity figures."""
-    variables = conditional["variables"]
+def rank_histograms(variables: Sequence[dict[str, Any]]) -> Plate:
+    """Rank histograms of generated variables, as the conditional part of the fidelity figures holds them."""
     with style():
         figure, axes = panels(len(variables))
         for panel, variable in zip(axes, variables, strict=True):
@@ -44,9 +44,11 @@ def rank_histograms(conditional: dict[str, Any]) -> Plate:
         )
 
 
-def reliability_diagrams(conditional: dict[str, Any]) -> Plate:
-    """Observed frequency against forecast probability of passing two thresholds, for every generated variable."""
-    variables = conditional["variables"]
+def reliability_diagrams(variables: Sequence[dict[str, Any]], reliability: dict[str, float]) -> Plate:
+    """Observed frequency against forecast probability of passing two thresholds, for generated variables as above.
+
+    `reliability` holds the mean reliability term of the Brier score over all of them: "model" and "floor".
+    """
     with style():
         figure, axes = panels(len(variables), height=2.3)
         for panel, variable in zip(axes, variables, strict=True):
@@ -61,21 +63,19 @@ def reliability_diagrams(conditional: dict[str, Any]) -> Plate:
         figure.supxlabel("forecast probability", fontsize=9)
         figure.supylabel("observed frequency", fontsize=9)
         legend_above(figure, axes[0])
-        found = conditional["reliability"]
         return plate(
             "reliability",
             "Reliability",
             "How often a value above the median, and above the 90 % quantile, of the training data was observed when "
             "the ensemble gave it that probability. On the diagonal, probabilities mean what they say.",
             f"Reliability diagrams of {len(variables)} variables; the mean reliability term of the Brier score is "
-            f"{found['model']:.3g}, and {found['floor']:.3g} for analogs.",
+            f"{reliability['model']:.3g}, and {reliability['floor']:.3g} for analogs.",
             figure,
         )
 
 
-def crps_bars(conditional: dict[str, Any]) -> Plate:
-    """Mean CRPS of the ensemble and of the analogs, over climatology's, with intervals."""
-    variables = conditional["variables"]
+def crps_bars(variables: Sequence[dict[str, Any]]) -> Plate:
+    """Mean CRPS of the ensemble and of the analogs, over climatology's, with intervals; `variables` as above."""
     names = [variable["name"] for variable in variables]
     with style():
         figure = Figure(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2), layout="constrained")

@@ -1,8 +1,11 @@
 """Figures of one variable at a time: histograms with their zeros, and quantiles against quantiles."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
+from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import ratios
 from lawful.reports.figures.style import (
@@ -24,17 +27,17 @@ _SHOWN_SHARE = 0.005
 _LEVELS = np.concatenate([[0.001, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 0.999]])
 
 
-def marginal_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> Plate:
+def marginal_histograms(ensemble: np.ndarray, test: np.ndarray, variables: Sequence[Variable]) -> Plate:
     """Histograms of every variable, exact zeros written beside them.
 
     Args:
         ensemble: (realization, event, variable).
         test: (event, variable).
-        domain: names and units.
+        variables: their names and units.
     """
     with style():
-        figure, axes = panels(len(domain.names))
-        for k, (panel, variable) in enumerate(zip(axes, domain.variables, strict=True)):
+        figure, axes = panels(len(variables))
+        for k, (panel, variable) in enumerate(zip(axes, variables, strict=True)):
             titled(panel, variable.name, variable.units)
             _histogram(panel, ensemble[..., k], test[:, k])
         legend_above(figure, axes[0])
@@ -44,13 +47,13 @@ def marginal_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) 
             "Marginal distributions",
             "Histograms of the held-out data and of the ensemble, as shares of all events; exact zeros are taken out "
             "and their shares written in the panel. The band is the range of 90 % of the realizations.",
-            f"Histograms of {len(domain.names)} variables, data against ensemble. {_zeros(ensemble, test, domain)}",
+            f"Histograms of {len(variables)} variables, data against ensemble. {_zeros(ensemble, test, variables)}",
             figure,
         )
 
 
 def ratio_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> Plate:
-    """Histograms of the domain's ratios; arguments as above."""
+    """Histograms of the domain's ratios; arrays as above, of all its variables."""
     made, data = ratios(ensemble, domain), ratios(test, domain)
     with style():
         figure, axes = panels(len(domain.ratios), height=2.6, columns=min(3, max(2, len(domain.ratios))))
@@ -68,11 +71,13 @@ def ratio_histograms(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> 
         )
 
 
-def quantile_quantile(ensemble: np.ndarray, test: np.ndarray, train: np.ndarray, domain: Domain) -> Plate:
+def quantile_quantile(
+    ensemble: np.ndarray, test: np.ndarray, train: np.ndarray, variables: Sequence[Variable]
+) -> Plate:
     """Quantiles of the ensemble, and of the training data (event, variable), against those of the held-out data."""
     with style():
-        figure, axes = panels(len(domain.names), height=2.3)
-        for k, (panel, variable) in enumerate(zip(axes, domain.variables, strict=True)):
+        figure, axes = panels(len(variables), height=2.3)
+        for k, (panel, variable) in enumerate(zip(axes, variables, strict=True)):
             titled(panel, variable.name, variable.units)
             _quantiles(panel, ensemble[..., k], test[:, k], train[:, k])
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
@@ -83,7 +88,7 @@ def quantile_quantile(ensemble: np.ndarray, test: np.ndarray, train: np.ndarray,
             "Quantiles against quantiles",
             "Quantiles 0.1 to 99.9 % of the ensemble against those of the held-out data; on the diagonal they agree. "
             "The grey line shows the training data against the held-out data: as far off is what sampling alone does.",
-            f"Quantile-quantile plots of {len(domain.names)} variables, ensemble and training against held-out data.",
+            f"Quantile-quantile plots of {len(variables)} variables, ensemble and training against held-out data.",
             figure,
         )
 
@@ -162,10 +167,10 @@ def _quantiles(panel: Axes, ensemble: np.ndarray, test: np.ndarray, train: np.nd
     panel.locator_params(nbins=4)
 
 
-def _zeros(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> str:
+def _zeros(ensemble: np.ndarray, test: np.ndarray, variables: Sequence[Variable]) -> str:
     shares = [
-        f"{name} {100 * (test[:, k] == 0).mean():.1f} and {100 * (ensemble[..., k] == 0).mean():.1f} %"
-        for k, name in enumerate(domain.names)
+        f"{variable.name} {100 * (test[:, k] == 0).mean():.1f} and {100 * (ensemble[..., k] == 0).mean():.1f} %"
+        for k, variable in enumerate(variables)
         if (test[:, k] == 0).any() or (ensemble[..., k] == 0).any()
     ]
     return f"Shares of exact zeros, data and ensemble: {'; '.join(shares)}." if shares else "There are no exact zeros."

@@ -1,12 +1,17 @@
 """Figures of variables together: correlations, and the cycle of the day."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 
 from lawful.domains.calendar import hour_of_day, time_coordinate
+from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
+from lawful.reports.figures.shown import MOST
 from lawful.reports.figures.style import (
     DATA,
     DIVERGING,
@@ -39,7 +44,9 @@ def correlations(ensemble: np.ndarray, test: np.ndarray, domain: Domain) -> Plat
             limit = 1.0 if title != "difference" else max(0.1, float(np.nanmax(np.abs(matrix), initial=0.0)))
             image = _image(panel, matrix, limit, domain.names)
             panel.set_title(title)
-            figure.colorbar(image, ax=panel, shrink=0.75, pad=0.02, location="bottom")
+            bar = figure.colorbar(image, ax=panel, shrink=0.75, pad=0.02, location="bottom")
+            bar.locator = MaxNLocator(5)
+            bar.update_ticks()
         return plate(
             "correlations",
             "Correlations",
@@ -55,12 +62,16 @@ def has_diurnal_cycle(domain: Domain) -> bool:
     return any(context.kind == "hour_of_day" for context in domain.context)
 
 
-def diurnal_cycle(ensemble: np.ndarray, test: np.ndarray, events: xr.Dataset, domain: Domain) -> Plate:
-    """Mean and range of each variable by hour of the day; `events` holds the times of the test events."""
-    hours = np.floor(hour_of_day(time_coordinate(events, domain.event_dim))).astype(int)
+def hours_of(events: xr.Dataset, domain: Domain) -> np.ndarray:
+    """The hour of the day of each event, (event,) whole numbers."""
+    return np.floor(hour_of_day(time_coordinate(events, domain.event_dim))).astype(int)
+
+
+def diurnal_cycle(ensemble: np.ndarray, test: np.ndarray, hours: np.ndarray, variables: Sequence[Variable]) -> Plate:
+    """Mean and range of each variable by hour of the day (event,); the other arguments as above."""
     with style():
-        figure, axes = panels(len(domain.names))
-        for k, (panel, variable) in enumerate(zip(axes, domain.variables, strict=True)):
+        figure, axes = panels(len(variables))
+        for k, (panel, variable) in enumerate(zip(axes, variables, strict=True)):
             titled(panel, variable.name, variable.units)
             _cycle(panel, test[:, k], hours, DATA, "held-out data")
             _cycle(panel, ensemble[..., k], hours, ENSEMBLE, "ensemble")
@@ -73,7 +84,7 @@ def diurnal_cycle(ensemble: np.ndarray, test: np.ndarray, events: xr.Dataset, do
             "diurnal",
             "Cycle of the day",
             "Mean by hour of the day (lines) and the range of the middle 80 % (bands).",
-            f"Diurnal cycles of {len(domain.names)} variables, held-out data against ensemble.",
+            f"Diurnal cycles of {len(variables)} variables, held-out data against ensemble.",
             figure,
         )
 
@@ -88,8 +99,9 @@ def _matrix(values: np.ndarray) -> np.ndarray:
 
 def _image(panel: Axes, matrix: np.ndarray, limit: float, names: tuple[str, ...]) -> AxesImage:
     panel.spines[:].set_visible(False)
-    panel.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    panel.set_yticks(range(len(names)), names, fontsize=7)
+    readable = len(names) <= MOST
+    panel.set_xticks(range(len(names)) if readable else [], names if readable else [], rotation=90, fontsize=7)
+    panel.set_yticks(range(len(names)) if readable else [], names if readable else [], fontsize=7)
     panel.tick_params(length=0)
     return panel.imshow(matrix, cmap=DIVERGING, vmin=-limit, vmax=limit)
 

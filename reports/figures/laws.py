@@ -5,17 +5,22 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from lawful.domains.domain import Domain
+from lawful.reports.figures.shown import remarked, worst
 from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, plate, style
 from lawful.reports.physics.residuals import law_ulps
+
+_MOST = 12
 
 
 def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolerance: float) -> Plate:
     """Share of samples whose residual exceeds a number of ulps, for every equality."""
     made, given = law_ulps(ensemble, domain), law_ulps(data, domain)
+    shown = worst(map(_largest, made), _MOST)
     with style():
-        figure, axes = panels(len(made), height=2.6, columns=min(3, max(2, len(made))))
-        for panel, law, ours, theirs in zip(axes, domain.equalities, made, given, strict=True):
-            panel.set_title(f"{law.name}: {_short(law.equation)}")
+        figure, axes = panels(len(shown), height=2.6, columns=min(3, max(2, len(shown))))
+        for panel, k in zip(axes, shown, strict=True):
+            law, ours, theirs = domain.equalities[k], made[k], given[k]
+            panel.set_title(_short(f"{law.name}: {law.equation}"), fontsize=9)
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
             panel.axvline(
@@ -23,15 +28,16 @@ def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolera
             )
             _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
         legend_above(figure, axes[0])
-        worst = "; ".join(f"{law.name} {_largest(ours):.3g}" for law, ours in zip(domain.equalities, made, strict=True))
-        return plate(
+        largest = "; ".join(f"{domain.equalities[k].name} {_largest(made[k]):.3g}" for k in shown)
+        sheet = plate(
             "residuals",
             "Law residuals",
             "Share of samples whose residual is larger than so many ulps. One ulp is what rounding to the stored type "
             "alone can do. Data that close to a solver's tolerance or an instrument's accuracy lie far to the right.",
-            f"Exceedance curves of law residuals in ulps. Largest in the ensemble: {worst}.",
+            f"Exceedance curves of law residuals in ulps. Largest in the ensemble: {largest}.",
             figure,
         )
+        return remarked(sheet, len(shown), len(made), "the laws with the largest residuals")
 
 
 def _exceedance(panel: Axes, ulps: np.ndarray, colour: str, label: str) -> None:
@@ -57,5 +63,5 @@ def _largest(ulps: np.ndarray) -> float:
     return float(ulps.max(initial=0.0))
 
 
-def _short(equation: str, width: int = 44) -> str:
-    return equation if len(equation) <= width else f"{equation[: width - 12]} … {equation[-9:]}"
+def _short(text: str, width: int = 44) -> str:
+    return text if len(text) <= width else f"{text[: width - 12]} … {text[-9:]}"

@@ -104,4 +104,6 @@ def plate(name: str, title: str, caption: str, alt: str, figure: Figure) -> Plat
     """The figure with its words, the same bytes for the same figure; inside `style()`."""
     svg = io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    # The layout has been found, and finding it is half of the work.
+    figure.set_layout_engine("none")
     return Plate(name, title, caption, alt, rendered(figure), svg.getvalue())

@@ -1,0 +1,62 @@
+"""Figures of more variables than they have room for: the worst are shown, and the caption says so."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from reports_data import as_ensemble
+
+from lawful.domains import Blocks, Domain, Law, Variable
+from lawful.reports.figures import draw_all
+from lawful.reports.figures.shown import MOST, distances, worst
+
+COUNT = MOST + 6
+
+
+@pytest.fixture(scope="module")
+def wide() -> Domain:
+    names = [f"part{k}" for k in range(COUNT)]
+    return Domain(
+        name="wide",
+        title="Many parts in pairs",
+        event="event",
+        event_dim="event",
+        variables=tuple(Variable(name=name, units="1") for name in names),
+        laws=tuple(Law(name=f"pair{k}", equation=f"part{k} + part{k + 1} = 1", units="1") for k in range(0, COUNT, 2)),
+        blocks=Blocks(kind="order", length=10),
+    )
+
+
+def values(size: int, seed: int) -> np.ndarray:
+    halves = np.random.default_rng(seed).random((size, COUNT // 2))
+    return np.stack([halves, 1 - halves], axis=-1).reshape(size, COUNT)
+
+
+def data(domain: Domain, array: np.ndarray) -> xr.Dataset:
+    return xr.Dataset({name: ("event", array[:, k]) for k, name in enumerate(domain.names)})
+
+
+def test_worst_are_the_largest_in_their_order():
+    assert worst([1.0, 5.0, 3.0, 4.0], most=2) == [1, 3]
+    assert worst([1.0, np.nan, 3.0], most=1) == [1]
+    assert worst([2.0, 1.0]) == [0, 1]
+
+
+def test_distance_is_the_shift_over_the_spread():
+    points = np.random.default_rng(0).normal(0, 2, (2000, 2))
+    spread = points.std(axis=0)
+    found = distances(points + np.array([0.0, 3.0]), points)
+    np.testing.assert_allclose(found, [0.0, 3 / spread[1]], atol=1e-12)
+    assert np.isinf(distances(np.full((3, 1), np.nan), points[:, :1]))
+
+
+def test_the_variable_that_is_wrong_is_among_those_shown(wide: Domain):
+    train, test = data(wide, values(300, 1)), data(wide, values(100, 2))
+    made = np.stack([values(100, seed) for seed in (3, 4)])
+    made[..., COUNT - 1] += 1
+    plates = {plate.name: plate for plate in draw_all(as_ensemble(made, test, wide), train, test, wide)}
+    for name in ("marginals", "quantiles"):
+        assert f"Shown are {MOST} of {COUNT}, the variables farthest from the data" in plates[name].caption
+        assert f">part{COUNT - 1}<".encode() in plates[name].svg
+    assert f"Shown are 12 of {COUNT // 2}, the laws with the largest residuals" in plates["residuals"].alt
+    assert f"pair{COUNT - 2}: ".encode() in plates["residuals"].svg
+    assert "Shown are" not in plates["correlations"].caption
