@@ -118,16 +118,23 @@ class RawModel(nn.Module):
     def start(self, u: Tensor) -> Tensor:
         """What to learn from: u (N, n) in the units of the space, on the laws to rounding; scales raw values to it.
 
-        Where the strategy reaches the interior only, a hundredth of the way to their mean: on a bound its density is
-        zero.
+        Where the strategy reaches the interior only, a hundredth of the way to a point inside: on a bound its density
+        is zero.
         """
         if not isinstance(self.layer, Mirror | Completion):
             return u
-        u = u + _INWARD * (u.mean(0) - u)
+        u = u + _INWARD * (self._inside(u.mean(0)) - u)
         bounds, unit = self.layer.bounds, torch.full((self.n,), LINK_UNIT, dtype=torch.float64)
         y = Link(bounds.lower, bounds.upper, unit).inverse(u).where(self.layer.system.free, 0.0)
         self.raw_mean, self.raw_std = y.mean(0), y.std(0, correction=0).clamp_min(1e-9)
         return u
+
+    def _inside(self, mean: Tensor) -> Tensor:
+        """The mean (n,) of events, or near it where a variable is on the same bound in all of them."""
+        bounds, free = self.layer.bounds, self.layer.system.free
+        if not (((mean <= bounds.lower) | (mean >= bounds.upper)) & free).any():
+            return mean
+        return mean + _INWARD * (torch.from_numpy(self.layer.polyhedron.interior.point) - mean)
 
     def loss(self, u: Tensor, context: Tensor) -> Tensor:
         """Scalar to minimise, for prepared events u (B, n) and what is known of them (B, c)."""

@@ -108,3 +108,21 @@ def test_training_lowers_the_loss(own, events, name):
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-10:]) < sum(losses[:10])
+
+
+@pytest.mark.parametrize("kind", [RawVAE, RawFlowMatching])
+@pytest.mark.parametrize("name", ["mirror", "completion"])
+def test_a_variable_that_is_on_its_bound_in_all_events_has_a_place_inside(own, events, kind, name):
+    torch.manual_seed(3)
+    absent = events.clone()
+    absent[:, 2] = 0.0
+    absent[:, 0] = 100 - absent[:, 1]
+    absent[:, 3] = absent[:, 0] - absent[:, 1]
+    space = Space.of(absent)
+    inside, nothing = space.polyhedron(own), torch.zeros(200, 0)
+    model = kind(made_strategy(name, inside, space), space, 0, SMALL)
+    u = model.start(inside.system.project(absent / space.unit))
+    model.loss(u, nothing).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    z = model.eval().sample(nothing)
+    assert own.system.ulps(z).max() <= 8 and (z[:, 2] > 0).all() and (z[:, 2] < 10).all()
