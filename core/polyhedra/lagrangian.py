@@ -19,7 +19,9 @@ from lawful.core.linear.gram import gram
 from lawful.core.polyhedra.reduced import Reduced
 
 _PENALTY = 1e4
-_MAX_STEPS = 200
+_MAX_STEPS = 300
+_RESTLESS = 60
+"""After so many steps, what has not come to rest goes on with its first penalties: raised ones may make it cycle."""
 _HALVINGS = 12
 _SLOW = 0.5
 _MOST_RAISES = 6
@@ -150,6 +152,10 @@ class _Lagrangian:
         self.raised = self.raised + drifting
         self.penalty = torch.where(drifting.unsqueeze(-1), 10 * self.penalty, self.penalty)
 
+    def calm(self, penalty: Tensor) -> None:
+        """Take these penalties (B, R), for good."""
+        self.penalty, self.raised = penalty, torch.full_like(self.raised, _MOST_RAISES)
+
     def _search(self, move: Tensor, gradient: Tensor, excess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The step halved until the value falls, its excess, and which samples (B,) took it whole."""
         value, slope = self.value(self.t, excess), (gradient * move).sum(-1)
@@ -178,9 +184,12 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tupl
     """
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
     whole = part = _Lagrangian(reduced, metric, start, linear)
+    penalty = whole.penalty
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
     todo = torch.arange(len(z), device=z.device)
-    for _ in range(_MAX_STEPS):
+    for number in range(_MAX_STEPS):
+        if number == _RESTLESS:
+            part.calm(penalty[todo])
         now, rest = part.step()
         active[todo], multipliers[todo] = now, part.multipliers
         todo = todo[~rest]
