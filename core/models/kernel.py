@@ -62,7 +62,7 @@ class KernelModel(JointModel):
         known = self._known(batch.context, batch.z)
         self.residual[train] = self.residuals(self._static(batch.ids, known), batch.w, self._on(batch.ids))
         self.known[train], self.state[train], self.block[train] = known, batch.ids, batch.block
-        self.weight[train] = _weights(batch.block)
+        self.weight[train] = block_weights(batch.block)
         coordinates = self._on(batch.ids).sum(-1).float().mean()
         self.bandwidth = _NARROW * self.weight.sum().clamp_min(1.0) ** (-1 / (coordinates + 4))
         counts = torch.zeros(len(self.active)).index_add_(0, self.state, self.weight)
@@ -110,7 +110,7 @@ class KernelModel(JointModel):
         return self.bandwidth, (1 - self.bandwidth**2).sqrt()
 
 
-def _weights(block: Tensor) -> Tensor:
+def block_weights(block: Tensor) -> Tensor:
     """Weights `(B,)` of events of the blocks `block` (B,)."""
     _, place, counts = block.unique(return_inverse=True, return_counts=True)
     return 1 / (1 + (counts[place] - 1) * _ALIKE)

@@ -16,6 +16,9 @@ from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.subspace import Subspace
 
+_SMALLEST = torch.finfo(torch.float64).tiny
+"""A weight of zero would say that the variable is given."""
+
 
 class Mirror(Strategy):
     """Every raw value gives a point on the laws and between its bounds; inequalities enter by slack variables.
@@ -81,7 +84,7 @@ class Mirror(Strategy):
             return z
         link = self._map.link[torch.arange(len(self._columns), device=z.device)]
         slope = self._unit * link.slope(link.inverse(exact[off][:, self._columns]))
-        weights = torch.ones_like(exact[off]).index_copy(-1, self._columns, slope.square())
+        weights = torch.ones_like(exact[off]).index_copy(-1, self._columns, slope.square().clamp_min(_SMALLEST))
         exact = exact.index_put((off,), self.system.project(exact[off], weights=weights))
         return with_gradient_of(z, exact)
 

@@ -260,7 +260,8 @@ def test_mirror_is_finished():
     assert law.ulps(z).max() <= 1
 
 
-def test_the_mirror_map_holds_a_small_law_that_large_ones_imply():
+@pytest.mark.parametrize("depth", [0.0, 20.0])
+def test_the_mirror_map_holds_a_small_law_that_large_ones_imply(depth):
     """Oxides of three minerals, the third in traces: its balance follows from the others, which leave it off."""
     A = [
         [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1],
@@ -270,9 +271,21 @@ def test_the_mirror_map_holds_a_small_law_that_large_ones_imply():
     assert system.redundant_mask.tolist() == [False, False, False, False, True]
     made = strategy("mirror", polyhedron(system, lower=0))
     torch.manual_seed(0)
+    low = torch.tensor([0.0, 0, 1, 0, 0, 1], dtype=torch.float64) * depth
     traces = torch.tensor([65.0, 35.0, -12.0, 50.0, 50.0, -12.0], dtype=torch.float64)
-    z = made.apply(torch.randn(50, 6, dtype=torch.float64) + traces)
+    z = made.apply(torch.randn(50, 6, dtype=torch.float64) + traces - low)
     assert (z[:, 5] < 1e-2).all() and system.ulps(z).max() <= 8 and (z > 0).all()
+
+
+def test_raw_values_that_no_number_resolves_are_refused():
+    """Traces near 1e-162, whose law follows from laws of large terms: squares of their slopes are zero."""
+    system = LinearSystem([[1.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]], [100.0, 0.0, 0.0])
+    made = strategy("mirror", polyhedron(system, lower=0))
+    y = torch.tensor([[50.0, -375.0, 50.0, -373.0]], dtype=torch.float64)
+    try:
+        assert system.ulps(made.apply(y)).max() <= 8
+    except InvalidValueError as error:
+        assert "does not converge" in str(error)
 
 
 def test_nothing_between_the_bounds():
