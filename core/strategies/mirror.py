@@ -18,6 +18,7 @@ from lawful.core.strategies.subspace import Subspace
 
 _SMALLEST = torch.finfo(torch.float64).tiny
 """A weight of zero would say that the variable is given."""
+_SETTLINGS = 4
 
 
 class Mirror(Strategy):
@@ -79,14 +80,39 @@ class Mirror(Strategy):
         Moves are in proportion to the map's slopes, as in `MirrorMap.finish`.
         """
         exact = z.detach()
-        off = converged & (self.system.ulps(exact) > LAWFUL_ULPS).any(-1)
+        off = converged & self._missed(exact).any(-1)
         if not off.any():
             return z
+        slopes = self._slopes(exact[off])
+        settled = self.bounds.clip(self.system.project(exact[off], weights=slopes.square().clamp_min(_SMALLEST)))
+        for _ in range(_SETTLINGS):
+            missed = self._missed(settled)
+            if not missed.any():
+                break
+            settled = self._row_by_row(settled, missed, slopes)
+        return with_gradient_of(z, exact.index_put((off,), settled))
+
+    def _missed(self, z: Tensor) -> Tensor:
+        return self.system.ulps(z) > LAWFUL_ULPS
+
+    def _slopes(self, z: Tensor) -> Tensor:
+        """`dz / dy` (B, n), one for given variables."""
         link = self._map.link[torch.arange(len(self._columns), device=z.device)]
-        slope = self._unit * link.slope(link.inverse(exact[off][:, self._columns]))
-        weights = torch.ones_like(exact[off]).index_copy(-1, self._columns, slope.square().clamp_min(_SMALLEST))
-        exact = exact.index_put((off,), self.system.project(exact[off], weights=weights))
-        return with_gradient_of(z, exact)
+        slope = self._unit * link.slope(link.inverse(z[:, self._columns]))
+        return torch.ones_like(z).index_copy(-1, self._columns, slope)
+
+    def _row_by_row(self, z: Tensor, missed: Tensor, slopes: Tensor) -> Tensor:
+        """z (B, n) with each law that is missed (B, m) met by its freest variable.
+
+        A law of traces whose variables stand in laws of large terms too is off by less than these can show.
+        """
+        A, z = self.system.A, z.clone()
+        for law in missed.any(0).nonzero()[:, 0].tolist():
+            rows = missed[:, law].nonzero()[:, 0]
+            freest = torch.where(self.system.free, A[law].abs() * slopes[rows], 0.0).argmax(-1)
+            residual = self.system.residual(z[rows])[:, law]
+            z[rows, freest] -= residual / A[law, freest]
+        return self.bounds.clip(z)
 
     def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which converged (B,)."""
