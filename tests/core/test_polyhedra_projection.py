@@ -214,6 +214,14 @@ def test_a_small_law_that_large_ones_imply_holds_too():
     assert inside.contains(z).all() and (z[:, 5] > 0).any()
 
 
+def test_what_is_no_number_misses_its_laws():
+    """An iteration that breaks down must end as an error, never as a result."""
+    P = simplex(3)
+    samples = P._projector.at(torch.arange(2), torch.Size([2]))
+    missed, _ = samples._missed(torch.tensor([[0.2, 0.3, 0.5], [torch.nan, 0.5, 0.5]], dtype=torch.float64))
+    assert missed.tolist() == [False, True]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("spread", [10.0, 30.0])
 def test_all_of_many_draws_of_core_metabolism_finish(spread):
