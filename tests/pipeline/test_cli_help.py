@@ -1,6 +1,10 @@
 """What `--help` and a mistyped command line show."""
 
+import importlib.metadata
+
 import pytest
+
+from lawful.domains import registry
 
 COMMANDS = {
     "run": "--out --data --map --members --given --model --seed --device --mixed --folds --dtype --resume --fast",
@@ -61,6 +65,15 @@ def test_domains_are_listed_with_their_laws(lawful):
     assert (said.code, said.err) == (0, "")
     assert "budget: A water budget" in said.out
     assert "Rain = Evap + RO + Store   [mm h-1]" in said.out
+
+
+def test_a_domain_of_many_laws_is_listed_in_short_and_shown_whole(lawful, monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", importlib.metadata.entry_points)
+    short, whole = lawful("domains").out, lawful("domains", "soil-water").out
+    law = "precipitation + irrigation = runoff + percolation + evaporation + transpiration + diff(storage)   [mm]"
+    assert f"    water[1]     {law[:70]}" in short and "… 30 laws in all: lawful domains soil-water" in short
+    assert "water[2] " not in short
+    assert whole.count(law) == 30 and "metabolic-flux" not in whole
 
 
 @pytest.mark.parametrize(

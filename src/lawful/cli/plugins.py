@@ -1,5 +1,6 @@
 """Domains: which there are, a new one from a file, and the samples of those that come with lawful."""
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -7,17 +8,35 @@ import typer
 
 from lawful.cli.app import EXIT_CODES, app
 from lawful.cli.options import DomainArgument
-from lawful.domains import find_domain, get_domain, list_domains
+from lawful.domains import Domain, Law, find_domain, get_domain, list_domains
+
+_MOST_LAWS, _WIDTH = 6, 90
 
 
-@app.command(short_help="List the installed domains with their laws.")
-def domains() -> None:
-    """List the installed domains with their laws."""
-    for name in list_domains():
-        domain = get_domain(name)
-        typer.echo(f"{name}: {domain.title}")
-        for law in domain.laws:
-            typer.echo(f"    {law.name:12s} {law.equation}   [{law.units}]")
+@app.command(short_help="List the installed domains with their laws.", epilog=EXIT_CODES)
+def domains(
+    domain: Annotated[str | None, typer.Argument(help="All laws of this one; a name, or a YAML file.")] = None,
+) -> None:
+    """List the installed domains and some laws of each, or all laws of one."""
+    if domain is not None:
+        found = find_domain(domain)
+        typer.echo("\n".join([_title(found), *(_line(law, law.equation) for law in found.laws)]))
+        return
+    for found in map(get_domain, list_domains()):
+        # Laws of the steps of a window read alike.
+        laws = list({law.equation: law for law in reversed(found.laws)}.values())[::-1]
+        lines = [_line(law, textwrap.shorten(law.equation, _WIDTH, placeholder=" …")) for law in laws[:_MOST_LAWS]]
+        if len(lines) < len(found.laws):
+            lines += [f"    … {len(found.laws)} laws in all: lawful domains {found.name}"]
+        typer.echo("\n".join([_title(found), *lines]))
+
+
+def _title(domain: Domain) -> str:
+    return f"{domain.name}: {domain.title}"
+
+
+def _line(law: Law, equation: str) -> str:
+    return f"    {law.name:12s} {equation}   [{law.units}]"
 
 
 @app.command(
