@@ -46,10 +46,10 @@ class AutoregressiveModel(FaceModel):
         """Log densities (B, d, stretches) of active coordinates, zero for others, at each of `STRETCHES`."""
         static, on = self._static(batch.ids, self._known(batch.context, batch.z)), self._on(batch.ids)
         inputs, targets = self.standard.inputs(batch.w, on), self.standard.targets(batch.w, on)
-        mixtures = self.coordinates(static, inputs)
+        logits, means, log_scales = self.coordinates(static, inputs)
         ones = torch.ones(len(self.order), device=static.device)
-        found = [log_density(*stretched(*mixtures, by * ones), targets) * on for by in STRETCHES.tolist()]
-        return torch.stack(found, -1)
+        wider = [stretched(logits, means, log_scales, by * ones) for by in STRETCHES.tolist()]
+        return torch.stack([log_density(*mixtures, targets) * on for mixtures in wider], -1)
 
     def draw(self, static: Tensor, on: Tensor, generator: torch.Generator) -> Tensor:
         """One coordinate after another."""

@@ -66,7 +66,8 @@ class MixtureConditionals(nn.Module):
 
     def log_prob(self, static: Tensor, dynamic: Tensor, u: Tensor) -> Tensor:
         """Log density `(B, count)` of each coordinate `u` (B, count) given the inputs that those before it make."""
-        return log_density(*self(static, dynamic), u)
+        logits, means, log_scales = self(static, dynamic)
+        return log_density(logits, means, log_scales, u)
 
     def sample(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:
         """Draws `(B,)` of coordinate i."""
