@@ -1,4 +1,4 @@
-"""Conditionals that are too narrow or too wide are found out by other blocks, and stretched; others stay as they are."""
+"""Conditionals that other blocks find too narrow or too wide are stretched; others stay as they are."""
 
 import math
 
