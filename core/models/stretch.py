@@ -8,20 +8,19 @@ from torch import Tensor
 STRETCHES = 0.05 * torch.arange(-12, 13)
 """Logarithms of the factors that are tried, zero among them."""
 
-_EVIDENCE = 1.0
-
 
 def stretch_of(log_prob: Tensor) -> Tensor:
     """Logarithms of the factors (d,) for `log_prob` (blocks, d, stretches), sums over the events of each block.
 
-    The likeliest factor is taken where there is evidence for it: where those that are likeliest for all blocks but one
-    make that one likelier too, by more than a standard error of the sum over blocks. A temperature (Guo et al. 2017,
-    arXiv:1706.04599) for densities; leave-one-out as in Geisser (1975), doi:10.1080/01621459.1975.10479865.
+    A temperature (Guo et al. 2017, arXiv:1706.04599) for densities: the likeliest factor, shrunk towards one by the
+    evidence for it. That is t, what factors that are likeliest for all blocks but one gain for that one (leave-one-out,
+    Geisser 1975, doi:10.1080/01621459.1975.10479865), in standard errors of the sum over blocks; the logarithm counts
+    for `1 - 1 / t^2` of itself, and for nothing where t is below one (the positive part of James & Stein 1961).
     """
     same = int(STRETCHES.abs().argmin())
     gain = (log_prob - log_prob[..., same, None]).double()
     total = gain.sum(0)
-    without = (total - gain).argmax(-1, keepdim=True)
-    gained = gain.gather(-1, without).squeeze(-1)
-    proven = gained.sum(0) > _EVIDENCE * gained.square().sum(0).sqrt()
-    return torch.where(proven, STRETCHES[total.argmax(-1)], 0.0)
+    gained = gain.gather(-1, (total - gain).argmax(-1, keepdim=True)).squeeze(-1)
+    tiny = torch.finfo(gained.dtype).tiny
+    t = (gained.sum(0) / gained.square().sum(0).sqrt().clamp_min(tiny)).clamp_min(1.0)
+    return STRETCHES[total.argmax(-1)] * (1 - t**-2).float()

@@ -42,6 +42,15 @@ def test_one_odd_block_is_no_evidence():
     assert stretch_of(odd).item() == 0.0
 
 
+def test_little_evidence_counts_for_little():
+    """Three blocks that gain as much: t = 3 / sqrt(3). Two that gain and one that loses as much: t is below one."""
+    factor = torch.zeros(3, 1, len(STRETCHES))
+    factor[..., SAME + 4] = 1.0
+    assert stretch_of(factor).item() == pytest.approx(0.2 * (1 - 1 / 3), abs=1e-6)
+    factor[2, 0, SAME + 4] = -1.0
+    assert stretch_of(factor).item() == 0.0
+
+
 def test_no_events_no_stretch():
     assert stretch_of(torch.zeros(3, 2, len(STRETCHES))).tolist() == [0.0, 0.0]
 
