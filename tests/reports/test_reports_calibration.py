@@ -25,7 +25,8 @@ def test_ranks_by_hand_with_ties_at_random():
 def test_values_that_differ_by_rounding_tie():
     """Kup = albedo Kdown at an albedo that recurs: the products of data and ensemble differ in their last digit."""
     observed = np.linspace(1.0, 700.0, 4000) * 0.1125
-    members = np.repeat(np.nextafter(observed, np.inf)[:, np.newaxis], 4, axis=1)
+    above, below = np.nextafter(observed, np.inf), np.nextafter(observed, 0.0)
+    members = np.stack([above, below, above, below], axis=1)
     rank = ranks(members, observed, np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(rank, minlength=5) / 4000, 0.2, atol=0.03)
     assert (ranks(members * (1 + 1e-6), observed, np.random.default_rng(0)) == 0).all()
