@@ -67,7 +67,7 @@ DESCRIPTIONS = {
     "not text": b"\xff\xfe\x00\x01",
     "a list": b"[]",
     "deeply nested": b"[" * 100_000,
-    "newer": b'{"format": 4}',
+    "newer": b'{"format": 5}',
 }
 
 
