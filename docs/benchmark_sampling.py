@@ -20,7 +20,7 @@ from lawful.core.training import Schedule, fit
 from lawful.pipeline import data
 from lawful.pipeline.settings import RunSettings
 
-EVENTS, ROUNDS = 16384, 3
+EVENTS, ROUNDS = 32768, 3
 
 
 def main() -> None:

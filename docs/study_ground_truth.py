@@ -2,7 +2,7 @@
 
     python docs/study_ground_truth.py
 
-Rewrites the table of `docs/models.md`; about half an hour on two cores.
+Rewrites the table of `docs/models.md`; about ten minutes of CPU time.
 """
 
 from __future__ import annotations

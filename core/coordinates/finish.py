@@ -27,7 +27,11 @@ def finish(problem: Problem, fixed: Tensor, held: Tensor, lifted: Tensor, rho: T
     # Ratios apply to some events only; without them all have the same free variables, and one factorisation.
     free = free.expand(z.shape) if problem.ratios else free
     quotients, members = _exact_ratios(problem, z, rho, free)
-    done = _projected(problem, laws, quotients, free & ~members)
+    # Newton's method leaves most events lawful to rounding. Not so inside of inequalities that hold with equality.
+    fine = holds(problem, quotients, torch.float64) if not len(held) else torch.zeros_like(usable)
+    if (fine | ~usable).all():
+        return quotients, fine & usable
+    done = torch.where(fine[:, None], quotients, _projected(problem, laws, quotients, free & ~members))
     held = holds(problem, done, torch.float64)
     again = usable & ~held & members.any(-1)
     if again.any():

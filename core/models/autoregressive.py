@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from lawful.core.coordinates import Chart
-from lawful.core.models.base import Settings
-from lawful.core.models.conditionals import MixtureConditionals
+from lawful.core.models.base import Batch, Settings
+from lawful.core.models.conditionals import MixtureConditionals, log_density, stretched
 from lawful.core.models.face import FaceModel
+from lawful.core.models.stretch import STRETCHES
 
 _REDRAWS = 8
 
@@ -40,6 +41,16 @@ class AutoregressiveModel(FaceModel):
         inputs, targets = self.standard.inputs(w, on), self.standard.targets(w, on)
         return -(self.coordinates.log_prob(static, inputs, targets) * on).sum(-1).mean()
 
+    @torch.no_grad()
+    def stretched_log_prob(self, batch: Batch) -> Tensor:
+        """Log densities (B, d, stretches) of active coordinates, zero for others, at each of `STRETCHES`."""
+        static, on = self._static(batch.ids, self._known(batch.context, batch.z)), self._on(batch.ids)
+        inputs, targets = self.standard.inputs(batch.w, on), self.standard.targets(batch.w, on)
+        logits, means, log_scales = self.coordinates(static, inputs)
+        ones = torch.ones(len(self.order), device=static.device)
+        wider = [stretched(logits, means, log_scales, by * ones) for by in STRETCHES.tolist()]
+        return torch.stack([log_density(*mixtures, targets) * on for mixtures in wider], -1)
+
     def draw(self, static: Tensor, on: Tensor, generator: torch.Generator) -> Tensor:
         """One coordinate after another."""
         dynamic = torch.zeros(len(static), len(self.order), 2, device=static.device)
@@ -51,9 +62,9 @@ class AutoregressiveModel(FaceModel):
         return w
 
     def _inside(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:
-        """Draws within the range of the training data and a margin: mixtures have tails that the data do not."""
+        """Draws within the range of coordinates: mixtures have tails that the data do not."""
         u = self.coordinates.sample(i, static, dynamic, generator).double()
-        low, high = self.standard.range(i)
+        low, high = self.standard.range(i, static)
         for _ in range(_REDRAWS):
             outside = (u < low) | (u > high)
             if not outside.any():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from lawful.core.coordinates import Chart
+from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.base import Batch, Settings
 from lawful.core.models.face import FaceModel
 from lawful.core.models.families import FAMILIES
+from lawful.core.models.stretch import STRETCHES, stretch_of
 
 
 class BaggedModel(nn.Module):
@@ -41,6 +45,29 @@ class BaggedModel(nn.Module):
             if len(rows):
                 ids[rows], w[rows] = member.sample(context[rows], z[rows], generator)
         return ids, w
+
+    @torch.no_grad()
+    def calibrate(self, events: Batch, judged: Sequence[Tensor]) -> dict[str, float]:
+        """Stretch the conditionals of all members alike; the factors by name of the coordinate.
+
+        Each member is asked for the blocks of `events` that did not train it, `judged` (N,), and all for one factor a
+        coordinate: one member's blocks are too few. Nothing is changed in families of other kinds, and where steps of
+        an exact chain follow.
+        """
+        members = [member for member in self.members if isinstance(member, AutoregressiveModel)]
+        if not members or self.chart.problem.uniform:
+            return {}
+        names = [self.chart.problem.column_names[column] for column in members[0].order]
+        blocks, number = events.block.unique(return_inverse=True)
+        sums = torch.zeros(len(blocks), len(names), len(STRETCHES), dtype=torch.float64)
+        for member, mask in zip(members, judged, strict=True):
+            rows = mask.nonzero()[:, 0]
+            member.eval().coordinates.stretch.zero_()
+            sums.index_add_(0, number[rows], member.stretched_log_prob(events[rows]).double().cpu())
+        stretch = stretch_of(sums)
+        for member in members:
+            member.coordinates.stretch.copy_(stretch)
+        return dict(zip(names, stretch.exp().tolist(), strict=True))
 
     def _each(self) -> list[FaceModel]:
         return [member for member in self.members if isinstance(member, FaceModel)]

@@ -20,10 +20,12 @@ class MixtureConditionals(nn.Module):
 
     Means are linear in the inputs plus the output of a network with two hidden layers (mixture density network,
     Bishop 1994; mixture of experts, Jordan & Jacobs 1994, doi:10.1162/neco.1994.6.2.181). Each coordinate has two
-    inputs for those after it: itself, and its value in physical space.
+    inputs for those after it: itself, and its value in physical space. `stretch` (count,) is the logarithm of a factor
+    by which each mixture is wider about its mean than it was trained to be.
     """
 
     visible: Tensor
+    stretch: Tensor
 
     def __init__(self, static: int, count: int, settings: Settings):
         super().__init__()
@@ -33,6 +35,7 @@ class MixtureConditionals(nn.Module):
         for i in range(count):
             visible[i, :, : static + 2 * i] = 1.0
         self.register_buffer("visible", visible, persistent=False)
+        self.register_buffer("stretch", torch.zeros(count))
         self.linear = nn.Parameter(torch.zeros(count, inputs, experts))
         self.weights = nn.ParameterList(
             [
@@ -59,13 +62,12 @@ class MixtureConditionals(nn.Module):
         with full_precision(inputs):
             lines = inputs @ self.linear[which]
         floor = math.log(self.settings.floor)
-        return logits.log_softmax(-1), means + lines, floor + softplus(raw - floor)
+        return stretched(logits.log_softmax(-1), means + lines, floor + softplus(raw - floor), self.stretch[which])
 
     def log_prob(self, static: Tensor, dynamic: Tensor, u: Tensor) -> Tensor:
         """Log density `(B, count)` of each coordinate `u` (B, count) given the inputs that those before it make."""
         logits, means, log_scales = self(static, dynamic)
-        z = (u.T[..., None] - means) * (-log_scales).exp()
-        return torch.logsumexp(logits - 0.5 * z**2 - log_scales - _LOG_SQRT_2PI, -1).T
+        return log_density(logits, means, log_scales, u)
 
     def sample(self, i: int, static: Tensor, dynamic: Tensor, generator: torch.Generator) -> Tensor:
         """Draws `(B,)` of coordinate i."""
@@ -85,3 +87,18 @@ class MixtureConditionals(nn.Module):
             above = (start.scales.log() - floor).clamp_min(1e-2)
             self.linear[i] = start.weights.T
             self.biases[-1][i, 0] = torch.cat([start.shares.log(), start.intercepts, floor + above.expm1().log()])
+
+
+def log_density(logits: Tensor, means: Tensor, log_scales: Tensor, u: Tensor) -> Tensor:
+    """Log density (B, d) at `u` (B, d) of mixtures (d, B, K)."""
+    z = (u.T[..., None] - means) * (-log_scales).exp()
+    return torch.logsumexp(logits - 0.5 * z**2 - log_scales - _LOG_SQRT_2PI, -1).T
+
+
+def stretched(logits: Tensor, means: Tensor, log_scales: Tensor, by: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mixtures (d, B, K) made wider about their means by factors of which `by` (d,) are the logarithms."""
+    if not by.any():
+        return logits, means, log_scales
+    by = by[:, None, None]
+    centre = (logits.exp() * means).sum(-1, keepdim=True)
+    return logits, centre + by.exp() * (means - centre), log_scales + by

@@ -74,7 +74,7 @@ class Residuals(nn.Module):
     def coordinates(self, static: Tensor, v: Tensor, on: Tensor) -> Tensor:
         """The coordinates `(B, columns)` float64, on the CPU, of residuals `v` (B, d): one after another.
 
-        Kept within the range of the training data and a margin.
+        Kept within the range of coordinates.
         """
         scales = self.scales[self._state(static)]
         dynamic = v.new_zeros(len(v), self.count, 2)
@@ -82,7 +82,7 @@ class Residuals(nn.Module):
         for i, column in enumerate(self.standard.order):
             inputs = torch.cat([static, dynamic.flatten(1)], -1)
             u = v[:, i] * scales[:, i] + inputs @ self.weights[i] + self.intercepts[i]
-            inside = u.double().cpu().clamp(*self.standard.range(i))
+            inside = u.double().cpu().clamp(*self.standard.range(i, static))
             w[:, column] = torch.where(on[:, i].cpu(), self.standard.coordinate(i, inside), 0.0)
             dynamic[:, i] = self.standard.input(i, w, on)
         return w

@@ -43,7 +43,7 @@ def sample_events(
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int], None] = lambda done: None,
     doubted: Callable[[list[int]], None] = lambda events: None,
-    chunk: int = 8192,
+    chunk: int = 16384,
 ) -> Sampled:
     """One event for each row of `context` (B, c) and `given` (B, n), lawful in the precision `dtype`.
 

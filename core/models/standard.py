@@ -10,6 +10,7 @@ from lawful.core.polyhedra import Link
 
 _MARGIN = 0.1
 _FAR = 8.0
+_BEYOND = 4.0
 
 
 class Standard(nn.Module):
@@ -23,6 +24,8 @@ class Standard(nn.Module):
     known_std: Tensor
     lowest: Tensor
     highest: Tensor
+    given_lowest: Tensor
+    given_highest: Tensor
 
     def __init__(self, chart: Chart, order: list[int]):
         super().__init__()
@@ -41,8 +44,9 @@ class Standard(nn.Module):
         ):
             self.register_buffer(f"{name}_mean", torch.zeros(size, dtype=torch.float64))
             self.register_buffer(f"{name}_std", torch.ones(size, dtype=torch.float64))
-        self.register_buffer("lowest", torch.zeros(len(order), dtype=torch.float64))
-        self.register_buffer("highest", torch.zeros(len(order), dtype=torch.float64))
+        for name, size in (("", len(order)), ("given_", len(self.given_columns))):
+            self.register_buffer(f"{name}lowest", torch.zeros(size, dtype=torch.float64))
+            self.register_buffer(f"{name}highest", torch.zeros(size, dtype=torch.float64))
 
     @property
     def given_size(self) -> int:
@@ -60,9 +64,16 @@ class Standard(nn.Module):
         self.lowest, self.highest = low - margin, high + margin
 
     def fit_given(self, z: Tensor) -> None:
-        """Moments of the given variables of events `z` (B, n)."""
-        raw = self._raw_given(z)
+        """Moments and ranges of the given variables of events `z` (B, n).
+
+        Where a value lies many standard deviations off, such as the rain of the wettest hour, units are larger.
+        """
+        raw, count = self._raw_given(z), len(self.given_columns)
         self.known_mean, self.known_std = _moments(raw, raw.isfinite())
+        values = raw[:, :count]
+        self.given_lowest, self.given_highest = values.amin(0), values.amax(0)
+        farthest = (values - self.known_mean[:count]).abs().amax(0)
+        self.known_std[:count] = torch.maximum(self.known_std[:count], farthest / _FAR)
 
     def targets(self, w: Tensor, on: Tensor) -> Tensor:
         """Coordinates of `w` (B, columns) in standard units `(B, d)` float32, zero where not `on` (B, d)."""
@@ -94,14 +105,36 @@ class Standard(nn.Module):
         """Coordinate `(B,)` number i of its standard value."""
         return u * self.coordinate_std[i].cpu() + self.coordinate_mean[i].cpu()
 
-    def range(self, i: int) -> tuple[float, float]:
-        """Least and greatest standard value of coordinate i."""
-        return self.lowest[i].item(), self.highest[i].item()
+    def range(self, i: int, static: Tensor) -> tuple[Tensor, Tensor]:
+        """Least and greatest standard value (B,) of coordinate i, on the CPU, for events with these inputs `static`.
+
+        Those of the training events and a margin. Where a given variable lies outside of its own range by some share
+        of it, so may a coordinate: more rain than ever before runs off as more water than ever before.
+        """
+        low, high = self.lowest[i].cpu(), self.highest[i].cpu()
+        room = self._outside(static) * (high - low)
+        return low - room, high + room
+
+    def _outside(self, static: Tensor) -> Tensor:
+        """By how many ranges (B,) the given variables, last in `static` (B, s), are outside of theirs, at most."""
+        count = len(self.given_columns)
+        if not count:
+            return torch.zeros(len(static), dtype=torch.float64)
+        values = static[:, static.shape[1] - 2 * count :][:, :count].double().cpu()
+        mean, std = self.known_mean[:count].cpu(), self.known_std[:count].cpu()
+        low, high = (self.given_lowest.cpu() - mean) / std, (self.given_highest.cpu() - mean) / std
+        past = torch.maximum(low - values, values - high) / (high - low).where(high > low, torch.inf)
+        return past.amax(-1).clamp_min(0.0)
 
     def given(self, z: Tensor) -> Tensor:
-        """Given variables of events `z` (B, n) in standard units `(B, given_size)` float32; zero on a bound."""
-        standard = (self._raw_given(z) - self.known_mean.cpu()) / self.known_std.cpu()
-        return torch.nan_to_num(standard).clamp(-_FAR, _FAR).float()
+        """Given variables of events `z` (B, n) in standard units `(B, given_size)` float32; zero on a bound.
+
+        Values count as they are up to four times as far off as any in training.
+        """
+        standard = torch.nan_to_num((self._raw_given(z) - self.known_mean.cpu()) / self.known_std.cpu())
+        values, unbounded = standard.chunk(2, -1)
+        far = _BEYOND * _FAR
+        return torch.cat([values.clamp(-far, far), unbounded.clamp(-_FAR, _FAR)], -1).float()
 
     def _raw_given(self, z: Tensor) -> Tensor:
         values = z[:, self.given_columns]

@@ -8,8 +8,9 @@ import scoringrules
 
 from lawful.domains.domain import Domain
 from lawful.reports.fidelity.analogs import Conditions, nearest
+from lawful.reports.fidelity.calibration import block_sums, calibration
 from lawful.reports.fidelity.protocol import LEVEL, Trial
-from lawful.reports.fidelity.ranks import rank_figures
+from lawful.reports.fidelity.ranks import rank_histogram, ranks
 from lawful.reports.fidelity.reliability import reliability_figures
 
 _CLIMATOLOGY_MEMBERS = 30
@@ -39,8 +40,7 @@ def conditional_figures(
             "name": domain.names[k],
             "units": domain.variables[k].units,
             "crps": rival.figures(),
-            "spread_skill": _spread_skill(trial, ensemble[..., k].T, trial.test.values[:, k]),
-            "ranks": rank_figures(ensemble[..., k].T, trial.test.values[:, k], trial, k),
+            **_calibration(trial, ensemble[..., k].T, k, rival),
             "reliability": reliability_figures(ensemble[..., k].T, analogs[..., k], trial, k),
         }
         for k, rival in zip(columns, rivals, strict=True)
@@ -67,7 +67,12 @@ class Rivals:
 
     def __init__(self, trial: Trial, scores: dict[str, np.ndarray]):
         weights = trial.weights(trial.test)
+        self.scores = scores
         self.means = {name: weights @ score / weights.sum(axis=1) for name, score in scores.items()}
+
+    def by_block(self, trial: Trial) -> dict[str, np.ndarray]:
+        """Sums of the scores over the events of each test block, (block,), by name."""
+        return {name: np.bincount(trial.test.blocks, score) for name, score in self.scores.items()}
 
     def over(self, name: str, rival: str) -> np.ndarray:
         """One mean score divided by another, (1 + replicates,), NaN where the other is zero."""
@@ -146,23 +151,6 @@ def variogram_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
 _JOINT = (("energy_score", energy_score), ("variogram_score", variogram_score))
 
 
-def spread_skill_ratio(ensemble: np.ndarray, observed: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spread over error, (replicate,), 1 for an ensemble of which the observation might be a member.
-
-    `sqrt((M + 1) / M mean(variance)) / sqrt(mean((mean(X) - y)^2))`, Fortin et al. (2014), J. Hydrometeorol. 15,
-    1708-1713, doi:10.1175/JHM-D-14-0008.1.
-
-    Args:
-        ensemble: (event, member).
-        observed: (event,).
-        weights: how often each event counts, (replicate, event).
-    """
-    members = ensemble.shape[1]
-    spread = weights @ ensemble.var(axis=1, ddof=1) * (members + 1) / members
-    error = weights @ (ensemble.mean(axis=1) - observed) ** 2
-    return np.sqrt(spread / np.where(error > 0, error, np.nan))
-
-
 def _parts(ensemble: np.ndarray) -> Iterator[slice]:
     """Stretches of events for which all pairs of members fit in memory."""
     return _stretches(len(ensemble), ensemble.shape[1] ** 2 * int(np.prod(ensemble.shape[2:])))
@@ -179,6 +167,22 @@ def _scores(trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, column: int
         "model": crps(ensemble, observed),
         "climatology": climatology_crps(trial.train.values[:, column], observed),
         "analogs": crps(analogs, observed),
+    }
+
+
+def _calibration(trial: Trial, ensemble: np.ndarray, column: int, rivals: Rivals) -> dict[str, Any]:
+    """Spread over error and ranks, and the sums over "blocks" that they, and scores over several folds, are made of.
+
+    Ties of ranks are broken by random numbers of the column's own.
+    """
+    observed = trial.test.values[:, column]
+    rank = ranks(ensemble, observed, trial.rng(100 + column))
+    sums = block_sums(ensemble, observed, rank, trial.test.blocks)
+    found = calibration(sums, trial.counts)
+    return {
+        "spread_skill": found.pop("spread_skill"),
+        "ranks": {**rank_histogram(rank, ensemble.shape[1]), **found},
+        "blocks": {**sums, **{f"crps_{name}": values for name, values in rivals.by_block(trial).items()}},
     }
 
 
@@ -219,7 +223,3 @@ def _mean_reliability(levels: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _without_replicates(level: dict[str, Any]) -> dict[str, Any]:
     return {**level, "excess": float(level["excess"][0])}
-
-
-def _spread_skill(trial: Trial, ensemble: np.ndarray, observed: np.ndarray) -> dict[str, Any]:
-    return with_interval(spread_skill_ratio(ensemble, observed, trial.weights(trial.test)))

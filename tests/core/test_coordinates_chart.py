@@ -6,7 +6,7 @@ from coordinates_cases import INF, MAKERS, make_case, make_problem, tensor
 
 from lawful.core import InvalidValueError
 from lawful.core.coordinates import Chart
-from lawful.core.coordinates.finish import holds
+from lawful.core.coordinates.finish import finish, holds
 from lawful.core.linear import compensated_residual
 
 everywhere = pytest.mark.parametrize("name", MAKERS)
@@ -234,6 +234,21 @@ def test_float32_holds_after_rounding_once(name):
     assert holds(problem, decoded, torch.float32).all()
     stored = decoded.float().double()
     assert ((stored >= problem.lower) & (stored <= problem.upper)).all()
+
+
+@pytest.mark.parametrize("name", ["composition", "completion", "mixed signs"])
+def test_finishing_moves_what_is_off_the_laws_and_nothing_else(name):
+    problem, _, chart, ids, w = fitted(name)
+    lawful = chart.decode(w, ids, torch.zeros(len(w), problem.n, dtype=torch.float64)).z
+    off = lawful * (1 - 1e-9 * torch.rand(lawful.shape, generator=generator(), dtype=torch.float64))
+    fixed, none = chart.fixed[ids], torch.zeros(0, dtype=torch.long)
+    off = torch.where(fixed[:, : problem.n], lawful, off)
+    off[::2] = lawful[::2]
+    slack = torch.zeros(len(w), problem.lifted - problem.n, dtype=torch.float64)
+    z, held = finish(problem, fixed, none, torch.cat([off, slack], 1), torch.zeros(len(w), 0, dtype=torch.float64))
+    assert held.all() and holds(problem, z, torch.float64).all()
+    assert torch.equal(z[::2], lawful[::2])
+    assert (z != off)[1::2].any(-1).double().mean() > 0.5
 
 
 def test_holds_sees_each_kind_of_violation():

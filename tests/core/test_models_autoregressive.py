@@ -230,3 +230,20 @@ def test_samples_keep_to_the_range_of_the_data(dirichlet):
     low, high = w.amin(0), w.amax(0)
     margin = 0.2 * (high - low) + 1e-9
     assert ((drawn_w >= low - margin) & (drawn_w <= high + margin)).all()
+
+
+def test_more_rain_than_ever_before_runs_off_as_more_water_than_ever_before():
+    """Skewed rain, of which four fifths run off; twice the wettest event of the training data is given."""
+    rng = np.random.default_rng(5)
+    rain = np.minimum(0.3 * rng.pareto(1.5, N), 20.0)
+    runoff = 0.8 * rain + 0.02 * rng.random(N)
+    problem = make_problem([[1, -1, -1]], [0], [0, 0, -INF], [INF] * 3, given=["a"])
+    z = tensor(np.stack([rain, runoff, rain - runoff], 1))
+    model = trained(problem, z, steps=100)
+    far = torch.zeros(200, 3, dtype=torch.float64)
+    far[:, 0] = 2 * z[:, 0].max()
+    share = drawn(model, far).z[:, 1] / far[:, 0]
+    assert share.mean().item() == pytest.approx(0.8, abs=0.08)
+    within = z[z[:, 0] > 8]
+    share = drawn(model, within).z[:, 1] / within[:, 0]
+    assert share.mean().item() == pytest.approx(0.8, abs=0.04)

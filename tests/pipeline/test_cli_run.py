@@ -146,6 +146,21 @@ def test_folds(lawful, files, tmp_path):
     assert lawful("generate", out / "folds/1").code == 0
 
 
+def test_folds_with_given_variables_are_scored_over_all_their_events(lawful, files, tmp_path):
+    data, out = files / "parts.nc", tmp_path / "run"
+    said = lawful("run", "parts", "--data", data, "--out", out, "--given", "a", "--members", 3, "--folds", 2, "--fast")
+    assert said.code == 0
+    assert "over the held-out events of all folds" in said.out
+    means = json.loads((out / "folds.json").read_text())
+    folds = [json.loads((folder / "report.json").read_text()) for folder in (out, out / "folds/1")]
+    parts = [fold["fidelity"]["conditional"]["variables"][0] for fold in folds]
+    scored = means["conditional"][0]
+    counts = [sum(part["blocks"]["events"]) for part in parts]
+    mean = sum(n * part["crps"]["model"] for n, part in zip(counts, parts, strict=True)) / sum(counts)
+    assert scored["name"] == parts[0]["name"] == "b" and scored["crps"] == pytest.approx(mean)
+    assert json.loads((out / "model/model.json").read_text())["stretch"].keys() <= {"b", "c"}
+
+
 def test_a_second_run_reuses_the_training(finished, lawful, files):
     command = ("run", "parts", "--data", files / "parts.nc", "--out", finished, "--members", 1, "--fast")
     said = lawful(*command)

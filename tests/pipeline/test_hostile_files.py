@@ -67,7 +67,7 @@ DESCRIPTIONS = {
     "not text": b"\xff\xfe\x00\x01",
     "a list": b"[]",
     "deeply nested": b"[" * 100_000,
-    "newer": b'{"format": 4}',
+    "newer": b'{"format": 5}',
 }
 
 
@@ -83,7 +83,7 @@ def test_a_damaged_model_is_trained_again(finished, lawful, files, content):
     said = lawful("train", "parts", "--data", files / "parts.nc", "--out", finished, "--fast")
     assert said.code == 0
     assert "model.json: " in said.err
-    assert json.loads((finished / "model/model.json").read_text())["format"] == 3
+    assert json.loads((finished / "model/model.json").read_text())["format"] == 4
 
 
 def test_weights_that_were_tampered_with(finished, lawful):

@@ -20,14 +20,12 @@ from lawful.reports.fidelity.conditional import (
     crps,
     energy_score,
     nearest,
-    spread_skill_ratio,
 )
 from lawful.reports.fidelity.dependence import correlation_errors, rank_correlation_errors
 from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
 from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial
-from lawful.reports.fidelity.ranks import rank_figures, ranks
 from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
 
 SMALL = Effort(realizations=2, copies=2, analog_sets=2, replicates=20)
@@ -215,41 +213,10 @@ def test_scores_are_the_same_in_parts(monkeypatch):
     np.testing.assert_array_equal(crps(ensemble, observed), whole)
 
 
-def test_spread_skill_by_hand():
-    """Members 0 and 2 (variance 2) of means 1, observed 4: sqrt(1.5 * 2) / 3."""
-    ratio = spread_skill_ratio(np.array([[0.0, 2.0]] * 3), np.full(3, 4.0), np.ones((1, 3)))
-    assert ratio[0] == pytest.approx(3**0.5 / 3)
-
-
 def test_analogs_are_the_nearest_in_units_of_spread():
     train = np.array([[0.0, 0.0], [1.0, 900.0], [2.0, 100.0], [9.0, 0.0]])
     assert nearest(Conditions(train, np.array([[1.0, 0.0]])), 2).tolist() == [[0, 2]]
     assert nearest(Conditions(train, np.array([[1.0, 0.0]])), 30).shape == (1, 4)
-
-
-def test_ranks_by_hand_with_ties_at_random():
-    rng = np.random.default_rng(8)
-    assert ranks(np.array([[1.0, 2.0, 3.0]] * 3), np.array([0.0, 2.5, 9.0]), rng).tolist() == [0, 2, 3]
-    tied = ranks(np.tile([-1.0, 0.0, 0.0, 2.0], (3000, 1)), np.zeros(3000), rng)
-    np.testing.assert_allclose(np.bincount(tied, minlength=5) / 3000, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.03)
-
-
-@pytest.mark.parametrize(
-    ("shift", "width", "flat", "bias", "dispersion"),
-    [(0.0, 1.0, True, 0, 0), (0.0, 0.3, False, 0, 1), (0.0, 3.0, False, 0, -1), (-1.0, 1.0, False, 1, 0)],
-)
-def test_rank_histograms_tell_bias_from_dispersion(shift, width, flat, bias, dispersion):
-    rng = np.random.default_rng(9)
-    blocks = np.repeat(np.arange(40), 25)
-    observed = rng.normal(size=1000)
-    rows = Rows(observed[:, np.newaxis], blocks)
-    trial = make_trial(rows.values[np.newaxis], rows, rows, Effort(), 0)
-    found = rank_figures(rng.normal(shift, width, size=(1000, 9)), observed, trial, 0)
-    assert found["flat"] is flat
-    assert sum(found["counts"]) == 1000
-    for name, sign in (("bias", bias), ("dispersion", dispersion)):
-        if sign:
-            assert sign * found[name]["interval"][0 if sign > 0 else 1] > 0
 
 
 def test_zero_replacement_by_hand():

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from lawful.reports.arrays import plain
+from lawful.reports.fidelity.pooled import pooled
 from lawful.reports.files import write_atomically
 
 
 def over_folds(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means of model, floor and excess of each measure, and the worst law of all folds in ulps."""
+    """Means of model, floor and excess of each measure, the worst law of all folds in ulps, and "conditional", scores
+    of all held-out events where variables are given."""
     summaries = [{row["measure"]: row for row in report["fidelity"]["summary"]} for report in reports]
     shared = [measure for measure in summaries[0] if all(measure in summary for summary in summaries)]
     laws = [law for report in reports for law in report["validity"]["ensemble"]["laws"]]
@@ -19,7 +22,13 @@ def over_folds(reports: list[dict[str, Any]]) -> dict[str, Any]:
         "all_hold": all(report["validity"]["ensemble"]["holds"] for report in reports),
         "worst_ulps": max((law["ulps"]["max"] for law in laws), default=0.0),
         "measures": [_mean(measure, [summary[measure] for summary in summaries]) for measure in shared],
+        "conditional": _conditional([report["fidelity"]["conditional"] for report in reports]),
     }
+
+
+def _conditional(folds: list[dict[str, Any] | None]) -> list[dict[str, Any]] | None:
+    scored = [fold for fold in folds if fold is not None]
+    return plain(pooled(scored)) if len(scored) == len(folds) else None
 
 
 def _mean(measure: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -40,7 +49,27 @@ def save_over_folds(out: Path, summary: dict[str, Any]) -> None:
 def as_text(summary: dict[str, Any]) -> str:
     """A table for the terminal."""
     head = f"{'mean over ' + str(summary['folds']) + ' folds':66s} {'model':>9s} {'floor':>9s} {'excess':>9s}"
-    return "\n".join([head, *(_line(row) for row in summary["measures"])])
+    scores = _scores_as_text(summary["conditional"]) if summary["conditional"] else []
+    return "\n".join([head, *(_line(row) for row in summary["measures"]), *scores])
+
+
+def _scores_as_text(variables: list[dict[str, Any]]) -> list[str]:
+    columns = ["CRPS / analogs'", "spread / error", "rank bias", "rank dispersion"]
+    head = f"{'over the held-out events of all folds':38s} " + " ".join(f"{column:>24s}" for column in columns)
+    return [head, *(_score_line(variable) for variable in variables)]
+
+
+def _score_line(variable: dict[str, Any]) -> str:
+    figures = [variable[name] for name in ("over_analogs", "spread_skill", "bias", "dispersion")]
+    flat = "may be flat" if variable["flat"] else "not flat"
+    return f"{variable['name']:38s} " + " ".join(f"{_within(figure):>24s}" for figure in figures) + f"  {flat}"
+
+
+def _within(figure: dict[str, Any]) -> str:
+    if figure["interval"] is None:
+        return "–" if figure["value"] is None else f"{figure['value']:.3g}"
+    low, high = figure["interval"]
+    return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -52,8 +52,12 @@ class Trainer:
                 for member, mask in zip(part.model.members, of_part, strict=True):
                     fitted.append(self._fit_member(number, total, member, part.views, mask))
                     number += 1
-                facts.append(_facts(part, fitted))
+                facts.append({**_facts(part, fitted), "stretch": self._calibrated(part, of_part)})
         return facts
+
+    def _calibrated(self, part: Part, masks: list[Tensor]) -> dict[str, float]:
+        """By which factors coordinates were stretched, by name; those of windows, which make a chain, are not."""
+        return part.model.calibrate(part.views[0], masks) if self.prepared.steps is None else {}
 
     def _mask(self, part: Part) -> Tensor:
         mask = prepared_data.validation_mask(self.prepared.train, self.prepared.domain, self.rng)
