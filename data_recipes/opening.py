@@ -41,7 +41,7 @@ def open_file(
     with _readable(path):
         stored = open_hdf5(path, domain, mapping) if kind == "hdf5" else _open(path, kind, domain.event_dim)
         with stored:
-            ds, notes = decoded(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
+            ds, notes = decoded(stored if kind == "hdf5" else renamed(stored, path, mapping), path)
             yield split(windowed(_from_sources(ds, domain), domain, notes, most), domain, ("realization",)), notes
 
 
@@ -134,7 +134,8 @@ def _open_zarr(path: Path) -> xr.Dataset:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 
 
-def _renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Dataset:
+def renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Dataset:
+    """The data set with mapped variables under the names of the domain; InputError where one is not there."""
     missing = [source for source in mapping.values() if source not in ds.variables]
     if missing:
         raise InputError(f"{path} has no variable {missing[0]!r}; it has {listed(map(str, ds.variables))}")

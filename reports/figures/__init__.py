@@ -13,7 +13,7 @@ from lawful.reports.figures.joint import correlations, diurnal_cycle, has_diurna
 from lawful.reports.figures.laws import law_residuals
 from lawful.reports.figures.style import Plate
 
-__all__ = ["Plate", "draw_all"]
+__all__ = ["Plate", "draw_all", "draw_likeness"]
 
 
 def draw_all(
@@ -35,9 +35,16 @@ def draw_all(
         fidelity: what was found of likeness, None where nothing was compared.
         tolerance_ulps: shown as the allowed residual.
     """
+    plates = [law_residuals([(ensemble, test, domain)], tolerance_ulps)] if domain.equalities else []
+    return plates + draw_likeness(ensemble, train, test, domain, fidelity)
+
+
+def draw_likeness(
+    ensemble: xr.Dataset, train: xr.Dataset, test: xr.Dataset, domain: Domain, fidelity: dict[str, Any] | None
+) -> list[Plate]:
+    """Figures of how like data an ensemble is."""
     made, learned, held_out = realizations(ensemble, domain), events(train, domain), events(test, domain)
-    plates = [law_residuals(ensemble, test, domain, tolerance_ulps)] if domain.equalities else []
-    plates += [marginal_histograms(made, held_out, domain)]
+    plates = [marginal_histograms(made, held_out, domain)]
     plates += [ratio_histograms(made, held_out, domain)] if domain.ratios else []
     plates += [quantile_quantile(made, held_out, learned, domain), correlations(made, held_out, domain)]
     plates += [diurnal_cycle(made, held_out, test, domain)] if has_diurnal_cycle(domain) else []

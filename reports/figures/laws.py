@@ -4,18 +4,30 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from lawful.domains.domain import Domain
+from lawful.domains.domain import Domain, Law
 from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, plate, style
 from lawful.reports.physics.residuals import law_ulps
 
+MOST = 9
+"""So many laws have a panel; tables have all."""
 
-def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolerance: float) -> Plate:
-    """Share of samples whose residual exceeds a number of ulps, for every equality."""
-    made, given = law_ulps(ensemble, domain), law_ulps(data, domain)
+
+def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance: float) -> Plate:
+    """Share of samples whose residual exceeds a number of ulps, for every equality.
+
+    `parts` are ensembles and data, each with the domain whose laws they are held to.
+    """
+    made = [ulps for ensemble, _, domain in parts for ulps in law_ulps(ensemble, domain)]
+    given = [ulps for _, data, domain in parts for ulps in law_ulps(data, domain)]
+    laws = [law for *_, domain in parts for law in domain.equalities]
+    return _plate(laws[:MOST], made[:MOST], given[:MOST], tolerance)
+
+
+def _plate(laws: list[Law], made: list[np.ndarray], given: list[np.ndarray], tolerance: float) -> Plate:
     with style():
         figure, axes = panels(len(made), height=2.6, columns=min(3, max(2, len(made))))
-        for panel, law, ours, theirs in zip(axes, domain.equalities, made, given, strict=True):
-            panel.set_title(f"{law.name}: {_short(law.equation)}")
+        for panel, law, ours, theirs in zip(axes, laws, made, given, strict=True):
+            panel.set_title(f"{law.name}: {_short(law.equation, 52 - len(law.name))}")
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
             panel.axvline(
@@ -23,7 +35,7 @@ def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolera
             )
             _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
         legend_above(figure, axes[0])
-        worst = "; ".join(f"{law.name} {_largest(ours):.3g}" for law, ours in zip(domain.equalities, made, strict=True))
+        worst = "; ".join(f"{law.name} {_largest(ours):.3g}" for law, ours in zip(laws, made, strict=True))
         return plate(
             "residuals",
             "Law residuals",

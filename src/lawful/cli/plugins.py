@@ -7,15 +7,19 @@ import typer
 
 from lawful.cli.app import EXIT_CODES, app
 from lawful.cli.options import DomainArgument
-from lawful.domains import find_domain, get_domain, list_domains
+from lawful.domains import ShapedDomain, find_any_domain, get_any_domain, list_domains
 
 
 @app.command(short_help="List the installed domains with their laws.")
 def domains() -> None:
     """List the installed domains with their laws."""
     for name in list_domains():
-        domain = get_domain(name)
+        domain = get_any_domain(name)
         typer.echo(f"{name}: {domain.title}")
+        if isinstance(domain, ShapedDomain):
+            for law_name, equation in domain.equations.items():
+                typer.echo(f"    {law_name:12s} {equation}   [{domain.generated[0].units}]")
+            continue
         for law in domain.laws:
             typer.echo(f"    {law.name:12s} {law.equation}   [{law.units}]")
 
@@ -63,8 +67,7 @@ def data(
     `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
     the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
     """
-    from lawful.data_recipes import RECIPES, make
+    from lawful.data_recipes import make
 
-    # A domain of graphs has a recipe, and is none that other commands know.
-    name = domain if domain in RECIPES else find_domain(domain).name
+    name = find_any_domain(domain).name
     typer.echo(make(name, output or Path(f"{domain}.nc")))

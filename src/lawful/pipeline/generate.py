@@ -15,7 +15,7 @@ from lawful.domains import Domain, InputError
 from lawful.domains.calendar import holds_times
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
-from lawful.pipeline.data import Prepared, require_given_lawful
+from lawful.pipeline.data import Prepared, Split, require_given_lawful
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
 
@@ -113,7 +113,7 @@ def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
 
 
 def attributes(
-    settings: RunSettings, drawing: Drawing, prepared: Prepared, events: xr.Dataset, weights: str
+    settings: RunSettings, drawing: Drawing, prepared: Split, events: xr.Dataset, weights: str
 ) -> dict[str, str | int]:
     """Global attributes of an ensemble of `events`; `weights` is the SHA-256 of those of its model."""
     domain = prepared.domain
