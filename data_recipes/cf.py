@@ -1,13 +1,18 @@
 """Attributes that CF and ACDD ask for, taken from a domain and from the data that an ensemble was made of."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.categories import flag_words
 from lawful.domains import Domain, ShapedDomain, Variable
 from lawful.domains.declarations import component
 
 CONVENTIONS = "CF-1.11"
 DISCOVERY = "ACDD-1.3"
+FLAG = np.int32
+"""The type of categories in a file, and of their `flag_values`."""
 
 _CARRIED_ON = (
     "license", "institution", "project", "acknowledgement", "acknowledgment", "creator_name", "creator_email",
@@ -17,15 +22,16 @@ _CARRIED_ON = (
 """Of the data, true of what is made of them too."""
 
 
-def variable_attributes(variable: Variable) -> dict[str, str]:
-    """`units`, `long_name` and, where the variable has them, `standard_name` and `cell_methods`."""
+def variable_attributes(variable: Variable) -> dict[str, Any]:
+    """`units`, `long_name` and, where the variable has them, `standard_name`, `cell_methods` and flags."""
     attributes = {
         "standard_name": variable.standard_name,
         "long_name": variable.description or variable.name,
         "units": variable.units,
         "cell_methods": variable.cell_methods,
     }
-    return {key: value for key, value in attributes.items() if value}
+    flags = {"flag_values": np.array(variable.flag_values, FLAG), "flag_meanings": flag_words(variable)}
+    return {key: value for key, value in attributes.items() if value} | (flags if variable.categorical else {})
 
 
 def discovery_attributes(domain: Domain | ShapedDomain, events: xr.Dataset, data: xr.Dataset) -> dict[str, str]:

@@ -121,8 +121,10 @@ class FieldDomain(ShapedDomain):
         for v in self.variables:
             if v.upper is not None or v.lower not in (None, 0) or (v.lower == 0) != self.positive:
                 raise InputError(f"{v.name}: fields have `lower: 0`, all of them, or no bounds", ("variables", v.name))
-            if v.over or v.given or v.resolution or v.closes:
-                raise InputError(f"{v.name}: fields have no over, given, resolution or closes", ("variables", v.name))
+            if v.over or v.given or v.resolution or v.closes or v.categorical:
+                raise InputError(
+                    f"{v.name}: fields have no over, given, resolution, closes or flags", ("variables", v.name)
+                )
         if self.laws and self.positive:
             raise InputError("laws between variables of a cell are for fields without bounds", ("laws",))
         for law in self.laws:

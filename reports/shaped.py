@@ -35,10 +35,11 @@ def build_shaped_report(
     plates += draw_likeness(seen.of(ensemble), seen.of(train), seen.of(held_out), seen.domain, compared)
     return write_report(
         validity={
-            name: _validity(ds, views, domain.event_dim, tolerance_ulps) for name, ds in (("ensemble", ensemble), ("data", data))
+            "ensemble": _validity(ensemble, views, domain.event_dim, tolerance_ulps),
+            "data": _validity(data, views, domain.event_dim, tolerance_ulps),
         },
-        fidelity=compared, reason=reason, plates=plates, about=about(domain), run=run, domain=seen.domain, event=domain.event,
-        out_dir=Path(out_dir),
+        fidelity=compared, reason=reason, plates=plates, about=about(domain), run=run, domain=seen.domain,
+        event=domain.event, out_dir=Path(out_dir),
     )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def summary_rows(
 
 def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tuple[str, ...]) -> list[dict[str, Any]]:
     """Means over the generated variables, bootstrapped as means."""
-    made = [k for k, name in enumerate(domain.names) if name not in given]
+    # Of kinds, numbers say nothing but which they are.
+    made = [k for k, v in enumerate(domain.variables) if v.name not in given and not v.categorical]
     free = [k for k in made if not measures.pinned[k]]
     zeros = [k for k in made if (trial.train.values[:, k] == 0).any() or (trial.test.values[:, k] == 0).any()]
     rows = [
@@ -111,8 +112,17 @@ def listed_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
         for grid in figures["grids"]
         for kind, words in (("spectrum", "power spectrum, error in dB"), ("blocks", "block means and maxima, W1 / sd"))
     ]
+    kinds = [
+        (f"{name}:{category['variable']}", f"{category['variable']}: {words}", category[name])
+        for category in figures.get("categories", ())
+        for name, words in (
+            ("shares", "shares of kinds, total variation distance"),
+            ("within", "other variables within kinds, W1 / sd"),
+        )
+        if category[name]
+    ]
     own = [(row["measure"], row["label"], row) for row in figures.get("own", ())]
-    return [{"measure": name, "label": label, **_bare(found)} for name, label, found in (*tasks, *grids, *own)]
+    return [{"measure": name, "label": label, **_bare(found)} for name, label, found in (*tasks, *grids, *kinds, *own)]
 
 
 def _bare(figures: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import events, realizations
+from lawful.reports.figures.categories import category_shares
 from lawful.reports.figures.conditional import crps_bars, rank_histograms, reliability_diagrams
 from lawful.reports.figures.distributions import marginal_histograms, quantile_quantile, ratio_histograms
 from lawful.reports.figures.grids import power_spectra
@@ -44,9 +45,14 @@ def draw_likeness(
 ) -> list[Plate]:
     """Figures of how like data an ensemble is."""
     made, learned, held_out = realizations(ensemble, domain), events(train, domain), events(test, domain)
-    plates = [marginal_histograms(made, held_out, domain)]
+    # Numbers of kinds have no distribution that an axis could show.
+    shown = [k for k, v in enumerate(domain.variables) if not v.categorical]
+    numeric = domain.model_copy(update={"variables": tuple(domain.variables[k] for k in shown)})
+    plates = [marginal_histograms(made[..., shown], held_out[:, shown], numeric)] if shown else []
     plates += [ratio_histograms(made, held_out, domain)] if domain.ratios else []
-    plates += [quantile_quantile(made, held_out, learned, domain), correlations(made, held_out, domain)]
+    if shown:
+        parts = (made[..., shown], held_out[:, shown])
+        plates += [quantile_quantile(*parts, learned[:, shown], numeric), correlations(*parts, numeric)]
     plates += [diurnal_cycle(made, held_out, test, domain)] if has_diurnal_cycle(domain) else []
     return plates + (_of_figures(fidelity) if fidelity else [])
 
@@ -54,6 +60,7 @@ def draw_likeness(
 def _of_figures(fidelity: dict[str, Any]) -> list[Plate]:
     """Figures that show what was measured."""
     plates = [power_spectra(fidelity["grids"])] if fidelity["grids"] else []
+    plates += [category_shares(fidelity["categories"])] if fidelity.get("categories") else []
     conditional = fidelity["conditional"]
     if conditional:
         plates += [rank_histograms(conditional), reliability_diagrams(conditional), crps_bars(conditional)]
