@@ -51,6 +51,10 @@ class FieldDomain(ShapedDomain):
         return self.variables
 
     @property
+    def noun(self) -> str:
+        return self.event
+
+    @property
     def stored(self) -> tuple[str, ...]:
         known = [*self.covariates, *([self.weights] if self.weights else [])]
         return (*self.names, *map(coarse, self.names), *known, *([self.blocks.label] if self.blocks.label else []))

@@ -60,8 +60,7 @@ class GraphDomain(ShapedDomain):
         return (*self.counts, self.total.name, self.node_kind, self.edge_kind, self.ends, self.value.name)
 
     @property
-    def event(self) -> str:
-        """What a sample is."""
+    def noun(self) -> str:
         return self.graph
 
     @property

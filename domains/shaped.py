@@ -49,6 +49,11 @@ class ShapedDomain(Declaration):
     density: str | None = None
 
     @property
+    def noun(self) -> str:
+        """What a sample is."""
+        raise NotImplementedError
+
+    @property
     def stored(self) -> tuple[str, ...]:
         """Names of the variables that a file holds."""
         raise NotImplementedError

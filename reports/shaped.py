@@ -39,7 +39,7 @@ def build_shaped_report(
             "data": _validity(data, views, domain.event_dim, tolerance_ulps),
         },
         fidelity=compared, reason=reason, plates=plates, about=about(domain), run=run, domain=seen.domain,
-        event=domain.event, out_dir=Path(out_dir),
+        event=domain.noun, out_dir=Path(out_dir),
     )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class Judges:
 
     def broken(self, piece: Piece) -> np.ndarray:
         """Mask (samples,) of the samples of a finite piece that break a law, an inequality or a bound."""
+        judged: tuple[Equation | Inequality | Membership | Bound, ...]
         judged = (*self.laws, *self.inequalities, *self.categories, *self.bounds)
         return np.logical_or.reduce([np.zeros(piece.size, dtype=bool), *(judge.broken(piece) for judge in judged)])
 
