@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -21,7 +22,8 @@ _FEWEST = 50
 class Column:
     """One variable of a file: its name there and in equations, units, and what its values are like.
 
-    Units that are not understood are `strange_units`, and `units` is 1 then.
+    Units that are not understood are `strange_units`, and `units` is 1 then. Whole numbers with the attribute
+    `flag_values` (CF conventions, section 3.5) are a category.
     """
 
     source: str
@@ -36,6 +38,8 @@ class Column:
     missing: float
     dtype: str
     distinct: int
+    flag_values: tuple[int, ...] = ()
+    flag_meanings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     if len(whole) < _FEWEST:
         raise InputError(f"{len(whole)} events have all of {', '.join(c.source for c in kept)}; {_FEWEST} are needed")
     steps = np.array([rounding(whole[:, i], np.dtype(c.dtype)) for i, c in enumerate(kept)])
-    laws = relations(whole, [c.name for c in kept], steps)
+    numeric = [i for i, c in enumerate(kept) if not c.flag_values]
+    laws = relations(whole[:, numeric], [kept[i].name for i in numeric], steps[numeric])
     stack = dims if len(dims) > 1 else ()
     events = len(next(iter(values.values())))
     return Found(
@@ -120,9 +125,19 @@ def _columns(ds: xr.Dataset, values: dict[str, np.ndarray]) -> list[Column]:
                 source, _identifier(source, taken), *_units(attrs), _words(attrs.get("long_name", "")),
                 _words(attrs.get("standard_name", "")), low, high, float((there == 0).mean()) if there.size else 0.0,
                 float(1 - there.size / v.size), str(np.dtype(dtype)), len(np.unique(there[:10_000])),
+                *_flags(attrs, there, np.dtype(dtype)),
             )
         )  # fmt: skip
     return columns
+
+
+def _flags(attrs: dict[Any, Any], values: np.ndarray, dtype: np.dtype) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Values and meanings of a category; none where numbers are no whole ones, or others than the flags."""
+    flags = np.atleast_1d(attrs.get("flag_values", ()))
+    if dtype.kind not in "iu" or flags.dtype.kind not in "iu" or len(flags) < 2 or not np.isin(values, flags).all():
+        return (), ()
+    words = tuple(str(attrs.get("flag_meanings", "")).split())
+    return tuple(flags.tolist()), words if len(set(words)) == len(flags) else ()
 
 
 def _identifier(source: str, taken: set[str]) -> str:

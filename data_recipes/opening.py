@@ -10,6 +10,7 @@ from typing import Literal
 import h5py
 import xarray as xr
 
+from lawful.data_recipes.categories import with_codes
 from lawful.data_recipes.hdf5 import open_hdf5
 from lawful.data_recipes.names import listed
 from lawful.data_recipes.tables import PARQUET, is_csv, open_table
@@ -41,8 +42,8 @@ def open_file(
     with _readable(path):
         stored = open_hdf5(path, domain, mapping) if kind == "hdf5" else _open(path, kind, domain.event_dim)
         with stored:
-            ds, notes = decoded(stored if kind == "hdf5" else _renamed(stored, path, mapping), path)
-            yield split(windowed(_from_sources(ds, domain), domain, notes, most), domain, ("realization",)), notes
+            ds, notes = decoded(stored if kind == "hdf5" else renamed(stored, path, mapping), path)
+            yield _as_events(ds, domain, notes, most), notes
 
 
 @contextmanager
@@ -134,7 +135,8 @@ def _open_zarr(path: Path) -> xr.Dataset:
         raise InputError(f"{path} cannot be read; it may be damaged: {_one_line(error)}") from error
 
 
-def _renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Dataset:
+def renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Dataset:
+    """The data set with mapped variables under the names of the domain; InputError where one is not there."""
     missing = [source for source in mapping.values() if source not in ds.variables]
     if missing:
         raise InputError(f"{path} has no variable {missing[0]!r}; it has {listed(map(str, ds.variables))}")
@@ -142,6 +144,12 @@ def _renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Datas
     taken = [name for name in mapping if name in ds.variables and name not in mapping.values()]
     ds = ds.drop_vars(taken)
     return ds.rename_vars({source: name for name, source in mapping.items() if name != source})
+
+
+def _as_events(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None) -> xr.Dataset:
+    """The data set under the names of the domain, cut into windows, with its arrays as single variables."""
+    cut = windowed(_from_sources(ds, domain), domain, notes, most)
+    return with_codes(split(cut, domain, ("realization",)), domain)
 
 
 def _from_sources(ds: xr.Dataset, domain: Domain) -> xr.Dataset:

@@ -16,7 +16,7 @@ from lawful.data_recipes.opening import open_file
 from lawful.data_recipes.pieces import thinned
 from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
-from lawful.domains import Domain, Variable
+from lawful.domains import Domain, ShapedDomain, Variable
 from lawful.domains.components import bind
 from lawful.domains.errors import InputError
 from lawful.domains.units import convert, equivalent
@@ -113,7 +113,7 @@ def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
 
 
-def in_units(values: xr.DataArray, variable: Variable, domain: Domain, notes: list[str]) -> np.ndarray:
+def in_units(values: xr.DataArray, variable: Variable, domain: Domain | ShapedDomain, notes: list[str]) -> np.ndarray:
     """Float64 values in the units of the domain, NaN where they stand for none; a note says what was converted.
 
     Raises:

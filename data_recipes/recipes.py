@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from lawful.data_recipes.write import ensure_writable
-from lawful.domains import Domain, InputError
-from lawful.domains.graph_domain import GraphDomain
+from lawful.domains import Domain, InputError, ShapedDomain
 
 Recipe = Callable[[Path], Path]
 
@@ -23,7 +22,7 @@ RECIPES = {
 }
 
 
-def sample_path(domain: Domain | GraphDomain) -> Path:
+def sample_path(domain: Domain | ShapedDomain) -> Path:
     """The sample file that comes with a domain: one of lawful's, `PACKAGE:FILE` of another package, or a whole path.
 
     Raises:
@@ -37,7 +36,7 @@ def sample_path(domain: Domain | GraphDomain) -> Path:
     return path
 
 
-def _packaged(domain: Domain | GraphDomain) -> Path:
+def _packaged(domain: Domain | ShapedDomain) -> Path:
     package, colon, name = domain.sample.rpartition(":")
     try:
         return Path(str(files(package or "lawful.data_recipes").joinpath(*([] if colon else ["samples"]), name)))

@@ -60,6 +60,10 @@ def out_of_bounds(ds: xr.Dataset, domain: Domain) -> list[str]:
             faults += _beyond(ds, domain, v.name, v.lower - values, f"below {v.lower:g} {v.units}")
         if v.upper is not None:
             faults += _beyond(ds, domain, v.name, values - v.upper, f"above {v.upper:g} {v.units}")
+        if v.categorical:
+            strange = ~np.isin(values, v.flag_values)
+            words = f"of no category ({', '.join(f'{value:g}' for value in v.flag_values)})"
+            faults += _beyond(ds, domain, v.name, strange.astype(np.float64), words)
     return faults
 
 

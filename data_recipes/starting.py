@@ -78,7 +78,11 @@ def _variable(column: Column) -> list[str]:
         lines.append(f"    file_units: {_quoted(column.strange_units)}  # not understood; say in units what it means")
     if column.name != column.source:
         lines.append(f"    source: {_quoted(column.source)}")
-    if _never_negative(column):
+    if column.flag_values:
+        lines.append(f"    flag_values: [{', '.join(map(str, column.flag_values))}]  # kinds, generated as such")
+        words = ", ".join(map(_quoted, column.flag_meanings))
+        lines += [f"    flag_meanings: [{words}]"] if words else []
+    elif _never_negative(column):
         lines.append("    lower: 0")
     for field, value in (("standard_name", column.standard_name), ("description", column.description)):
         lines += [f"    {field}: {_quoted(value)}"] if value else []

@@ -20,14 +20,14 @@ def write_ensemble(ds: xr.Dataset, path: str | Path) -> Path:
     The file appears under its name only when it is complete; an older one stays until then.
 
     Raises:
-        InputError: there is no `realization` dimension, a variable along it is neither float32 nor float64,
-            or the file cannot be written.
+        InputError: there is no `realization` dimension, a variable along it is neither float32 nor float64 nor a
+            category, or the file cannot be written.
     """
     members = {name: variable for name, variable in ds.data_vars.items() if "realization" in variable.dims}
     if not members:
         raise InputError("not an ensemble: no variable has a dimension 'realization'")
     for name, variable in members.items():
-        if variable.dtype not in _STORED:
+        if variable.dtype not in _STORED and "flag_values" not in variable.attrs:
             raise InputError(f"variable {str(name)!r} is {variable.dtype}; an ensemble is stored as float32 or float64")
     return write_dataset(ds, path)
 

@@ -6,12 +6,13 @@ import xarray as xr
 from lawful.domains.calendar import days, time_coordinate
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
+from lawful.domains.shaped import ShapedDomain
 
 # Times in floating-point days are good to a few microseconds.
 _SECOND = 1 / 86400
 
 
-def block_labels(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+def block_labels(ds: xr.Dataset, domain: Domain | ShapedDomain) -> np.ndarray:
     """Number of the block of each event, int64 (events,), 0, 1, ... in order of time or of label.
 
     Blocks of time are counted from a Monday, so that two files of one site agree on where blocks begin.
@@ -25,16 +26,16 @@ def block_labels(ds: xr.Dataset, domain: Domain) -> np.ndarray:
     return np.unique(keys, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
-def _time_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+def _time_blocks(ds: xr.Dataset, domain: Domain | ShapedDomain) -> np.ndarray:
     since_monday = days(time_coordinate(ds, domain.event_dim))
     return np.floor((since_monday + _SECOND / 2) / domain.blocks.length_days)
 
 
-def _order_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+def _order_blocks(ds: xr.Dataset, domain: Domain | ShapedDomain) -> np.ndarray:
     return np.arange(ds.sizes[domain.event_dim]) // domain.blocks.length
 
 
-def _label_blocks(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+def _label_blocks(ds: xr.Dataset, domain: Domain | ShapedDomain) -> np.ndarray:
     name = str(domain.blocks.label)
     if name not in ds.variables:
         raise InputError(f"no variable {name!r}: domain {domain.name!r} keeps events of one {name} together")
@@ -52,7 +53,7 @@ def _text(value: object) -> str:
 
 
 def fold_masks(
-    ds: xr.Dataset, domain: Domain, fold: int, folds: int = 5, seed: int = 0
+    ds: xr.Dataset, domain: Domain | ShapedDomain, fold: int, folds: int = 5, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which events train and which test in one fold, two boolean arrays (events,).
 
@@ -73,7 +74,7 @@ def fold_masks(
     return train, test
 
 
-def _assign(labels: np.ndarray, domain: Domain, folds: int, seed: int) -> np.ndarray:
+def _assign(labels: np.ndarray, domain: Domain | ShapedDomain, folds: int, seed: int) -> np.ndarray:
     sizes = np.bincount(labels) if labels.size else np.empty(0, dtype=np.int64)
     if sizes.size < folds:
         raise InputError(f"{sizes.size} blocks do not make {folds} folds; use more data, fewer folds or shorter blocks")
@@ -98,7 +99,7 @@ def _balance(sizes: np.ndarray, folds: int, generator: np.random.Generator) -> n
     return assigned
 
 
-def _near(ds: xr.Dataset, domain: Domain, test: np.ndarray) -> np.ndarray:
+def _near(ds: xr.Dataset, domain: Domain | ShapedDomain, test: np.ndarray) -> np.ndarray:
     if domain.blocks.kind != "time" or domain.blocks.gap_days == 0:
         return np.zeros(test.size, dtype=bool)
     when = days(time_coordinate(ds, domain.event_dim))

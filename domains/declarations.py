@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from unicodedata import normalize
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -45,6 +45,9 @@ class Variable(Declaration):
     `units`; it says how far one variable moves beside others when data are reconciled with the laws. `source` is what
     files call it, where they do not use its name, and `file_units` a spelling of theirs that stands for `units`.
     `closes` names the law whose misfit this variable is: it need not be in the file.
+
+    One with `flag_values` holds nothing but these numbers, which stand for kinds and not for more or less, and one with
+    `flag_meanings` has words for them, in their order (CF conventions, section 3.5); without values they are 0, 1, ...
     """
 
     name: Identifier
@@ -61,12 +64,46 @@ class Variable(Declaration):
     source: str | None = None
     file_units: str | None = None
     closes: str | None = None
+    flag_values: tuple[float, ...] = ()
+    flag_meanings: tuple[str, ...] = ()
+
+    @property
+    def categorical(self) -> bool:
+        """Whether its numbers stand for kinds."""
+        return bool(self.flag_values)
+
+    @property
+    def meanings(self) -> tuple[str, ...]:
+        """Words for its kinds; the numbers where there are none."""
+        return self.flag_meanings or tuple(f"{value:g}" for value in self.flag_values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kinds_have_numbers(cls, declared: Any) -> Any:
+        if not isinstance(declared, dict) or not (declared.get("flag_values") or declared.get("flag_meanings")):
+            return declared
+        return {"units": "1", **declared, "flag_values": declared.get("flag_values") or _numbered(declared)}
+
+    @model_validator(mode="after")
+    def _kinds_are_kinds(self) -> "Variable":
+        values, words = self.flag_values, self.flag_meanings
+        if len(set(values)) < len(values) or any(value != int(value) for value in values):
+            raise ValueError(f"{self.name}: flag_values must be different whole numbers")
+        if words and (len(words) != len(values) or len(set(words)) < len(words)):
+            raise ValueError(f"{self.name}: {len(values)} flag_values need as many different flag_meanings")
+        if values and (len(values) < 2 or self.lower is not None or self.upper is not None or self.resolution):
+            raise ValueError(f"{self.name}: a category has two flag_values at least, and no lower, upper or resolution")
+        return self
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> "Variable":
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             raise ValueError(f"{self.name}: lower bound {self.lower:g} is above upper bound {self.upper:g}")
         return self
+
+
+def _numbered(declared: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(range(len(declared["flag_meanings"])))
 
 
 class Parameter(Declaration):

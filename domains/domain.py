@@ -154,12 +154,14 @@ class Domain(Declaration):
     @property
     def lower(self) -> np.ndarray:
         """Lower bounds (n,), -inf where there is none."""
-        return np.array([-np.inf if v.lower is None else v.lower for v in self.variables], dtype=np.float64)
+        limits = [min(v.flag_values, default=-np.inf) if v.lower is None else v.lower for v in self.variables]
+        return np.array(limits, dtype=np.float64)
 
     @property
     def upper(self) -> np.ndarray:
         """Upper bounds (n,), +inf where there is none."""
-        return np.array([np.inf if v.upper is None else v.upper for v in self.variables], dtype=np.float64)
+        limits = [max(v.flag_values, default=np.inf) if v.upper is None else v.upper for v in self.variables]
+        return np.array(limits, dtype=np.float64)
 
     def system(self) -> "LinearSystem":
         """The equalities, factorised."""
@@ -225,6 +227,18 @@ class Domain(Declaration):
         return self
 
     @model_validator(mode="after")
+    def _categories_stand_alone(self) -> "Domain":
+        kinds = {v.name for v in self.variables if v.categorical}
+        if kinds and self.uniform:
+            raise InputError(f"{sorted(kinds)[0]} is a category, and `uniform` events have none")
+        used = [(law.name, law.parsed.names) for law in self.laws if law.expanded]
+        used += [(ratio.name, (ratio.numerator, ratio.denominator)) for ratio in self.ratios]
+        for where, names in used:
+            for name in kinds & set(names):
+                raise InputError(f"{where!r} reckons with {name}, which is a category", ("variables", name))
+        return self
+
+    @model_validator(mode="after")
     def _tasks_and_grids_fit(self) -> "Domain":
         for task in self.tasks:
             unknown = [name for name in (task.target, *task.inputs) if name not in self.names]
@@ -276,7 +290,8 @@ def _twice(names: Sequence[str]) -> list[str]:
 
 def _bounded(variable: Variable) -> dict[str, object]:
     content = variable.model_dump(include={"name", "units", "lower", "upper", "resolution"})
-    return content | ({"given": True} if variable.given else {})
+    kinds = {"flag_values": variable.flag_values, "flag_meanings": variable.flag_meanings}
+    return content | ({"given": True} if variable.given else {}) | (kinds if variable.categorical else {})
 
 
 def _canonical(law: Law) -> dict[str, object]:

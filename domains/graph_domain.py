@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import xarray as xr
 from pydantic import Field
 
-from lawful.core.linear import LinearSystem
-from lawful.core.models.graphs import Graphs
-from lawful.domains.declarations import Declaration, Variable
+from lawful.domains.declarations import Variable
 from lawful.domains.errors import InputError
+from lawful.domains.shaped import ShapedDomain, Views
+
+if TYPE_CHECKING:
+    # torch is slow to import, and whoever only lists domains does not need it.
+    import torch
+
+    from lawful.core.models.graphs import Graphs
 
 
-class GraphDomain(Declaration):
+class GraphDomain(ShapedDomain):
     """The law is `sum over {node} of {value} = {total}`, for every graph.
 
     A data set holds graphs as contiguous ragged arrays (CF conventions 1.11, section 9.3.3): nodes of one graph after
@@ -31,8 +35,6 @@ class GraphDomain(Declaration):
         tolerance: how well data close, in units of the value.
     """
 
-    name: str
-    title: str
     graph: str
     node: str
     edge: str
@@ -43,13 +45,36 @@ class GraphDomain(Declaration):
     edge_kind: str
     edge_kinds: tuple[float, ...]
     tolerance: float = Field(gt=0)
-    sample: str = ""
-    reference: str = ""
 
     @property
     def equation(self) -> str:
         """The law as it is written."""
         return f"sum({self.value.name} over {self.node}) = {self.total.name}"
+
+    @property
+    def equations(self) -> dict[str, str]:
+        return {"total": self.equation}
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        return (*self.counts, self.total.name, self.node_kind, self.edge_kind, self.ends, self.value.name)
+
+    @property
+    def noun(self) -> str:
+        return self.graph
+
+    @property
+    def event_dim(self) -> str:
+        return self.graph
+
+    @property
+    def generated(self) -> tuple[Variable, ...]:
+        return (self.value,)
+
+    def views(self, *datasets: xr.Dataset) -> Views:
+        from lawful.domains.graph_views import graph_views
+
+        return graph_views(self, max(int(ds[self.counts[0]].max()) for ds in datasets))
 
     @property
     def counts(self) -> tuple[str, str]:
@@ -80,16 +105,16 @@ class GraphDomain(Declaration):
         )  # fmt: skip
         found = {name: (dims[name], np.asarray(array), said.get(name, {})) for name, array in arrays.items()}
         facts = {
-            "Conventions": "CF-1.11", "title": self.title, "references": self.reference, "lawful_laws": self.equation,
+            "Conventions": "CF-1.11", "title": self.title, "references": "; ".join(self.references),
+            "lawful_laws": self.equation,
             "lawful_closure_tolerance": f"{self.total.name}: {self.tolerance:g} {self.total.units}",
         }  # fmt: skip
         return xr.Dataset({**found, self.value.name: value}, attrs=facts)
 
     def require(self, ds: xr.Dataset, *, values: bool = True) -> None:
         """Raise InputError where a data set does not hold graphs of this domain; with `values` where they break it."""
-        count, edges = self.counts
-        wanted = [count, edges, self.total.name, self.node_kind, self.edge_kind, self.ends]
-        missing = [name for name in [*wanted, *([self.value.name] if values else [])] if name not in ds]
+        wanted = self.stored if values else self.stored[:-1]
+        missing = [name for name in wanted if name not in ds]
         if missing:
             raise InputError(f"graphs of domain {self.name!r}: the data have no variable {missing[0]!r}")
         for name, dim, kinds in (
@@ -130,6 +155,8 @@ class GraphDomain(Declaration):
 
     def ulps(self, ds: xr.Dataset) -> np.ndarray:
         """The misfit of the law in rounding units of the stored values, (..., graphs)."""
+        from lawful.core.linear import LinearSystem
+
         groups = np.repeat(np.arange(ds.sizes[self.graph]), ds[self.counts[0]].to_numpy())
         system = LinearSystem.totals(groups, ds[self.total.name].to_numpy().astype(np.float64))
         return system.ulps(ds[self.value.name].transpose(..., self.node).to_numpy()).numpy()
@@ -140,6 +167,8 @@ class GraphDomain(Declaration):
         Raises:
             InputError: the data do not hold graphs of this domain.
         """
+        from lawful.core.models.graphs import Graphs
+
         self.require(ds, values=values)
         sizes, edge_counts = (ds[name].to_numpy().astype(np.int64) for name in self.counts)
         sets = np.full((1, int(sizes.sum())), np.nan)
@@ -161,8 +190,25 @@ class GraphDomain(Declaration):
         except ValueError as error:
             raise InputError(f"graphs of domain {self.name!r}: {error}") from error
 
+    def single(self, ds: xr.Dataset) -> xr.Dataset:
+        """The first graph with the first set of values, the second with the second, and so on."""
+        value = ds[self.value.name].transpose(..., self.node)
+        sets = value.to_numpy().reshape(-1, ds.sizes[self.node])
+        graph = np.repeat(np.arange(ds.sizes[self.graph]), ds[self.counts[0]].to_numpy())
+        one = sets[graph % len(sets), np.arange(len(graph))]
+        return ds.assign({self.value.name: (self.node, one, value.attrs)})
+
+    def chosen(self, ds: xr.Dataset, rows: np.ndarray) -> xr.Dataset:
+        """The graphs of these numbers, in rising order, with their nodes and edges."""
+        kept = np.zeros(ds.sizes[self.graph], dtype=bool)
+        kept[rows] = True
+        of_nodes, of_edges = (np.repeat(kept, ds[name].to_numpy()) for name in self.counts)
+        return ds.isel({self.graph: kept, self.node: of_nodes, self.edge: of_edges})
+
     def _features(self, ds: xr.Dataset) -> tuple[torch.Tensor, torch.Tensor]:
         """Kinds of nodes and of edges as indicators."""
+        import torch
+
         pairs = ((self.node_kind, self.node_kinds), (self.edge_kind, self.edge_kinds))
         of_nodes, of_edges = (
             torch.from_numpy(ds[name].to_numpy()[:, None] == np.array(kinds)).float() for name, kinds in pairs

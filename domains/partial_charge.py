@@ -23,5 +23,6 @@ DOMAIN = GraphDomain(
     edge_kinds=ORDERS,
     tolerance=2e-6,
     sample="partial-charge.nc",
-    reference="conservation of charge; Mortier et al. 1986, doi:10.1021/ja00275a013",
+    references=("conservation of charge", "Mortier et al. 1986, doi:10.1021/ja00275a013"),
+    note="Molecules are split at random; four conformers of one molecule are on one side.",
 )

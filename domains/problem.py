@@ -36,6 +36,7 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
         law_names=laws,
         inequality_names=inequalities,
         uniform=domain.uniform,
+        categories=tuple(v.flag_values for v in domain.variables),
     )
     return problem.with_given(given)
 

@@ -4,7 +4,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
-from lawful.domains.yaml_domain import is_domain_file, load_domain
+from lawful.domains.shaped import ShapedDomain
+from lawful.domains.yaml_domain import is_domain_file, load_any_domain
 
 GROUP = "lawful.domains"
 
@@ -14,17 +15,43 @@ def list_domains() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
-def find_domain(word: str) -> Domain:
-    """The domain that a word on the command line means: a YAML file, or the name of an installed domain.
+def find_any_domain(word: str) -> Domain | ShapedDomain:
+    """The domain, of events, graphs or fields, that a word on the command line means: a YAML file, or a name.
 
     Raises:
         InputError: the file does not declare a domain, or there is none of that name.
     """
-    return load_domain(word) if is_domain_file(word) else get_domain(word)
+    return load_any_domain(word) if is_domain_file(word) else get_any_domain(word)
+
+
+def find_domain(word: str) -> Domain:
+    """The domain of events that a word on the command line means: a YAML file, or the name of an installed domain.
+
+    Raises:
+        InputError: the file does not declare a domain, there is none of that name, or it is one of graphs or fields.
+    """
+    return require_events(find_any_domain(word))
 
 
 def get_domain(name: str) -> Domain:
-    """The domain of that name.
+    """The domain of events of that name.
+
+    Raises:
+        InputError: there is none, two distributions bring one of that name, or it is one of graphs or fields.
+    """
+    return require_events(get_any_domain(name))
+
+
+def require_events(domain: Domain | ShapedDomain) -> Domain:
+    """The domain where it is one of events; InputError for others."""
+    if isinstance(domain, ShapedDomain):
+        takers = "`lawful run`, `train`, `generate` and `report`"
+        raise InputError(f"domain {domain.name!r} is one of graphs or fields, which {takers} take and nothing else")
+    return domain
+
+
+def get_any_domain(name: str) -> Domain | ShapedDomain:
+    """The domain of that name, of events, graphs or fields.
 
     Raises:
         InputError: there is none, or two distributions bring one of that name.
@@ -52,15 +79,15 @@ def _origin(point: EntryPoint) -> str:
     return f"{_distribution(point)} ({point.value})"
 
 
-def _load(point: EntryPoint) -> Domain:
+def _load(point: EntryPoint) -> Domain | ShapedDomain:
     try:
-        domain = point.load()
+        domain: object = point.load()
     except InputError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise InputError(f"domain {point.name!r} from {_origin(point)} does not load: {reason}") from error
-    if not isinstance(domain, Domain):
+    if not isinstance(domain, Domain | ShapedDomain):
         raise InputError(f"domain {point.name!r} from {_origin(point)} is a {type(domain).__name__}, not a Domain")
     if domain.name != point.name:
         raise InputError(f"domain {point.name!r} from {_origin(point)} calls itself {domain.name!r}")

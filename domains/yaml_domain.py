@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 from lawful.domains.declarations import Blocks, Context, Law, Parameter, Ratio, Task, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
+from lawful.domains.field_domain import FieldDomain
+from lawful.domains.graph_domain import GraphDomain
+from lawful.domains.shaped import ShapedDomain
 from lawful.domains.yaml_text import Located, Place, read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
@@ -20,6 +23,7 @@ _BY_NAME: dict[str, type[BaseModel]] = {
     "context": Context,
     "tasks": Task,
 }
+_SHAPES: dict[str, type[ShapedDomain]] = {"graphs": GraphDomain, "fields": FieldDomain}
 _INTERNAL = {"expanded", "coefficients", "name"}
 
 
@@ -29,7 +33,7 @@ def is_domain_file(text: str) -> bool:
 
 
 def load_domain(path: str | Path, folder: Path | None = None) -> Domain:
-    """The domain that a YAML file declares.
+    """The domain of events that a YAML file declares.
 
     Variables, parameters, laws, ratios, context and tasks are mappings from names to fields; every field is that of the
     declaration in Python. A `sample` is a file in `folder`, by default that of the YAML file.
@@ -37,17 +41,36 @@ def load_domain(path: str | Path, folder: Path | None = None) -> Domain:
     Raises:
         InputError: the file cannot be read or does not declare a domain; one line says file, line, law and column.
     """
+    domain = load_any_domain(path, folder)
+    if isinstance(domain, ShapedDomain):
+        raise InputError(f"{path}: declares graphs or fields; a domain of events has no `shape`")
+    return domain
+
+
+def load_any_domain(path: str | Path, folder: Path | None = None) -> Domain | ShapedDomain:
+    """The same, or with `shape: graphs` or `shape: fields` a `GraphDomain` or a `FieldDomain`."""
     located = read_yaml(Path(path))
     if not isinstance(located.content, dict):
         raise InputError(f"{path}, line {located.line(())}: expected fields such as 'name:', not a {_kind(located)}")
+    kind = _shape(located)
     declared = _declared(located)
     _require_units(declared, located)
     try:
-        domain = Domain.model_validate(declared)
+        domain = kind.model_validate(declared)
     except ValidationError as error:
-        raise _explained(error, located) from error
+        raise _explained(error, located, kind) from error
     sample = (folder or Path(path).absolute().parent) / domain.sample if domain.sample else ""
     return domain.model_copy(update={"sample": str(sample)})
+
+
+def _shape(located: Located) -> type[Domain | ShapedDomain]:
+    """What kind of domain a file declares; takes the word out of its content."""
+    word = located.content.pop("shape", None)
+    if word is None:
+        return Domain
+    if word not in _SHAPES:
+        raise _fault(located, ("shape",), f"shape {word!r}: there is {', '.join(_SHAPES)}, or none for events")
+    return _SHAPES[word]
 
 
 def _require_units(content: dict[str, Any], located: Located) -> None:
@@ -98,7 +121,7 @@ def _items(section: str, kind: type[BaseModel], declared: Any, located: Located)
     return items
 
 
-def _explained(error: ValidationError, located: Located) -> InputError:
+def _explained(error: ValidationError, located: Located, kind: type[BaseModel]) -> InputError:
     # A field that is not known is the likelier slip than the one that is missing for it.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     first = faults[0]
@@ -108,7 +131,7 @@ def _explained(error: ValidationError, located: Located) -> InputError:
         # A law that cannot be read at all is at fault in its equation.
         place = cause.where or (*place, *(["equation"] if place[:1] == ("laws",) else []))
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return _fault(located, place, f"{_message(first, cause, place, located)}{more}")
+    return _fault(located, place, f"{_message(first, cause, place, located, kind)}{more}")
 
 
 def _place(loc: tuple[int | str, ...], located: Located) -> Place:
@@ -123,13 +146,13 @@ def _place(loc: tuple[int | str, ...], located: Located) -> Place:
     return tuple(place)
 
 
-def _message(fault: Any, cause: Exception | None, place: Place, located: Located) -> str:
+def _message(fault: Any, cause: Exception | None, place: Place, located: Located, kind: type[BaseModel]) -> str:
     what = _what(place)
     said = " ".join(str(cause or fault["msg"]).split())
     if fault["type"] == "missing":
         return f"{what + ': ' if what and place[1:] else ''}{str(place[-1])!r} is missing"
     if fault["type"] == "extra_forbidden":
-        known = ", ".join(field for field in _fields(place) if field not in _INTERNAL or not place[1:])
+        known = ", ".join(field for field in _fields(place, kind) if field not in _INTERNAL or not place[1:])
         return f"{what + ': ' if what else ''}no field {str(place[-1])!r}; there are {known}"
     if cause is not None:
         # Messages of laws and parameters start with their names.
@@ -138,9 +161,9 @@ def _message(fault: Any, cause: Exception | None, place: Place, located: Located
     return f"{what + ': ' if what else ''}{field}: {said[:1].lower()}{said[1:]}"
 
 
-def _fields(place: Place) -> list[str]:
-    kinds: dict[str, type[BaseModel]] = {**_BY_NAME, "blocks": Blocks}
-    owner = kinds.get(str(place[0]), Domain) if len(place) > 1 else Domain
+def _fields(place: Place, kind: type[BaseModel]) -> list[str]:
+    kinds: dict[str, type[BaseModel]] = {**_BY_NAME, "blocks": Blocks, "value": Variable, "total": Variable}
+    owner = kinds.get(str(place[0]), kind) if len(place) > 1 else kind
     return list(owner.model_fields)
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 from lawful.core.coordinates import Steps
 from lawful.domains.domain import Domain
 from lawful.domains.problem import problem_of
+from lawful.domains.shaped import ShapedDomain
 from lawful.domains.steps import chain_of, step_domain, step_events
 from lawful.reports.arrays import plain
 from lawful.reports.fidelity import NothingToCompare, fidelity
@@ -57,7 +58,7 @@ def build_report(
     """
     steps = chain_of(domain, problem_of(domain)) if domain.window else None
     compared, reason = _compared(ensemble, train, test, domain, run, steps)
-    about = {"name": domain.name, "title": domain.title, "law_hash": domain.law_hash(), "note": domain.note}
+    said = about(domain)
     plates = time_plates(compared["windows"]) if compared and steps else []
     if steps is not None:
         # What holds of every step holds of the window, and a page of steps can be read.
@@ -70,26 +71,58 @@ def build_report(
         fidelity=compared, tolerance_ulps=tolerance_ulps,
     )  # fmt: skip
     closure = data if data is not None else xr.concat([train, test], dim=domain.event_dim)
+    return write_report(
+        validity={"ensemble": judged, "data": validity(closure, domain, tolerance_ulps=tolerance_ulps)},
+        fidelity=compared, reason=reason, plates=plates, about=said, run=run, domain=domain, event=domain.event,
+        out_dir=Path(out_dir),
+    )  # fmt: skip
+
+
+def about(domain: Domain | ShapedDomain) -> dict[str, Any]:
+    """What a report says of a domain."""
+    return {"name": domain.name, "title": domain.title, "law_hash": domain.law_hash(), "note": domain.note}
+
+
+def write_report(
+    *,
+    validity: dict[str, dict[str, Any]],
+    fidelity: dict[str, Any] | None,
+    reason: str | None,
+    plates: list[Plate],
+    about: dict[str, Any],
+    run: dict[str, Any],
+    domain: Domain,
+    event: str,
+    out_dir: Path,
+) -> dict[str, Any]:
+    """Write what was found of an ensemble; gives what report.json holds.
+
+    Args:
+        validity: of "ensemble" and of "data".
+        fidelity: None where nothing was compared, for `reason`.
+        about: the domain as it was declared; `domain` is that of the events which were judged.
+        event: what laws were judged for, which may have many events of the `domain`.
+    """
     report = plain(
         {
             "format": FORMAT,
-            "verdict": verdict(judged, compared),
+            "verdict": verdict(validity["ensemble"], fidelity),
             "domain": about,
             "run": run,
-            "validity": {"ensemble": judged, "data": validity(closure, domain, tolerance_ulps=tolerance_ulps)},
-            "fidelity": compared,
+            "validity": validity,
+            "fidelity": fidelity,
             "not_compared": reason,
             "figures": [{"file": f"figures/{p.name}.png", "title": p.title, "alt": p.alt} for p in plates],
         }
     )
-    _write(report, plates, domain, Path(out_dir))
+    _write(report, plates, domain, event, out_dir)
     return report
 
 
-def render(report: dict[str, Any], plates: list[Plate], domain: Domain) -> str:
+def render(report: dict[str, Any], plates: list[Plate], domain: Domain, event: str) -> str:
     """The page as HTML, figures inside it."""
     images = {plate.name: (plate, base64.b64encode(plate.svg).decode("ascii")) for plate in plates}
-    return template("report.html.j2").render(report=report, domain=domain, images=images)
+    return template("report.html.j2").render(report=report, domain=domain, event=event, images=images)
 
 
 def _compared(
@@ -105,9 +138,9 @@ def _compared(
         return None, str(error)
 
 
-def _write(report: dict[str, Any], plates: list[Plate], domain: Domain, out_dir: Path) -> None:
+def _write(report: dict[str, Any], plates: list[Plate], domain: Domain, event: str, out_dir: Path) -> None:
     text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False)
-    page = render(report, plates, domain)
+    page = render(report, plates, domain, event)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     for plate in plates:
         write_atomically(out_dir / "figures" / f"{plate.name}.png", plate.png)

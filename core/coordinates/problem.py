@@ -35,6 +35,8 @@ class Problem:
 
     `resolution` (n,) is the step of which a variable's values are multiples, 0 where there is none; `given` (n,) says
     which variables are fixed per event. `uniform` says that events spread evenly over what all this leaves open.
+    `categories` holds for each variable the only values that it may have, none for one that varies continuously; where
+    it is empty, all do. Such a variable stands in no law: it is part of an event's state.
     """
 
     A: Tensor
@@ -50,6 +52,7 @@ class Problem:
     law_names: tuple[str, ...]
     inequality_names: tuple[str, ...]
     uniform: bool = False
+    categories: tuple[tuple[float, ...], ...] = ()
 
     @property
     def n(self) -> int:

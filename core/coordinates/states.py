@@ -19,7 +19,8 @@ UNDEFINED = -2
 class States:
     """`table` (S, columns) of the states seen; an entry of 0 or more is a number in that column's `atoms`.
 
-    `atoms` (columns, K) are the values with a probability of their own, NaN-padded: the bounds, and what recurs.
+    `atoms` (columns, K) are the values with a probability of their own, NaN-padded: the bounds, and what recurs; of a
+    category all that it may be.
     """
 
     table: Tensor
@@ -57,6 +58,9 @@ def _atoms(problem: Problem, extended: Tensor, min_share: float) -> Tensor:
     skip = problem.quantised | problem.given_columns
     found = []
     for i, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
+        if i < len(problem.categories) and problem.categories[i]:
+            found.append(list(problem.categories[i]))
+            continue
         bounds = [bound for bound in (low, high) if abs(bound) != torch.inf]
         found.append(bounds + ([] if skip[i] else _recurring(extended[:, i], min_share, bounds)))
     width = max(1, *(len(values) for values in found))

@@ -88,13 +88,15 @@ class Steps:
             names=self.names[: len(columns)],
             law_names=_bare(window.law_names, laws),
             inequality_names=_bare(window.inequality_names, inequalities),
+            categories=tuple(window.categories[i] for i in columns.tolist()) if window.categories else (),
         )
 
 
 def _same(part: Problem, first: Problem) -> bool:
     """Whether two steps obey the same laws, in the same order."""
     numbers = ("A", "b", "C", "d", "lower", "upper", "resolution", "given")
-    return all(torch.equal(getattr(part, name), getattr(first, name)) for name in numbers)
+    same = all(torch.equal(getattr(part, name), getattr(first, name)) for name in numbers)
+    return same and part.categories == first.categories
 
 
 def _bare(names: tuple[str, ...], chosen: Tensor) -> tuple[str, ...]:

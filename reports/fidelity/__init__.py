@@ -12,6 +12,7 @@ from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 from lawful.reports.arrays import events, plain, realizations
 from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
+from lawful.reports.fidelity.categories import category_figures
 from lawful.reports.fidelity.conditional import conditional_figures
 from lawful.reports.fidelity.cycles import cycle_figures
 from lawful.reports.fidelity.extremes import Tails, extreme_errors, extreme_table
@@ -68,8 +69,8 @@ def fidelity(
 
     Returns:
         A JSON-ready dict: "protocol", "summary", "marginals", "extremes", "two_sample", "joint", "manifold", "cycles"
-        (None without times), "utility", "grids" and "own" (lists, by what the domain declares), "memorisation",
-        "conditional" (None where nothing is given).
+        (None without times), "utility", "grids", "categories" and "own" (lists, by what the domain declares),
+        "memorisation", "conditional" (None where nothing is given).
 
     Raises:
         InputError: sizes or names do not agree.
@@ -113,6 +114,7 @@ def _compared(
         "cycles": cycle_figures(trial, [k for k, name in enumerate(domain.names) if name not in given]),
         "utility": utility_figures(trial, domain, given),
         "grids": grid_figures(trial, domain),
+        "categories": category_figures(trial, domain, given),
         "own": own_figures(trial, domain),
         "memorisation": memorisation_figures(trial, domain, given),
         "conditional": _conditional(trial, domain, data, given, conditions),

@@ -125,6 +125,8 @@ def extreme_table(trial: Trial, tails: Tails, domain: Domain, everything: np.nda
 
 
 def _signs(variable: Variable) -> tuple[int, ...]:
+    if variable.categorical:
+        return ()
     return (1,) if variable.lower is not None else (1, -1)
 
 

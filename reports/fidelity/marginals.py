@@ -58,6 +58,7 @@ def marginal_figures(
                 "atoms": _atoms(trial, variable, column, atoms),
             }
             for column, variable in enumerate(domain.variables)
+            if not variable.categorical
         ]
     }
 

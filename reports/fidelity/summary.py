@@ -33,7 +33,7 @@ def summary_rows(
         *_means(trial, domain, measures, given),
         *_extremes(trial, domain, extremes, given),
         *_picked(figures),
-        *_listed(figures),
+        *listed_rows(figures),
         *_scores(figures["conditional"]),
     ]
     applying = (row for row in found if row["measure"] not in domain.leave_out)
@@ -42,7 +42,8 @@ def summary_rows(
 
 def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tuple[str, ...]) -> list[dict[str, Any]]:
     """Means over the generated variables, bootstrapped as means."""
-    made = [k for k, name in enumerate(domain.names) if name not in given]
+    # Of kinds, numbers say nothing but which they are.
+    made = [k for k, v in enumerate(domain.variables) if v.name not in given and not v.categorical]
     free = [k for k in made if not measures.pinned[k]]
     zeros = [k for k in made if (trial.train.values[:, k] == 0).any() or (trial.test.values[:, k] == 0).any()]
     rows = [
@@ -95,15 +96,15 @@ def _picked(figures: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"measure": name, "label": label, **_bare(found)} for name, label, found in rows if found]
 
 
-def _listed(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Tasks, grids and the domain's own measures, of which there may be any number."""
+def listed_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of tasks, grids and the domain's own measures, of which there may be any number."""
     ways = {
         "synthetic_to_real": "learned from rows, tried on data",
         "real_to_synthetic": "learned from data, tried on rows",
     }
     tasks = [
         (f"{way}:{task['task']}", f"{task['task']}: error / sd, {words}", task[way])
-        for task in figures["utility"]
+        for task in figures.get("utility", ())
         for way, words in ways.items()
     ]
     grids = [
@@ -111,8 +112,17 @@ def _listed(figures: dict[str, Any]) -> list[dict[str, Any]]:
         for grid in figures["grids"]
         for kind, words in (("spectrum", "power spectrum, error in dB"), ("blocks", "block means and maxima, W1 / sd"))
     ]
-    own = [(row["measure"], row["label"], row) for row in figures["own"]]
-    return [{"measure": name, "label": label, **_bare(found)} for name, label, found in (*tasks, *grids, *own)]
+    kinds = [
+        (f"{name}:{category['variable']}", f"{category['variable']}: {words}", category[name])
+        for category in figures.get("categories", ())
+        for name, words in (
+            ("shares", "shares of kinds, total variation distance"),
+            ("within", "other variables within kinds, W1 / sd"),
+        )
+        if category[name]
+    ]
+    own = [(row["measure"], row["label"], row) for row in figures.get("own", ())]
+    return [{"measure": name, "label": label, **_bare(found)} for name, label, found in (*tasks, *grids, *kinds, *own)]
 
 
 def _bare(figures: dict[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,19 @@ from lawful.reports.physics.residuals import law_ulps
 _MOST = 12
 
 
-def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolerance: float) -> Plate:
-    """Share of samples whose residual exceeds a number of ulps, for every equality."""
-    made, given = law_ulps(ensemble, domain), law_ulps(data, domain)
+def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance: float) -> Plate:
+    """Share of samples whose residual exceeds a number of ulps, for every equality.
+
+    `parts` are ensembles and data, each with the domain whose laws they are held to.
+    """
+    made = [ulps for ensemble, _, domain in parts for ulps in law_ulps(ensemble, domain)]
+    given = [ulps for _, data, domain in parts for ulps in law_ulps(data, domain)]
+    laws = [law for *_, domain in parts for law in domain.equalities]
     shown = worst(map(_largest, made), _MOST)
     with style():
         figure, axes = panels(len(shown), height=2.6, columns=min(3, max(2, len(shown))))
         for panel, k in zip(axes, shown, strict=True):
-            law, ours, theirs = domain.equalities[k], made[k], given[k]
+            law, ours, theirs = laws[k], made[k], given[k]
             panel.set_title(_short(f"{law.name}: {law.equation}"), fontsize=9)
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
@@ -28,7 +33,7 @@ def law_residuals(ensemble: xr.Dataset, data: xr.Dataset, domain: Domain, tolera
             )
             _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
         legend_above(figure, axes[0])
-        largest = "; ".join(f"{domain.equalities[k].name} {_largest(made[k]):.3g}" for k in shown)
+        largest = "; ".join(f"{laws[k].name} {_largest(made[k]):.3g}" for k in shown)
         sheet = plate(
             "residuals",
             "Law residuals",

@@ -9,7 +9,7 @@ import numpy as np
 from lawful.domains.domain import Domain
 from lawful.reports.physics.columns import Block, Columns, Piece
 from lawful.reports.physics.equations import Equation
-from lawful.reports.physics.limits import Bound, Inequality, Quotient
+from lawful.reports.physics.limits import Bound, Inequality, Membership, Quotient
 from lawful.reports.physics.place import Where
 from lawful.reports.physics.tolerance import Tolerance
 
@@ -38,6 +38,7 @@ class Judges:
         allowed = {law.name: tolerance for law in domain.laws} | dict(tolerances or {})
         self.laws = [Equation(law, domain, allowed[law.name], where, columns.sizes) for law in domain.equalities]
         self.inequalities = [Inequality(law, domain, allowed[law.name], where) for law in domain.inequalities]
+        self.categories = [Membership(v, k, where) for k, v in enumerate(domain.variables) if v.categorical]
         self.bounds = [
             Bound(variable, position, side, bound, columns.columns[position], where)
             for position, variable in enumerate(domain.variables)
@@ -48,8 +49,8 @@ class Judges:
         self._nan, self._infinite, self._missing = 0, 0, Counter[str]()
 
     @property
-    def _all(self) -> tuple[Equation | Inequality | Bound | Quotient, ...]:
-        return (*self.laws, *self.inequalities, *self.bounds, *self.ratios)
+    def _all(self) -> tuple[Equation | Inequality | Membership | Bound | Quotient, ...]:
+        return (*self.laws, *self.inequalities, *self.categories, *self.bounds, *self.ratios)
 
     def add(self, block: Block, columns: Columns) -> None:
         """Judge one block."""
@@ -65,7 +66,8 @@ class Judges:
 
     def broken(self, piece: Piece) -> np.ndarray:
         """Mask (samples,) of the samples of a finite piece that break a law, an inequality or a bound."""
-        judged: tuple[Equation | Inequality | Bound, ...] = (*self.laws, *self.inequalities, *self.bounds)
+        judged: tuple[Equation | Inequality | Membership | Bound, ...]
+        judged = (*self.laws, *self.inequalities, *self.categories, *self.bounds)
         return np.logical_or.reduce([np.zeros(piece.size, dtype=bool), *(judge.broken(piece) for judge in judged)])
 
     def _count(self, piece: Piece) -> None:
@@ -79,7 +81,8 @@ class Judges:
         """What all of them found."""
         complete = samples > 0 and self._nan + self._infinite == 0
         laws = [law.result(complete=complete) for law in self.laws]
-        rows, bounds = ([judge.result() for judge in judges] for judges in (self.inequalities, self.bounds))
+        limits: list[Inequality | Membership] = [*self.inequalities, *self.categories]
+        rows, bounds = ([judge.result() for judge in judges] for judges in (limits, self.bounds))
         closes = [law["closure"]["holds"] for law in laws if law["closure"]]
         return {
             "nan": self._nan,

@@ -121,6 +121,54 @@ class Bound:
         }
 
 
+class Membership:
+    """Running totals of one category, which has no values but those that the domain names."""
+
+    def __init__(self, variable: Variable, position: int, where: Where):
+        self._variable, self._position = variable, position
+        self._judged, self._violations, self._lost = 0, 0, 0.0
+        self._worst = Worst(where)
+
+    def add(self, block: Block, piece: Piece) -> None:
+        """Judge the finite values of a piece of the block."""
+        distance = self._distance(piece)
+        outside = distance > 0
+        self._judged += int(np.isfinite(distance).sum())
+        if outside.any():
+            self._violations += int(np.count_nonzero(outside))
+            self._lost += float(distance[outside].sum())
+            self._worst.offer(block, piece, np.where(outside, distance, -np.inf), excess=distance)
+
+    def broken(self, piece: Piece) -> np.ndarray:
+        """Mask (samples,) of the samples of a finite piece that are of no category."""
+        return self._distance(piece) > 0
+
+    def _distance(self, piece: Piece) -> np.ndarray:
+        """From the nearest category."""
+        found: np.ndarray = np.abs(piece.values[self._position] - self._values[:, np.newaxis]).min(axis=0)
+        return found
+
+    @property
+    def _values(self) -> np.ndarray:
+        return np.array(self._variable.flag_values, dtype=np.float64)
+
+    def result(self) -> dict[str, Any]:
+        """Everything that is known of the category, ready for JSON, in the form of an inequality."""
+        kinds = ", ".join(f"{value:g}" for value in self._variable.flag_values)
+        return {
+            "name": "category",
+            "equation": f"{self._variable.name} in {{{kinds}}}",
+            "units": self._variable.units,
+            "reference": "",
+            "judged": self._judged,
+            "tolerance": {"kind": "ulps", "value": 0.0},
+            "violations": self._violations,
+            "lost": self._lost,
+            "worst": self._worst.found(),
+            "holds": self._violations == 0,
+        }
+
+
 class Quotient:
     """Range of one ratio, which is looked at and not judged."""
 

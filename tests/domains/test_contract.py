@@ -6,7 +6,7 @@ import xarray as xr
 
 from lawful.core import LinearSystem
 from lawful.data_recipes import read, sample_path
-from lawful.domains import Blocks, Domain, InputError, Law, Variable, get_domain, list_domains
+from lawful.domains import Blocks, Domain, InputError, Law, Variable, get_any_domain, get_domain, list_domains
 from lawful.domains.testing import check_declaration
 
 GOOD = Domain(
@@ -41,7 +41,7 @@ def test_a_good_domain_passes():
     check_declaration(GOOD, example())
 
 
-@pytest.mark.parametrize("name", list_domains())
+@pytest.mark.parametrize("name", [name for name in list_domains() if isinstance(get_any_domain(name), Domain)])
 def test_shipped_domains_pass(name):
     domain = get_domain(name)
     check_declaration(domain, read(sample_path(domain), domain).dataset)

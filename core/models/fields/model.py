@@ -45,6 +45,7 @@ class FieldModel(Trainable):
     """
 
     unit: Tensor
+    context_moments: Tensor
     weights: Tensor
 
     def __init__(self, chart: FieldChart, context: int = 0, settings: FieldSettings | None = None):
@@ -58,6 +59,7 @@ class FieldModel(Trainable):
         cells = chart.blocks.block[0] * chart.blocks.block[1]
         self.register_buffer("weights", torch.zeros(9 * self.told + 1, channels * cells, dtype=torch.float64))
         self.register_buffer("unit", torch.ones(channels, 1, 1, dtype=torch.float64))
+        self.register_buffer("context_moments", torch.tensor([0.0, 1.0])[:, None].repeat(1, context))
 
     def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
         """Convolutions need little decay."""
@@ -70,6 +72,8 @@ class FieldModel(Trainable):
         if not known.z.isfinite().all():
             raise InvalidValueError("Fields to learn from must be finite in every cell.")
         self.chart.blocks.require(known.coarse)
+        mean, std = known.context.mean((0, 2, 3)), known.context.std((0, 2, 3), correction=0)
+        self.context_moments.copy_(torch.stack([mean, std.where(std > 0, 1.0)]))
         x = self.chart.encode(known.z, known.coarse, torch.Generator().manual_seed(0))
         X = self._around(known.coarse).flatten(0, 2)
         y = self.chart.blocks.split(x).permute(0, 2, 3, 1, 4).flatten(3).flatten(0, 2)
@@ -151,7 +155,8 @@ class FieldModel(Trainable):
 
     def _known(self, fields: Fields) -> Tensor:
         told = self.chart.blocks.spread(self.chart.told(fields.coarse)).float()
-        return torch.cat([told, fields.context], 1).to(self.weights.device)
+        mean, std = self.context_moments.cpu()[..., None, None]
+        return torch.cat([told, (fields.context - mean) / std], 1).to(self.weights.device)
 
     def _regressed(self, coarse: Tensor) -> Tensor:
         """(B, channels, H, W) float64 on the CPU."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lawful.domains import InputError, find_domain
+from lawful.domains import InputError, find_any_domain
 
 DomainArgument = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="Name of a domain (`lawful domains` lists them), or a YAML file of one.")
@@ -75,7 +75,7 @@ Fast = Annotated[bool, typer.Option("--fast", help="A smoke run of less than a m
 
 
 def default_out(domain: str) -> Path:
-    return Path(f"lawful-{find_domain(domain).name}")
+    return Path(f"lawful-{find_any_domain(domain).name}")
 
 
 def read_names(text: str) -> tuple[str, ...]:

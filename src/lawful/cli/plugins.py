@@ -8,9 +8,10 @@ import typer
 
 from lawful.cli.app import EXIT_CODES, app
 from lawful.cli.options import DomainArgument
-from lawful.domains import Domain, Law, find_domain, get_domain, list_domains
+from lawful.domains import Domain, ShapedDomain, find_any_domain, get_any_domain, list_domains
 
 _MOST_LAWS, _WIDTH = 6, 90
+Listed = tuple[str, str, str]
 
 
 @app.command(short_help="List the installed domains with their laws.", epilog=EXIT_CODES)
@@ -19,24 +20,32 @@ def domains(
 ) -> None:
     """List the installed domains and some laws of each, or all laws of one."""
     if domain is not None:
-        found = find_domain(domain)
-        typer.echo("\n".join([_title(found), *(_line(law, law.equation) for law in found.laws)]))
+        found = find_any_domain(domain)
+        typer.echo("\n".join([f"{found.name}: {found.title}", *map(_line, _laws(found))]))
         return
-    for found in map(get_domain, list_domains()):
+    for found in map(get_any_domain, list_domains()):
+        laws = _laws(found)
         # Laws of the steps of a window read alike.
-        laws = list({law.equation: law for law in reversed(found.laws)}.values())[::-1]
-        lines = [_line(law, textwrap.shorten(law.equation, _WIDTH, placeholder=" …")) for law in laws[:_MOST_LAWS]]
-        if len(lines) < len(found.laws):
-            lines += [f"    … {len(found.laws)} laws in all: lawful domains {found.name}"]
-        typer.echo("\n".join([_title(found), *lines]))
+        distinct = list({law[1]: law for law in reversed(laws)}.values())[::-1]
+        lines = [
+            _line((name, textwrap.shorten(equation, _WIDTH, placeholder=" …"), units))
+            for name, equation, units in distinct[:_MOST_LAWS]
+        ]
+        if len(lines) < len(laws):
+            lines += [f"    … {len(laws)} laws in all: lawful domains {found.name}"]
+        typer.echo("\n".join([f"{found.name}: {found.title}", *lines]))
 
 
-def _title(domain: Domain) -> str:
-    return f"{domain.name}: {domain.title}"
+def _laws(domain: Domain | ShapedDomain) -> list[Listed]:
+    """Name, equation and units of each law."""
+    if isinstance(domain, ShapedDomain):
+        return [(name, equation, domain.generated[0].units) for name, equation in domain.equations.items()]
+    return [(law.name, law.equation, law.units) for law in domain.laws]
 
 
-def _line(law: Law, equation: str) -> str:
-    return f"    {law.name:12s} {equation}   [{law.units}]"
+def _line(law: Listed) -> str:
+    name, equation, units = law
+    return f"    {name:12s} {equation}   [{units}]"
 
 
 @app.command(
@@ -82,8 +91,7 @@ def data(
     `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
     the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
     """
-    from lawful.data_recipes import RECIPES, make
+    from lawful.data_recipes import make
 
-    # A domain of graphs has a recipe, and is none that other commands know.
-    name = domain if domain in RECIPES else find_domain(domain).name
+    name = find_any_domain(domain).name
     typer.echo(make(name, output or Path(f"{domain}.nc")))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
 from lawful.data_recipes.read import MINIMUM_EVENTS
-from lawful.domains import Domain, InputError
+from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.calendar import days, holds_times
 from lawful.domains.context import context_features, step_features
@@ -32,6 +33,27 @@ FEW_EVENTS = 30
 """Training events are remembered where each state has fewer than these in the mean; see `docs/models.md`."""
 
 _VALIDATION_SHARE = 1 / 8
+
+
+class Split(Protocol):
+    """A domain of any shape, its data split into training and held-out ones, and the family of models for it."""
+
+    @property
+    def domain(self) -> Domain | ShapedDomain: ...
+    @property
+    def data(self) -> xr.Dataset: ...
+    @property
+    def train(self) -> xr.Dataset: ...
+    @property
+    def test(self) -> xr.Dataset: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def given(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -173,7 +195,7 @@ def blocks(ds: xr.Dataset, domain: Domain) -> Tensor:
     return torch.from_numpy(block_labels(ds, domain))
 
 
-def validation_mask(ds: xr.Dataset, domain: Domain, rng: np.random.Generator) -> Tensor:
+def validation_mask(ds: xr.Dataset, domain: Domain | ShapedDomain, rng: np.random.Generator) -> Tensor:
     """Which training events judge the others, `(events,)`: whole blocks, an eighth of them."""
     labels = block_labels(ds, domain)
     blocks = rng.permutation(np.unique(labels))

@@ -1,94 +1,66 @@
-"""Trains on fields of a grid, and loads what was trained."""
+"""Fields on a grid, as the pipeline trains and draws them."""
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
+import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from lawful.core.models.fields import FieldModel, Fields, FieldSettings, LinearFields, PositiveFields
 from lawful.core.models.fields.charts import FieldChart
 from lawful.core.training import Schedule
-from lawful.domains import InputError
-from lawful.pipeline.one_network import judges, load_weights, read_tensors, train_network
+from lawful.domains.field_domain import FieldDomain
 
-CHARTS: dict[str, type[LinearFields] | type[PositiveFields]] = {"linear": LinearFields, "positive": PositiveFields}
-SCHEDULE = Schedule(steps=1500, batch_size=32)
+_CHUNK = 64
 
 
-def train_fields(
-    chart: FieldChart,
-    fields: Fields,
-    out: Path,
-    *,
-    seed: int = 0,
-    settings: FieldSettings | None = None,
-    schedule: Schedule = SCHEDULE,
-    resume: bool = False,
-    device: str = "cpu",
-) -> FieldModel:
-    """A model of `fields`, written to the folder `out`; an eighth of them judge the training.
+class FieldKind:
+    """Flow matching in the coordinates of a chart: `PositiveFields` or `LinearFields`, by the bounds of the domain."""
 
-    With `resume` a training that was cut off there goes on from its checkpoint.
+    family = "field"
 
-    Raises:
-        InputError: the training diverged.
-    """
-    settings, context = settings or FieldSettings(), fields.context.shape[1]
-    facts = {**_facts(chart, context, settings), "seed": seed, "schedule": asdict(schedule), "fields": len(fields)}
-    torch.manual_seed(seed)
-    model = FieldModel(chart, context, settings)
-    train_network(
-        model, fields, judges(len(fields), seed), out, facts, schedule,
-        chart=chart.tensors(), seed=seed, resume=resume, device=device,
-    )  # fmt: skip
-    return model
+    def settings(self, domain: FieldDomain, fast: bool) -> FieldSettings:
+        if fast:
+            return FieldSettings(width=8, levels=1, steps=5, periodic=domain.periodic)
+        return FieldSettings(width=16, levels=2, steps=10, periodic=domain.periodic)
 
+    def schedule(self, fast: bool) -> Schedule:
+        return Schedule(steps=60, batch_size=16, check_every=30) if fast else Schedule(steps=1000, batch_size=24)
 
-def load_field_model(
-    kind: str,
-    shape: tuple[int, int, int],
-    block: tuple[int, int],
-    folder: Path,
-    *,
-    context: int = 0,
-    settings: FieldSettings | None = None,
-) -> FieldModel:
-    """The finished model in a folder, on the CPU.
+    def events(self, domain: FieldDomain, ds: xr.Dataset, *, values: bool = True) -> Fields:
+        return domain.fields(ds)
 
-    Args:
-        kind: "linear" or "positive", the chart of its fields. shape: (C, H, W). block: rows and columns of a block.
-        context: number of context fields.
+    def model(self, domain: FieldDomain, ds: xr.Dataset, settings: FieldSettings) -> FieldModel:
+        z, weights = domain.fields(ds).z, domain.weights_of(ds)
+        chart: FieldChart = (
+            PositiveFields.fit(z, domain.block, weights=weights)
+            if domain.positive
+            else LinearFields.fit(z, domain.block, weights=weights, cell_laws=domain.cell_laws())
+        )
+        return FieldModel(chart, len(domain.covariates), settings)
 
-    Raises:
-        InputError: there is none, it is damaged, or it is one of other fields or settings.
-    """
-    settings = settings or FieldSettings()
-    facts = {**_described(kind, shape, block), "context": context, "network": asdict(settings)}
-    tensors = read_tensors(folder, facts)
-    model = FieldModel(_chart(kind, shape, block, tensors, folder), context, settings)
-    load_weights(model, tensors, folder)
-    return model
+    def tensors(self, model: FieldModel) -> dict[str, Tensor]:
+        return model.chart.tensors()
+
+    def empty(self, domain: FieldDomain, tensors: dict[str, Tensor], settings: FieldSettings) -> FieldModel:
+        shape = (len(domain.variables), *tensors["weights"].shape)
+        made = PositiveFields if domain.positive else LinearFields
+        return FieldModel(made(shape, domain.block, **tensors), len(domain.covariates), settings)
+
+    def draw(
+        self, model: FieldModel, domain: FieldDomain, ds: xr.Dataset, members: int, generator: torch.Generator,
+        dtype: torch.dtype, done: Callable[[int], None],
+    ) -> tuple[xr.Dataset, dict[str, tuple[tuple[str, ...], np.ndarray]]]:  # fmt: skip
+        asked, parts = domain.fields(ds), []
+        for _ in range(members):
+            for rows in torch.arange(len(asked)).split(_CHUNK):
+                parts.append(model.sample(asked[rows], generator, dtype=dtype))
+                done(len(rows))
+        z = torch.cat(parts).unflatten(0, (members, len(asked))).numpy()
+        dims = ("realization", domain.dim, domain.rows, domain.columns)
+        bare = ds.drop_vars(domain.names, errors="ignore")
+        return bare, {name: (dims, z[:, :, k]) for k, name in enumerate(domain.names)}
 
 
-def _chart(
-    kind: str, shape: tuple[int, int, int], block: tuple[int, int], tensors: dict[str, Tensor], folder: Path
-) -> FieldChart:
-    numbers = {name.removeprefix("chart."): tensor for name, tensor in tensors.items() if name.startswith("chart.")}
-    try:
-        return CHARTS[kind](shape, block, **numbers)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: not a model of these fields ({' '.join(str(error).split())[:200]})") from error
-
-
-def _facts(chart: FieldChart, context: int, settings: FieldSettings) -> dict[str, Any]:
-    """What a model must agree with to be used, in types that JSON knows."""
-    kind = next(name for name, made in CHARTS.items() if type(chart) is made)
-    return {
-        **_described(kind, chart.blocks.shape, chart.blocks.block), "context": context, "network": asdict(settings)
-    }  # fmt: skip
-
-
-def _described(kind: str, shape: tuple[int, ...], block: tuple[int, ...]) -> dict[str, Any]:
-    return {"model": f"{kind} fields", "shape": list(shape), "block": list(block)}
+FIELDS = FieldKind()

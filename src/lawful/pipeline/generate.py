@@ -10,12 +10,12 @@ import xarray as xr
 from lawful import __version__
 from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sampled, sample_events
 from lawful.core.polyhedra import InfeasibleError
-from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, discovery_attributes, equations, variable_attributes
+from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, FLAG, discovery_attributes, equations, variable_attributes
 from lawful.domains import Domain, InputError
 from lawful.domains.calendar import holds_times
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
-from lawful.pipeline.data import Prepared, require_given_lawful
+from lawful.pipeline.data import Prepared, Split, require_given_lawful
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
 
@@ -87,7 +87,9 @@ def _sampled(
 def _dataset(domain: Domain, events: xr.Dataset, fields: np.ndarray) -> xr.Dataset:
     dims = ("realization", domain.event_dim)
     described = [{**variable_attributes(v), "coverage_content_type": "modelResult"} for v in domain.variables]
-    variables = {name: (dims, fields[..., i], described[i]) for i, name in enumerate(domain.names)}
+    kinds = [v.categorical for v in domain.variables]
+    columns = [fields[..., i].astype(FLAG) if kind else fields[..., i] for i, kind in enumerate(kinds)]
+    variables = {name: (dims, columns[i], described[i]) for i, name in enumerate(domain.names)}
     known = {name: events[name] for name in _kept(events, domain)}
     realization = ("realization", np.arange(len(fields), dtype=np.int32), {
         "standard_name": "realization", "long_name": "ensemble member", "units": "1"})  # fmt: skip
@@ -113,7 +115,7 @@ def _kept(events: xr.Dataset, domain: Domain) -> list[str]:
 
 
 def attributes(
-    settings: RunSettings, drawing: Drawing, prepared: Prepared, events: xr.Dataset, weights: str
+    settings: RunSettings, drawing: Drawing, prepared: Split, events: xr.Dataset, weights: str
 ) -> dict[str, str | int]:
     """Global attributes of an ensemble of `events`; `weights` is the SHA-256 of those of its model."""
     domain = prepared.domain

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from torch import nn
 
-from lawful.core.models import Model
 from lawful.core.training import is_main_process
 from lawful.data_recipes import ensure_writable, write_ensemble
 from lawful.data_recipes.machine import memory
 from lawful.domains import InputError
-from lawful.pipeline.data import Prepared, load, prepare
-from lawful.pipeline.generate import attributes, generate
-from lawful.pipeline.model_file import load_model
+from lawful.pipeline.data import Split
+from lawful.pipeline.generate import attributes
 from lawful.pipeline.progress import Console
 from lawful.pipeline.record import Record, keep_domain, kept_domain, read_record
 from lawful.pipeline.settings import Drawing, RunSettings
-from lawful.pipeline.train import model_facts, train_or_reuse
+from lawful.pipeline.shapes import shape_of
 
 ENSEMBLE, MODEL = "ensemble.nc", "model"
 _BYTES_A_VALUE = 100
@@ -29,8 +28,9 @@ _BYTES_A_VALUE = 100
 class Job:
     """One folder; `record` is what run.yaml holds, and is written after each stage."""
 
-    def __init__(self, record: Record, prepared: Prepared, out: Path, console: Console):
+    def __init__(self, record: Record, prepared: Split, out: Path, console: Console):
         self.record, self.prepared, self.out, self.console = record, prepared, out, console
+        self.shape = shape_of(prepared.domain)
 
     def update(self, **changes: Any) -> None:
         """Change the record and write run.yaml."""
@@ -51,26 +51,24 @@ class Job:
         yield
         self.record = self.record.model_copy(update={"seconds": {**self.record.seconds, stage: _since(began)}})
 
-    def train(self, *, resume: bool = False) -> Model:
+    def train(self, *, resume: bool = False) -> nn.Module:
         """A trained model, of this command or of a finished one before; `resume` goes on with one that was cut off."""
-        model, training = train_or_reuse(
+        model, training = self.shape.train(
             self.record.settings, self.prepared, self.record.fold, self.out / MODEL, self.console, resume=resume
         )
         self.update(training=training, seconds={"training": training["seconds"]})
         return model
 
-    def model(self) -> Model:
+    def model(self) -> nn.Module:
         """The model that was trained here; InputError when it is not the one of the record."""
-        record = self.record
-        facts = model_facts(record.settings, self.prepared, record.fold)
-        return load_model(self.out / MODEL, self.prepared.problem, facts, self.prepared.steps)
+        return self.shape.load(self.record.settings, self.prepared, self.record.fold, self.out / MODEL)
 
-    def draw(self, model: Model, drawing: Drawing) -> Path:
+    def draw(self, model: nn.Module, drawing: Drawing) -> Path:
         """Write an ensemble; gives its path."""
         events, prepared = self.events(drawing), self.prepared
         require_memory(drawing, events, prepared)
         with self.timed("generating"):
-            ensemble = generate(drawing, prepared, events, model, self.console)
+            ensemble = self.shape.generate(drawing, prepared, events, model, self.console)
             weights = self.record.training["weights_sha256"]
             facts = attributes(self.record.settings, drawing, prepared, events, weights)
             path = write_ensemble(ensemble.assign_attrs(facts), self.out / ENSEMBLE)
@@ -81,17 +79,17 @@ class Job:
         """The events that an ensemble is drawn for."""
         if drawing.events is None:
             return self.prepared.test
-        prepared = self.prepared
-        reading = load(drawing.events, prepared.domain, drawing.mapping, minimum_events=1, needed=prepared.given)
-        for note in reading.notes:
+        events, notes = self.shape.read(drawing.events, self.prepared, drawing.mapping)
+        for note in notes:
             self.console.say(f"note: {note}")
-        return reading.dataset
+        return events
 
 
 def new_job(settings: RunSettings, fold: int, out: Path, stage: str, console: Console) -> Job:
     """The job of a command that starts from data; InputError on all that can be wrong before the training."""
     settings.torch_device()
-    prepared = prepare(settings, fold, settings.load_domain())
+    domain = settings.load_domain()
+    prepared = shape_of(domain).prepare(settings, fold, domain)
     require_memory(settings.drawing, prepared.test, prepared)
     keep_domain(settings.domain, ensure_writable(out))
     # Every fold reads the same file.
@@ -111,7 +109,8 @@ def old_job(out: Path, console: Console) -> Job:
         InputError: the folder is not that of a run, or its data or laws are others now.
     """
     record = read_record(out)
-    prepared = prepare(record.settings, record.fold, kept_domain(record.settings.domain, out))
+    domain = kept_domain(record.settings.domain, out)
+    prepared = shape_of(domain).prepare(record.settings, record.fold, domain)
     if prepared.sha256 != record.data_sha256:
         file = record.settings.data or prepared.domain.sample
         raise InputError(f"{file}: changed since the run in {out}; run it again")
@@ -120,9 +119,9 @@ def old_job(out: Path, console: Console) -> Job:
     return Job(record, prepared, out, console)
 
 
-def require_memory(drawing: Drawing, events: xr.Dataset, prepared: Prepared) -> None:
+def require_memory(drawing: Drawing, events: xr.Dataset, prepared: Split) -> None:
     """Raise InputError when an ensemble is larger than this machine can hold, before it is trained for."""
-    values = drawing.members * events.sizes[prepared.domain.event_dim] * len(prepared.domain.names)
+    values = drawing.members * shape_of(prepared.domain).values(events, prepared)
     need, have = values * _BYTES_A_VALUE, memory()
     if need > have:
         raise InputError(

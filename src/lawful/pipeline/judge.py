@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lawful.data_recipes import read_ensemble
 from lawful.domains import InputError
 from lawful.pipeline.job import ENSEMBLE, Job
 from lawful.pipeline.settings import FOLDS, Drawing
-from lawful.reports.page import build_report
 
 HELD_OUT = "held-out events"
 
@@ -24,14 +22,13 @@ def judge(job: Job) -> dict[str, Any]:
     if drawing is None:
         raise InputError(f"{job.out}: no ensemble was generated here; run `lawful generate {job.out}` first")
     # The file, not what was in memory when it was written.
-    ensemble, events = read_ensemble(job.out / ENSEMBLE, prepared.domain).dataset, job.events(drawing)
+    ensemble, events = job.shape.stored(job.out / ENSEMBLE, prepared), job.events(drawing)
     _require_match(ensemble, events, drawing, job)
     _require_whole(events, drawing, job)
     job.console.say(f"judging {job.out / ENSEMBLE}")
     with job.timed("reporting"):
         about = _about(job, drawing, ensemble)
-        parts = (ensemble, prepared.train, events, prepared.domain)
-        report = build_report(*parts, about, job.out, data=prepared.data)
+        report = job.shape.report(ensemble, events, prepared, about, job.out)
     job.update()
     return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lawful.core.models import BaggedModel, Batch
-from lawful.core.training import Fitted, fit
+from lawful.core.models.base import Events, Trainable
+from lawful.core.training import Fitted, Schedule, fit
 from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
@@ -67,18 +69,35 @@ class Trainer:
         if number < len(self.kept.finished):
             return self.kept.outcome(number, member)
         title = f"training on {len(validation)} events, network {number + 1} of {total}"
-        with self.kept.console.progress(title, self.settings.schedule.steps) as bar:
-            fitted = fit(
-                member, views, validation, self.settings.schedule, self.generator,
-                report=lambda p: bar.to(
-                    p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}, laws within {p.ulps:.2g} ulps"
-                ),
-                fabric=self.fabric, keeper=self.kept, state=self.kept.state,
-            )  # fmt: skip
-        if not np.isfinite(fitted.validation):
-            raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
+        fitted = fit_kept(
+            member, views, validation, self.settings.schedule, self.generator, self.fabric, self.kept, title
+        )
         self.kept.finish(member, fitted)
         return fitted
+
+
+def fit_kept(
+    model: Trainable,
+    views: Sequence[Events],
+    validation: Tensor,
+    schedule: Schedule,
+    generator: torch.Generator,
+    fabric: Fabric,
+    kept: Kept,
+    title: str,
+) -> Fitted:
+    """Train one network with a bar on the terminal, and checkpoints; InputError when the training diverged."""
+    with kept.console.progress(title, schedule.steps) as bar:
+        fitted = fit(
+            model, views, validation, schedule, generator,
+            report=lambda p: bar.to(
+                p.step, f"loss {p.loss:.3g}, validation {p.validation:.3g}, laws within {p.ulps:.2g} ulps"
+            ),
+            fabric=fabric, keeper=kept, state=kept.state,
+        )  # fmt: skip
+    if not np.isfinite(fitted.validation):
+        raise InputError("the training diverged: no step had a finite loss; look for extreme values, or try --seed")
+    return fitted
 
 
 def _facts(part: Part, fitted: list[Fitted]) -> dict[str, Any]:

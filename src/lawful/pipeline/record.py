@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from lawful.domains import Domain, InputError, get_domain, is_domain_file, load_domain
+from lawful.domains import Domain, InputError, ShapedDomain, get_any_domain, is_domain_file, load_any_domain
 from lawful.pipeline.settings import FOLDS, Checked, Drawing, RunSettings, first_fault
 from lawful.reports.files import write_atomically
 
@@ -54,9 +54,9 @@ def keep_domain(word: str, out: Path) -> None:
         write_atomically(out / DOMAIN, Path(word).read_bytes())
 
 
-def kept_domain(word: str, out: Path) -> Domain:
+def kept_domain(word: str, out: Path) -> Domain | ShapedDomain:
     """The domain of a run: from the copy in its folder when it is a file; InputError when that is gone or no domain."""
-    return load_domain(out / DOMAIN, Path(word).parent) if is_domain_file(word) else get_domain(word)
+    return load_any_domain(out / DOMAIN, Path(word).parent) if is_domain_file(word) else get_any_domain(word)
 
 
 def _file(word: str) -> str:

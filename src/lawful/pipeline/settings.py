@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lawful.core.models import FAMILIES, Settings
 from lawful.core.training import Schedule
-from lawful.domains import Domain, InputError, find_domain
+from lawful.domains import Domain, InputError, ShapedDomain, find_any_domain
 
 AUTO, FAMILY, FAMILY_OF_FEW = "auto", "autoregressive", "kernel"
 """Let data choose the family of models: the first, or the second where they have few events of each state."""
@@ -88,15 +88,24 @@ class RunSettings(Checked):
         settings.require_names(settings.load_domain())
         return settings
 
-    def require_names(self, domain: Domain) -> None:
+    def require_names(self, domain: Domain | ShapedDomain) -> None:
         """Raise InputError when the model, or a variable in `given`, does not exist."""
+        if isinstance(domain, ShapedDomain):
+            self._require_plain(domain)
+            return
         if self.model not in MODELS:
             raise InputError(f"--model: no model {self.model!r}; there is {', '.join(MODELS)}")
         domain.expanded(self.given)
 
-    def load_domain(self) -> Domain:
+    def _require_plain(self, domain: ShapedDomain) -> None:
+        if self.model != AUTO:
+            raise InputError(f"--model: domain {domain.name!r} is one of graphs or fields, with a model of its own")
+        if self.given:
+            raise InputError(f"--given: in domain {domain.name!r} totals or block means are given, and nothing else is")
+
+    def load_domain(self) -> Domain | ShapedDomain:
         """The domain by its name, or from its file."""
-        return find_domain(self.domain)
+        return find_any_domain(self.domain)
 
     def torch_device(self) -> torch.device:
         """The device to train on; InputError when CUDA is asked for and absent."""

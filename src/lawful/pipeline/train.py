@@ -12,22 +12,13 @@ import torch
 from lawful import __version__
 from lawful.core.coordinates import Chart
 from lawful.core.models import BaggedModel, Batch, Model
-from lawful.core.training import launched
-from lawful.domains import InputError
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
-from lawful.pipeline.keeping import Kept, found_in
+from lawful.pipeline.keeping import Kept
 from lawful.pipeline.members import Part, Trainer
-from lawful.pipeline.model_file import (
-    changed,
-    describe,
-    has_checkpoint,
-    load_model,
-    mark_started,
-    save_model,
-    was_cut_off,
-)
+from lawful.pipeline.model_file import load_model, save_model
 from lawful.pipeline.progress import Console
+from lawful.pipeline.reuse import trained_or_reused
 from lawful.pipeline.settings import RunSettings
 from lawful.pipeline.train_windows import train_windows
 
@@ -38,47 +29,14 @@ if TYPE_CHECKING:
 def train_or_reuse(
     settings: RunSettings, prepared: Prepared, fold: int, folder: Path, console: Console, *, resume: bool = False
 ) -> tuple[Model, dict[str, Any]]:
-    """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is.
-
-    With `resume` a training that was cut off there goes on from its checkpoint. Of several processes that `torchrun`
-    started, the first writes.
-    """
+    """A model trained on these data, laws and settings, from `folder` where it is finished there, and what it is."""
     facts = training_facts(settings, prepared, fold)
-    description = _described(folder, console)
-    if description and not changed(description, facts):
-        console.say(f"reusing the finished training in {folder}")
-        return load_model(folder, prepared.problem, facts, prepared.steps), description
-    kept = found_in(folder, facts, console) if resume else None
-    _say_why(description, facts, kept, resume, folder, console)
-    with launched(settings.torch_device().type, mixed=settings.mixed) as fabric:
-        # All have looked before the first one writes.
-        fabric.barrier()
-        if fabric.is_global_zero:
-            mark_started(folder, over=kept is None)
-        kept = kept or Kept(folder, facts, console)
-        model, outcome = train(settings, prepared, fold, fabric, kept)
-        outcome = {**facts, **outcome, "seconds": round(kept.seconds, 2)}
-        return model, save_model(folder, model, outcome) if fabric.is_global_zero else outcome
-
-
-def _say_why(
-    description: dict[str, Any] | None,
-    facts: dict[str, Any],
-    kept: Kept | None,
-    resume: bool,
-    folder: Path,
-    console: Console,
-) -> None:
-    if kept:
-        console.say(f"going on with the training in {folder} from {kept.where}")
-    elif description:
-        others = ", ".join(changed(description, facts))
-        console.say(f"the model in {folder} was trained with other {others}; starting over")
-    elif was_cut_off(folder):
-        hint = "; --resume would go on from its last checkpoint" if has_checkpoint(folder) else ""
-        console.say(f"an earlier training in {folder} was cut off; starting over{hint}")
-    elif resume:
-        console.say(f"there is no training in {folder} to go on with; starting")
+    return trained_or_reused(
+        folder, facts, console, resume=resume, device=settings.torch_device().type, mixed=settings.mixed,
+        load=lambda: load_model(folder, prepared.problem, facts, prepared.steps),
+        train=lambda fabric, kept: train(settings, prepared, fold, fabric, kept),
+        save=lambda model, outcome: save_model(folder, model, outcome),
+    )  # fmt: skip
 
 
 def train(
@@ -140,11 +98,3 @@ def _how_trained(settings: RunSettings) -> dict[str, Any]:
         "mixed": settings.mixed,
         "made_with": f"lawful {__version__}",
     }
-
-
-def _described(folder: Path, console: Console) -> dict[str, Any] | None:
-    try:
-        return describe(folder)
-    except InputError as error:
-        console.say(f"{error}")
-        return None

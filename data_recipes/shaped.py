@@ -1,0 +1,140 @@
+"""Reads graphs and fields: checked, in the domain's units, with everything said that was done to them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from lawful.data_recipes.cf import variable_attributes
+from lawful.data_recipes.names import no_such_variable
+from lawful.data_recipes.opening import open_plainly, renamed, sha256
+from lawful.data_recipes.read import in_units
+from lawful.domains import InputError, ShapedDomain, Variable
+from lawful.domains.field_domain import FieldDomain, coarse
+from lawful.domains.graph_domain import GraphDomain
+
+_SINGLE_PRECISION = 1e-6
+
+
+def read_shaped(
+    path: Path, domain: ShapedDomain, mapping: Mapping[str, str] | None = None, *, most: int | None = None
+) -> tuple[xr.Dataset, list[str], str]:
+    """Samples of a file, what was done to them in words, and the SHA-256 of the file.
+
+    Of more than `most` samples, so many are taken, spread over the file. Without fine values, which only training and
+    judging need, coarse ones or totals are enough.
+
+    Raises:
+        InputError: one line on what is wrong with the file, where, and what to do.
+    """
+    unknown = [name for name in mapping or {} if name not in domain.stored]
+    if unknown:
+        known = ", ".join(domain.stored)
+        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
+    with open_plainly(path) as (stored, notes):
+        ds = renamed(stored, path, mapping or {})
+        if domain.event_dim not in ds.sizes:
+            raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
+        ds = _graphs(ds, domain, path) if isinstance(domain, GraphDomain) else ds
+        ds = _fields(ds, domain, path, notes) if isinstance(domain, FieldDomain) else ds
+        count = ds.sizes[domain.event_dim]
+        if most is not None and count > most:
+            ds = domain.chosen(ds, np.linspace(0, count - 1, most).astype(int))
+            notes.append(f"{most} of {count} samples read, spread over the file")
+        return ds.load(), notes, sha256(path)
+
+
+def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
+    try:
+        domain.require(ds, values=domain.value.name in ds)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return ds
+
+
+def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
+    fine = domain.names[0] in ds or coarse(domain.names[0]) not in ds
+    names = {v.name if fine else coarse(v.name): v for v in domain.variables}
+    known = [*domain.covariates, *([domain.weights] if domain.weights else [])]
+    label = [str(domain.blocks.label)] if domain.blocks.label else []
+    for name in [*names, *known, *label]:
+        if name not in ds.variables:
+            raise no_such_variable(path, name, map(str, ds.variables))
+    if fine or known:
+        _require_grid(ds, domain, path, known)
+    ds = ds[[*names, *known, *label]].load()
+    grid = (domain.dim, domain.rows, domain.columns)
+    dims = grid if fine else (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    columns = {name: (dims, _numbers(ds, name, v, dims, domain, path, notes), variable_attributes(v))
+               for name, v in names.items()}  # fmt: skip
+    ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
+    for name, v in names.items():
+        _require_bounds(ds[name], v, domain, path)
+    return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+
+
+def _require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
+    for dim, size in zip((domain.rows, domain.columns), domain.block, strict=True):
+        if dim not in ds.sizes:
+            raise InputError(f"{path} has no dimension {dim!r}; it has {', '.join(map(str, ds.sizes))}")
+        if ds.sizes[dim] % size:
+            raise InputError(f"{path}: {ds.sizes[dim]} cells along {dim!r} are no multiple of blocks of {size}")
+    for name in known:
+        if not set(ds[name].dims) <= {domain.dim, domain.rows, domain.columns} or ds[name].dtype.kind not in "fiub":
+            raise InputError(f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}")
+        if not np.isfinite(ds[name].to_numpy().astype(np.float64)).all():
+            raise InputError(f"{path}: {name!r} is not finite everywhere")
+
+
+def _numbers(
+    ds: xr.Dataset, name: str, v: Variable, dims: tuple[str, ...], domain: FieldDomain, path: Path, notes: list[str]
+) -> np.ndarray:
+    values = ds[name]
+    if values.ndim != 3 or domain.dim not in values.dims or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path}: {name!r} needs numbers along {' x '.join(dims)}, not {' x '.join(map(str, values.dims))}"
+        )
+    values = values.transpose(*dims) if set(dims) == set(values.dims) else values.transpose(domain.dim, ...)
+    return in_units(values, v, domain, notes)
+
+
+def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], notes: list[str]) -> xr.Dataset:
+    """Samples without a missing value; a note counts the others."""
+    there = np.logical_and.reduce([np.isfinite(ds[name].to_numpy()).all(axis=(1, 2)) for name in names])
+    if there.all():
+        return ds
+    notes.append(f"{int((~there).sum())} of {there.size} {domain.event}s left out for missing values")
+    return ds.isel({domain.dim: there})
+
+
+def _require_bounds(values: xr.DataArray, v: Variable, domain: FieldDomain, path: Path) -> None:
+    if v.lower is not None and values.size and float(values.min()) < v.lower:
+        where = np.unravel_index(int(values.to_numpy().argmin()), values.shape)
+        place = ", ".join(f"{dim} {k}" for dim, k in zip(values.dims, where, strict=True))
+        raise InputError(f"{path}: {values.name} is {float(values.min()):g} {v.units} at {place}, below {v.lower:g}")
+
+
+def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
+    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance."""
+    if not domain.laws:
+        return ds
+    A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in domain.names])
+    off, size = np.tensordot(A, z, 1), np.tensordot(np.abs(A), np.abs(z), 1)
+    for law, misfit, gross in zip(domain.laws, np.abs(off), size, strict=True):
+        allowed = _SINGLE_PRECISION * gross if law.tolerance is None else law.tolerance
+        if (misfit > allowed).any():
+            raise InputError(
+                f"{path}: law {law.name!r} ({law.equation}) is off by up to {misfit.max():.3g} {law.units}"
+            )
+    moved = z - np.tensordot(np.linalg.pinv(A), off, 1)
+    if (moved != z).any():
+        notes.append(f"fields were moved onto the laws of a cell, by {np.abs(moved - z).max():.2g} at most")
+    return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(domain.names)})
+
+
+def _with_means(ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:
+    means = domain.fields(ds).coarse.numpy()
+    dims = (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    said = {v.name: {"units": v.units, "long_name": f"mean of {v.name} over blocks of cells"} for v in domain.variables}
+    return ds.assign({coarse(name): (dims, means[:, k], said[name]) for k, name in enumerate(domain.names)})

@@ -1,0 +1,144 @@
+"""Domains of fields: variables on a fine grid whose means over blocks of cells are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, model_validator
+
+from lawful.domains.declarations import Law, Variable
+from lawful.domains.errors import InputError
+from lawful.domains.shaped import ShapedDomain, Views
+
+if TYPE_CHECKING:
+    # torch is slow to import, and whoever only lists domains does not need it.
+    from lawful.core.models.fields import Fields
+
+
+class FieldDomain(ShapedDomain):
+    """The law is that the mean of each variable over a block of cells is its coarse value, for every block.
+
+    A data set holds fine variables (event, row, column), or where there is nothing to learn from their block means,
+    named `{variable}_coarse`, with numbers of blocks in the place of numbers of cells.
+
+    Attributes:
+        event, dim: what a sample is, and its dimension: "day", "time".
+        rows, columns: names of the dimensions of the grid.
+        block: rows and columns of a block, which divide those of the grid.
+        variables: all of zero or more (`lower: 0`), with exact zeros, or all without bounds.
+        laws: equations between the variables of a cell without a constant, such as `net = down - up`; for variables
+            without bounds.
+        covariates: variables of the file on the fine grid, such as topography, the same for all samples or not.
+        weights: a variable (row, column) or (row,) of the file, such as areas of cells.
+        periodic: whether the last column is a neighbour of the first.
+    """
+
+    event: str
+    dim: str
+    rows: str
+    columns: str
+    block: tuple[int, int]
+    variables: tuple[Variable, ...] = Field(min_length=1)
+    laws: tuple[Law, ...] = ()
+    covariates: tuple[str, ...] = ()
+    weights: str | None = None
+    periodic: bool = False
+
+    @property
+    def generated(self) -> tuple[Variable, ...]:
+        return self.variables
+
+    @property
+    def noun(self) -> str:
+        return self.event
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        known = [*self.covariates, *([self.weights] if self.weights else [])]
+        return (*self.names, *map(coarse, self.names), *known, *([self.blocks.label] if self.blocks.label else []))
+
+    @property
+    def event_dim(self) -> str:
+        return self.dim
+
+    @property
+    def positive(self) -> bool:
+        """Whether fields are of zero or more."""
+        return self.variables[0].lower == 0
+
+    @property
+    def equations(self) -> dict[str, str]:
+        means = {f"{v.name} means": f"mean({v.name} over {self._block}) = {coarse(v.name)}" for v in self.variables}
+        return {**means, **{law.name: law.equation for law in self.laws}}
+
+    @property
+    def _block(self) -> str:
+        return f"{self.block[0]} x {self.block[1]} cells"
+
+    def cell_laws(self) -> np.ndarray:
+        """Coefficients (laws, variables) of the laws of a cell."""
+        rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in self.laws]
+        return np.array(rows, dtype=np.float64).reshape(len(self.laws), len(self.names))
+
+    def views(self, *datasets: xr.Dataset) -> Views:
+        from lawful.domains.field_views import field_views
+
+        return field_views(self, datasets[0])
+
+    def fields(self, ds: xr.Dataset) -> Fields:
+        """The fields of a data set: those to learn from, or coarse ones alone.
+
+        Raises:
+            InputError: a variable is not there, or does not fit the grid.
+        """
+        import torch
+
+        from lawful.core.models.fields import Fields
+        from lawful.core.models.fields.charts import Blocks
+
+        told = np.stack([self._field(ds, name) for name in self.covariates], 1) if self.covariates else None
+        if self.names[0] not in ds:
+            means = np.stack([ds[coarse(name)].to_numpy() for name in self.names], 1)
+            shape = (means.shape[2] * self.block[0], means.shape[3] * self.block[1])
+            return Fields.of(means, context=told, shape=shape)
+        z = np.stack([self._field(ds, name) for name in self.names], 1)
+        blocks = Blocks(z.shape[1:], self.block, self.weights_of(ds))
+        return Fields.of(blocks.means(torch.from_numpy(z)), z=z, context=told)
+
+    def weights_of(self, ds: xr.Dataset) -> np.ndarray | None:
+        """Weights (rows, columns) of cells, None for equal ones."""
+        if self.weights is None:
+            return None
+        shape = (ds.sizes[self.rows], ds.sizes[self.columns])
+        found = ds[self.weights].transpose(self.rows, ..., missing_dims="ignore").to_numpy().astype(np.float64)
+        return np.ascontiguousarray(np.broadcast_to(found[:, None] if found.ndim == 1 else found, shape))
+
+    def _field(self, ds: xr.Dataset, name: str) -> np.ndarray:
+        values = ds[name].transpose(self.dim, self.rows, self.columns, missing_dims="ignore").to_numpy()
+        shape = (ds.sizes[self.dim], ds.sizes[self.rows], ds.sizes[self.columns])
+        return np.ascontiguousarray(np.broadcast_to(values.astype(np.float64), shape))
+
+    @model_validator(mode="after")
+    def _bounds_can_be_held(self) -> Self:
+        for v in self.variables:
+            if v.upper is not None or v.lower not in (None, 0) or (v.lower == 0) != self.positive:
+                raise InputError(f"{v.name}: fields have `lower: 0`, all of them, or no bounds", ("variables", v.name))
+            if v.over or v.given or v.resolution or v.closes or v.categorical:
+                raise InputError(
+                    f"{v.name}: fields have no over, given, resolution, closes or flags", ("variables", v.name)
+                )
+        if self.laws and self.positive:
+            raise InputError("laws between variables of a cell are for fields without bounds", ("laws",))
+        for law in self.laws:
+            unknown = [name for name in law.parsed.names if name not in self.names]
+            if unknown or not law.is_equality or law.parsed.constant:
+                fault = f"names {unknown[0]!r}, which is no variable" if unknown else "must be an equation, no constant"
+                raise InputError(f"law {law.name!r} {fault}", ("laws", law.name))
+        return self
+
+
+def coarse(name: str) -> str:
+    """What block means of a variable are called."""
+    return f"{name}_coarse"

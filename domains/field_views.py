@@ -1,0 +1,151 @@
+"""Fields as vectors, to be judged as other events are: blocks of cells, cells with neighbours, and whole fields."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lawful.domains.declarations import Blocks, Law, Parameter, Variable
+from lawful.domains.domain import Domain
+from lawful.domains.field_domain import FieldDomain, coarse
+from lawful.domains.shaped import View, Views
+
+COMPARED = 6000
+"""So many cells are compared with data, drawn at random from all fields."""
+
+
+def field_views(domain: FieldDomain, ds: xr.Dataset) -> Views:
+    """Views of fields on the grid of `ds`; blocks whose cells have the same weights are judged by one law."""
+    shape, weights = (ds.sizes[domain.rows], ds.sizes[domain.columns]), domain.weights_of(ds)
+    by_block = _split(np.ones(shape) if weights is None else weights, domain).reshape(-1, np.prod(domain.block))
+    alike, kind = np.unique(by_block, axis=0, return_inverse=True)
+    laws = [
+        View(_block_domain(domain, v, row if weights is not None else None, f" {k + 1}" if len(alike) > 1 else ""),
+             partial(_blocks, domain=domain, name=v.name, chosen=kind.reshape(-1) == k))
+        for v in domain.variables for k, row in enumerate(alike)
+    ]  # fmt: skip
+    cells = View(_cell_domain(domain), partial(_cells, domain=domain))
+    near = View(_near_domain(domain), partial(_near, domain=domain))
+    return Views(tuple(laws), cells, near, View(_grid_domain(domain, shape), partial(_grid, domain=domain)))
+
+
+def _split(values: np.ndarray, domain: FieldDomain) -> np.ndarray:
+    """(..., rows, columns) -> (..., row of blocks, column of blocks, cells of a block)."""
+    (r, c), (rows, columns) = domain.block, values.shape[-2:]
+    cut = values.reshape(*values.shape[:-2], rows // r, r, columns // c, c)
+    return np.moveaxis(cut, -3, -2).reshape(*values.shape[:-2], rows // r, columns // c, r * c)
+
+
+def _lead(ds: xr.Dataset) -> tuple[str, ...]:
+    return ("realization",) if "realization" in ds.sizes else ()
+
+
+def _values(ds: xr.Dataset, domain: FieldDomain, name: str) -> np.ndarray:
+    return ds[name].transpose(*_lead(ds), domain.dim, ...).to_numpy()
+
+
+def _made(domain: FieldDomain, **declared: Any) -> Domain:
+    """A domain of vectors under the name of that of fields."""
+    said = {"name": domain.name, "title": domain.title, "note": domain.note, "references": domain.references}
+    return Domain.model_validate({**said, **declared})
+
+
+def _block_domain(domain: FieldDomain, v: Variable, weights: np.ndarray | None, number: str) -> Domain:
+    cells = tuple(str(k + 1) for k in range(domain.block[0] * domain.block[1]))
+    by = ", weights=weight" if weights is not None else ""
+    known = () if weights is None else (Parameter(name="weight", over="cell", values=tuple(weights.tolist())),)
+    law = Law(
+        name=f"{v.name} means{number}", equation=f"mean({v.name}, over=cell{by}) = {coarse(v.name)}", units=v.units
+    )
+    return _made(
+        domain, event="block of cells", event_dim="block", dimensions={"cell": cells}, parameters=known,
+        variables=(
+            v.model_copy(update={"over": "cell", "lower": None}),
+            Variable(name=coarse(v.name), units=v.units, given=True),
+        ),
+        laws=(law,), blocks=Blocks(kind="order"),
+    )  # fmt: skip
+
+
+def _blocks(ds: xr.Dataset, *, domain: FieldDomain, name: str, chosen: np.ndarray) -> xr.Dataset:
+    cells = _split(_values(ds, domain, name), domain)
+    cells = cells.reshape(*cells.shape[:-3], -1, cells.shape[-1])[..., chosen, :]
+    means = ds[coarse(name)].transpose(domain.dim, ...).to_numpy().reshape(ds.sizes[domain.dim], -1)[:, chosen]
+    lead = cells.shape[:-3]
+    dims, flat = (*_lead(ds), "block"), cells.reshape(*lead, -1, cells.shape[-1])
+    columns = {f"{name}[{k + 1}]": (dims, flat[..., k]) for k in range(flat.shape[-1])}
+    return xr.Dataset({**columns, coarse(name): (dims, np.broadcast_to(means.ravel(), flat.shape[:-1]).copy())})
+
+
+def _cell_domain(domain: FieldDomain) -> Domain:
+    return _made(
+        domain, event="cell", event_dim="cell", variables=domain.variables, laws=domain.laws,
+        blocks=Blocks(kind="label", label=domain.dim),
+    )  # fmt: skip
+
+
+def _cells(ds: xr.Dataset, *, domain: FieldDomain) -> xr.Dataset:
+    columns = {name: _values(ds, domain, name) for name in domain.names}
+    dims = (*_lead(ds), "cell")
+    return xr.Dataset({name: (dims, x.reshape(*x.shape[: len(dims) - 1], -1)) for name, x in columns.items()})
+
+
+def _near_domain(domain: FieldDomain) -> Domain:
+    """One event a cell: its value and those of the next row and column, given the mean of its block."""
+    own = [v.model_copy(update={"uncertainty": None}) for v in domain.variables]
+    near = [
+        v.model_copy(update={"name": f"{v.name}_{way}", "description": f"{v.name} of the next {way}"})
+        for v in own for way in ("row", "column")
+    ]  # fmt: skip
+    means = [Variable(name=coarse(v.name), units=v.units, given=True, description="mean of its block") for v in own]
+    return _made(
+        domain, event="cell", event_dim="cell", variables=(*own, *near, *means), laws=(),
+        # Many cells are alike by nature, such as dry ones.
+        leave_out=("copies", "near_copies", "closer", "repeats"),
+        blocks=Blocks(kind="label", label=domain.dim),
+    )  # fmt: skip
+
+
+def _near(ds: xr.Dataset, *, domain: FieldDomain) -> xr.Dataset:
+    """Cells that have a next row and column, `COMPARED` of them; the same for data sets of one size."""
+    events, rows, columns = (ds.sizes[dim] for dim in (domain.dim, domain.rows, domain.columns))
+    rows, columns = max(1, rows - 1), max(1, columns - 1)
+    count = events * rows * columns
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.choice(count, min(count, COMPARED), replace=False))
+    event, row, column = np.unravel_index(chosen, (events, rows, columns))
+    dims = (*_lead(ds), "cell")
+    found = {}
+    for name in domain.names:
+        values = _values(ds, domain, name)
+        last = values.shape[-2] - 1, values.shape[-1] - 1
+        found[name] = values[..., event, row, column]
+        found[f"{name}_row"] = values[..., event, np.minimum(row + 1, last[0]), column]
+        found[f"{name}_column"] = values[..., event, row, np.minimum(column + 1, last[1])]
+        means = ds[coarse(name)].transpose(domain.dim, ...).to_numpy()
+        mean = means[event, row // domain.block[0], column // domain.block[1]]
+        found[coarse(name)] = np.broadcast_to(mean, found[name].shape).copy()
+    return xr.Dataset({**{name: (dims, x) for name, x in found.items()}, domain.dim: ("cell", event)})
+
+
+def _grid_domain(domain: FieldDomain, shape: tuple[int, int]) -> Domain:
+    labels = tuple(str(k + 1) for k in range(shape[0] * shape[1]))
+    return _made(
+        domain, event=domain.event, event_dim=domain.dim, dimensions={"cell": labels},
+        grids={"cell": shape}, laws=(), blocks=domain.blocks,
+        variables=tuple(v.model_copy(update={"over": "cell"}) for v in domain.variables),
+    )  # fmt: skip
+
+
+def _grid(ds: xr.Dataset, *, domain: FieldDomain) -> xr.Dataset:
+    dims = (*_lead(ds), domain.dim)
+    found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name in domain.names:
+        values = _values(ds, domain, name)
+        flat = values.reshape(*values.shape[:-2], -1)
+        found |= {f"{name}[{k + 1}]": (dims, flat[..., k]) for k in range(flat.shape[-1])}
+    kept = [str(domain.blocks.label)] if domain.blocks.label else []
+    return xr.Dataset(found, {domain.dim: ds[domain.dim]} if domain.dim in ds.coords else {}).assign(
+        {name: ds[name] for name in kept}
+    )

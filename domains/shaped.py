@@ -1,0 +1,105 @@
+"""What domains of graphs and of fields have in common: samples that are no vector of the same variables each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pydantic import Field
+
+from lawful.domains.declarations import Blocks, Declaration, Variable
+from lawful.domains.domain import Domain
+
+
+@dataclass(frozen=True)
+class View:
+    """Samples seen as events of a vector `domain`, which `of` makes of a data set of the shaped domain."""
+
+    domain: Domain
+    of: Callable[[xr.Dataset], xr.Dataset]
+
+
+@dataclass(frozen=True)
+class Views:
+    """How samples are judged: `laws` for their equations, `parts` (nodes, cells) for all bounds and further laws,
+    `likeness` for comparison with data, and `grid` for whole fields; None for what has no grid."""
+
+    laws: tuple[View, ...]
+    parts: View
+    likeness: View
+    grid: View | None = None
+
+
+class ShapedDomain(Declaration):
+    """Names and words; `blocks` says which samples belong together when data are split."""
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
+    title: str
+    description: str = ""
+    blocks: Blocks = Blocks(kind="order")
+    sample: str = ""
+    note: str = ""
+    references: tuple[str, ...] = ()
+    missing: tuple[float, ...] = ()
+    density: str | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a sample is."""
+        raise NotImplementedError
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the variables that a file holds."""
+        raise NotImplementedError
+
+    @property
+    def generated(self) -> tuple[Variable, ...]:
+        """The variables that are generated."""
+        raise NotImplementedError
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the variables that are generated."""
+        return tuple(variable.name for variable in self.generated)
+
+    @property
+    def event_dim(self) -> str:
+        """The dimension along which samples lie."""
+        raise NotImplementedError
+
+    @property
+    def equations(self) -> dict[str, str]:
+        """The laws as they are written, by their names."""
+        raise NotImplementedError
+
+    def views(self, *datasets: xr.Dataset) -> Views:
+        """How data sets of this domain are judged beside one another."""
+        raise NotImplementedError
+
+    def single(self, ds: xr.Dataset) -> xr.Dataset:
+        """One set of values for each sample, where a data set may hold several, in turn."""
+        return ds
+
+    def chosen(self, ds: xr.Dataset, rows: np.ndarray) -> xr.Dataset:
+        """The samples of these numbers, in rising order."""
+        return ds.isel({self.event_dim: np.sort(rows)})
+
+    def law_hash(self) -> str:
+        """SHA-256 over all but wording: what a model or an ensemble was made for."""
+        content = _without_words(self.model_dump(mode="json"))
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+_WORDS = {"title", "description", "note", "sample", "references", "reference"}
+
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_words(item) for key, item in value.items() if key not in _WORDS}
+    return [_without_words(item) for item in value] if isinstance(value, list) else value

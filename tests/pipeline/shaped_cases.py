@@ -1,0 +1,62 @@
+"""A domain of graphs and one of fields, with data and settings of a second."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lawful.core.training import Schedule
+from lawful.data_recipes import sample_path
+from lawful.domains import Blocks, Law, ShapedDomain, Variable
+from lawful.domains.field_domain import FieldDomain
+from lawful.domains.partial_charge import DOMAIN as CHARGES
+
+SHORT = Schedule(steps=8, batch_size=8, check_every=4)
+RAIN = FieldDomain(
+    name="rain",
+    title="Rain of a day",
+    event="day",
+    dim="time",
+    rows="y",
+    columns="x",
+    block=(2, 3),
+    variables=(Variable(name="rain", units="mm d-1", lower=0),),
+    covariates=("height",),
+    weights="area",
+    blocks=Blocks(kind="time"),
+)
+WIND = RAIN.model_copy(
+    update={
+        "name": "wind", "title": "Radiation", "weights": None,
+        "variables": tuple(Variable(name=name, units="W m-2") for name in ("down", "up", "net")),
+        "laws": (Law(name="net", equation="net = down - up", units="W m-2"),),
+    }
+)  # fmt: skip
+
+
+def fields(days: int = 80, seed: int = 0) -> xr.Dataset:
+    """Days of fields on 4 x 6 cells, for both domains; a third of the cells is dry."""
+    rng = np.random.default_rng(seed)
+    rain, down, up = rng.normal(size=(3, days, 4, 6))
+    dims, time = ("time", "y", "x"), np.datetime64("2001-01-01", "ns") + np.arange(days) * np.timedelta64(1, "D")
+    columns = {"rain": np.maximum(rain + 0.4, 0), "down": down, "up": up, "net": down - up}
+    known = {"height": (("y", "x"), 1000 + 500 * rng.random((4, 6))), "area": ("y", [1.0, 2.0, 2.0, 1.0])}
+    found = {name: (dims, values.astype(np.float32)) for name, values in columns.items()}
+    return xr.Dataset({**found, **known}, {"time": time})
+
+
+def molecules(count: int) -> xr.Dataset:
+    """The first molecules of the sample."""
+    with xr.open_dataset(sample_path(CHARGES)) as sample:
+        return CHARGES.chosen(sample, np.arange(count)).load()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A domain, data of it, and a network of a second."""
+
+    domain: ShapedDomain
+    data: xr.Dataset
+    settings: Any
+    other: Any

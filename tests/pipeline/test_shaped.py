@@ -1,0 +1,172 @@
+"""Graphs and fields from data to ensemble: trained, kept, loaded, drawn, and what is wrong with them named."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from shaped_cases import CHARGES, RAIN, SHORT, WIND, Case, FieldSettings, GraphSettings, fields, molecules
+from small import save
+
+from lawful.data_recipes import sample_path, write_ensemble
+from lawful.data_recipes.shaped import read_shaped
+from lawful.domains import InputError
+from lawful.pipeline.one_network import generate_shaped, load_shaped, train_shaped
+from lawful.reports.validity import validity
+
+NET = FieldSettings(width=8, levels=1, steps=3)
+
+
+@pytest.fixture(scope="module", params=["graphs", "positive fields", "fields with a law in each cell"])
+def case(request, tmp_path_factory):
+    if request.param == "graphs":
+        small = GraphSettings(width=16, rounds=2)
+        return Case(CHARGES, molecules(60), small, GraphSettings(width=17))
+    domain = RAIN if request.param.startswith("positive") else WIND
+    data, _, _ = read_shaped(save(fields(), tmp_path_factory.mktemp("fields") / "fields.nc"), domain)
+    return Case(domain, data, NET, FieldSettings(width=9))
+
+
+@pytest.fixture(scope="module")
+def trained(case, tmp_path_factory):
+    out = tmp_path_factory.mktemp("model")
+    return out, train_shaped(case.domain, case.data, out, settings=case.settings, schedule=SHORT)[0]
+
+
+def laws(domain, ds, data):
+    """The largest misfit of any law in ulps, by the judge of reports."""
+    views = domain.views(data, ds)
+    found = [validity(view.of(ds), view.domain) for view in (*views.laws, views.parts)]
+    assert all(one["holds"] for one in found)
+    return max(law["ulps"]["max"] for one in found for law in one["laws"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_stored_ensemble_obeys_the_laws(case, trained, tmp_path, dtype):
+    _, model = trained
+    made = generate_shaped(model, case.domain, case.data, members=3, seed=1, dtype=dtype)
+    again = generate_shaped(model, case.domain, case.data, members=3, seed=1, dtype=dtype)
+    stored = xr.load_dataset(write_ensemble(made, tmp_path / "ensemble.nc"))
+    name = case.domain.names[0]
+    assert stored[name].dtype == dtype and stored[name].dims[0] == "realization"
+    assert laws(case.domain, stored, case.data) <= 8
+    assert np.array_equal(stored[name], again[name])
+    assert not np.array_equal(stored[name][0], stored[name][1])
+
+
+def test_a_broken_law_is_found(case, trained):
+    _, model = trained
+    made = generate_shaped(model, case.domain, case.data, members=2)
+    made[case.domain.names[0]][1, ..., -1] += 1e-9
+    with pytest.raises(AssertionError):
+        laws(case.domain, made, case.data)
+
+
+def test_a_model_comes_back_as_it_was_written(case, trained):
+    out, model = trained
+    weights = load_shaped(case.domain, out, case.settings).state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in model.state_dict().items())
+    assert not (out / "checkpoint.safetensors").exists()
+    assert json.loads((out / "model.json").read_text())["network"]["width"] == case.settings.width
+    again, training = train_shaped(case.domain, case.data, out, settings=case.settings, schedule=SHORT)
+    assert training == json.loads((out / "model.json").read_text())
+    assert torch.equal(again.state_dict()["unit"], weights["unit"])
+
+
+def test_another_model_is_refused_with_the_reason(case, trained, tmp_path):
+    out, _ = trained
+    with pytest.raises(InputError, match="trained with other network"):
+        load_shaped(case.domain, out, case.other)
+    with pytest.raises(InputError, match="trained with other laws"):
+        load_shaped(case.domain.model_copy(update={"missing": (-9.0,)}), out, case.settings)
+    with pytest.raises(InputError, match="no finished model here"):
+        load_shaped(case.domain, tmp_path, case.settings)
+    weights = out / "model.safetensors"
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-1] + b"x")
+    with pytest.raises(InputError, match=r"does not belong to model\.json"):
+        load_shaped(case.domain, out, case.settings)
+    weights.write_bytes(before)
+
+
+def test_going_on_gives_the_weights_of_a_training_without_a_break(case, trained, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(self, state):
+        self.state = state
+        self._write(state)
+        raise Stopped
+
+    how = {"settings": case.settings, "schedule": SHORT}
+    with monkeypatch.context() as patch:
+        patch.setattr("lawful.pipeline.keeping.Kept.keep", stop)
+        with pytest.raises(Stopped):
+            train_shaped(case.domain, case.data, tmp_path, **how)
+    with pytest.raises(InputError, match="cut off"):
+        load_shaped(case.domain, tmp_path, case.settings)
+    torch.rand(3)
+    resumed, _ = train_shaped(case.domain, case.data, tmp_path, **how, resume=True)
+    weights = resumed.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in trained[1].state_dict().items())
+
+
+def test_the_sample_is_neutral_and_whole():
+    sample = xr.load_dataset(sample_path(CHARGES))
+    assert CHARGES.ulps(sample).max() <= 1
+    graphs = CHARGES.graphs(sample)
+    assert len(graphs) == 4 * 1600 and graphs.sizes.max() <= 40
+    first = sample.charge.values[:, : int(sample.atom_count[0])]
+    assert np.array_equal(graphs[torch.tensor([1600])].z.numpy(), first[1].astype(float))
+    # Quinone: as many bonds as atoms in a ring with four hydrogens, a methyl group and two oxygens.
+    assert sample.smiles.values[0] == "CC1=CC(=O)C=CC1=O"
+    assert (int(sample.atom_count[0]), int(sample.bond_count[0])) == (15, 15)
+    single = CHARGES.single(sample).charge.values
+    second = slice(int(sample.atom_count[0]), int(sample.atom_count[:2].sum()))
+    assert np.array_equal(single[second], sample.charge.values[1, second])
+
+
+def test_neighbours_of_a_node_by_hand():
+    quinone = CHARGES.single(molecules(1))
+    seen = CHARGES.views(quinone).likeness.of(quinone)
+    ends, charge = quinone.bond_ends.values, quinone.charge.values.astype(float)
+    joined = [int(b if a == 1 else a) for a, b in ends if 1 in (a, b)]
+    assert seen.degree.values[1] == len(joined) == 3
+    np.testing.assert_allclose(seen.charge_nearby.values[1], charge[joined].mean(), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ds: ds.drop_vars("bond_ends"), "no variable 'bond_ends'"),
+        (lambda ds: ds.assign(element=ds.element.where(ds.atom != 2, 26)), "element of atom 2 is 26"),
+        (lambda ds: ds.assign(charge=ds.charge.where(ds.atom != 2)), "charge is not finite"),
+        (lambda ds: ds.assign(charge=ds.charge + 0.01 * (ds.atom == 2)), r"misses by 0\.01 e in molecule 0"),
+        (lambda ds: ds.assign(bond_ends=ds.bond_ends + 30), "expected two nodes of one graph"),
+        (lambda ds: ds.assign(atom_count=ds.atom_count + 1), "atom_count adds up to 103, but there are 98 atoms"),
+        (
+            lambda ds: ds.assign(atom_count=("molecule", [0, int(ds.atom_count[:2].sum()), *ds.atom_count.values[2:]])),
+            "molecule 0 has no atom",
+        ),
+    ],
+)
+def test_what_is_wrong_with_graphs_is_named(change, message):
+    with pytest.raises(InputError, match=message):
+        CHARGES.graphs(change(molecules(5)))
+
+
+@pytest.mark.parametrize(
+    ("domain", "change", "message"),
+    [
+        (RAIN, lambda ds: ds.drop_vars("rain"), "no variable 'rain'"),
+        (RAIN, lambda ds: ds.isel(x=slice(5)), "5 cells along 'x' are no multiple of blocks of 3"),
+        (RAIN, lambda ds: ds.assign(rain=ds.rain.where(ds.rain != ds.rain.max(), -1)), "rain is -1 mm d-1 at time"),
+        (RAIN, lambda ds: ds.assign(height=ds.height * np.nan), "'height' is not finite everywhere"),
+        (RAIN, lambda ds: ds.rename(time="t"), "no dimension 'time'"),
+        (WIND, lambda ds: ds.assign(net=ds.net + 1), r"law 'net' .* is off by up to 1 W m-2"),
+    ],
+)
+def test_what_is_wrong_with_fields_is_named(domain, change, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        read_shaped(save(change(fields()), tmp_path / "fields.nc"), domain)
