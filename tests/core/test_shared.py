@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lawful.core import LinearSystem
+from lawful.core.linear.gram_factors import LapackFactors
 from lawful.core.linear.gram_metric import GramMetric
+from lawful.core.linear.movers import GramMover
 from lawful.core.linear.shared import SharedMoves
 
 DTYPES = [torch.float32, torch.float64]
@@ -145,6 +147,9 @@ def test_weights_that_are_too_far_apart_are_left_to_others():
     system = LinearSystem(A, b)
     judge, metric = system._laws.judge(system._rhs, torch.float64), system.metric(root)
     assert not isinstance(metric, GramMetric) or judge.moves(z, metric) is None
+    laws_of = judge.moves._mover(system.metric(1 + root / root.max()))._laws
+    factors = LapackFactors.of(torch.eye(2, dtype=torch.float64).expand(50, 2, 2).clone())
+    assert GramMover(laws_of, root, factors, 1e-10, 1.0).left(1.0) == float("inf")
     assert system.ulps(system.project_with(metric, z)).max() <= 8.0
 
 
