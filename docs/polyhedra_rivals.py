@@ -10,6 +10,7 @@ from torch import Tensor
 from lawful.core.polyhedra import Polyhedron
 
 _CHAINS, _DRAWS, _THINNING = 4, 1000, 100
+_SLOW_DRAWS = 100
 
 
 Drawn = tuple[float, float, Tensor]
@@ -41,7 +42,7 @@ def hopsy(P: Polyhedron) -> Drawn:
 
 
 def botorch(P: Polyhedron) -> Drawn:
-    """`HitAndRunPolytopeSampler`, https://pypi.org/project/botorch/, which does not round; it finds its own start."""
+    """`HitAndRunPolytopeSampler`, https://pypi.org/project/botorch/: it does not round, and is slow; so fewer draws."""
     from botorch.utils.sampling import HitAndRunPolytopeSampler
 
     G, h = (torch.from_numpy(x) for x in _inequalities(P))
@@ -51,7 +52,7 @@ def botorch(P: Polyhedron) -> Drawn:
         for i in range(_CHAINS)
     ]
     ready = time.perf_counter()
-    t = torch.stack([chain.draw(_DRAWS) for chain in chains], 1)
+    t = torch.stack([chain.draw(_SLOW_DRAWS) for chain in chains], 1)
     return ready - begin, time.perf_counter() - ready, P.reduced.z(t)
 
 
