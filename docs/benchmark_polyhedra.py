@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polyhedra_rivals import has_hopsy, hopsy
+from polyhedra_rivals import SAMPLERS, installed
 from scipy.stats import ks_2samp
 from timing import table, write_section
 
@@ -50,7 +50,7 @@ def main(model: str | None, reference: str | None) -> None:
 
 
 def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | None) -> list[list[str]]:
-    """Uniform draws on the core, by lawful and by hopsy: rates, and distance from a reference."""
+    """Uniform draws on the core, by lawful and by samplers from PyPI: rates, and distance from a reference."""
     torch.set_num_threads(1)
     setup, walk = timed(lambda: HitAndRun(P, generator=generator))
     one, _ = timed(lambda: walk.sample(20 * 1024, generator))
@@ -61,11 +61,20 @@ def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | Non
         *draw_rows(P, "uniform draws", seconds, z.reshape(20, 1024, -1), reference),
         ["the same on one thread, a second", f"{len(z) / one:.0f}"],
     ]
-    if has_hopsy():
-        rounding, seconds, others = hopsy(P)
-        rows += [["hopsy: rounding, s", f"{rounding:.2g}"]]
-        rows += draw_rows(P, "hopsy's draws on one thread, every 100th,", seconds, others, reference)
+    for name in SAMPLERS:
+        rows += rival_rows(P, name, reference)
     return rows
+
+
+def rival_rows(P: Polyhedron, name: str, reference: str | None) -> list[list[str]]:
+    """Uniform draws by a sampler from PyPI on one thread."""
+    if not installed(name):
+        return [[name, "not installed"]]
+    torch.set_num_threads(1)
+    before, seconds, draws = SAMPLERS[name](P)
+    torch.set_num_threads(THREADS)
+    rows = draw_rows(P, f"{name}: draws, every 100th,", seconds, draws, reference)
+    return [[f"{name}: set-up on one thread, s", f"{before:.2g}"], *rows]
 
 
 def draw_rows(P: Polyhedron, what: str, seconds: float, z: torch.Tensor, reference: str | None) -> list[list[str]]:

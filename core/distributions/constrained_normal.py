@@ -124,7 +124,7 @@ class ConstrainedNormal(Distribution):
         """Draws (*sample_shape, ..., n) on the laws, differentiable in `loc` and `scale`; fixed variables exact."""
         shape = torch.Size(sample_shape) + self.batch_shape + (self._covariance.noise_size,)
         noise = _standard_normal(shape, dtype=self.loc.dtype, device=self.loc.device)
-        draw = self._centre + self._covariance.draw(noise)
+        draw = self._covariance.around(self._centre, noise)
         return self.system.project_with(self._metric, draw.to(self.loc.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -37,6 +37,10 @@ class Covariance(ABC):
     def draw(self, noise: Tensor) -> Tensor:
         """(..., n) of this covariance from unit normals (..., noise_size)."""
 
+    def around(self, centre: Tensor, noise: Tensor) -> Tensor:
+        """`draw` about `centre`."""
+        return centre + self.draw(noise)
+
     @abstractmethod
     def solve(self, X: Tensor) -> Tensor:
         """`S^-1 X` (..., n, k) over the free variables, zero elsewhere, float64."""
@@ -76,6 +80,11 @@ class Diagonal(Covariance):
 
     def draw(self, noise: Tensor) -> Tensor:
         return self.deviations * noise
+
+    def around(self, centre: Tensor, noise: Tensor) -> Tensor:
+        if centre.dtype == noise.dtype == self.deviations.dtype:
+            return torch.addcmul(centre, self.deviations, noise)
+        return super().around(centre, noise)
 
     def solve(self, X: Tensor) -> Tensor:
         weights = self._root.double().square().reciprocal()

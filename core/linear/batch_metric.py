@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.gram import factored, lower_gram
+from lawful.core.linear.gram_factors import GramFactors, gram_factors
 from lawful.core.linear.gram_metric import EvenLaws, GramMetric
 from lawful.core.linear.metric import WeightedMetric, weighted_metric
 from lawful.core.precision import full_precision
@@ -74,50 +74,59 @@ def batch_metric(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | 
     `common` gives laws that are orthonormal for equal weights, which serve weights that are nearly so.
     """
     count = root.shape[:-1].numel()
-    if root.dim() == 1 or count < 2 or factor.rows.dim() > 2 or not factor.valid.all():
+    if root.dim() == 1 or count < 2 or factor.rows.dim() > 2 or not factor.all_valid:
         return weighted_metric(factor, root.double())
     with torch.no_grad():
         flat = root.detach().reshape(count, -1)
         laws = _even_laws(factor, flat, common)
         # Where a Gram matrix is small, its passes over the values count, and float64 needs fewer of them.
-        work = flat.double() if len(laws.basis) < _LARGE else flat
-        ratio = work / laws.typical.to(work.dtype)
-        with full_precision(work):
-            lower, weak = _factors(laws, ratio)
+        weights = laws.relative(flat.double() if len(laws.basis) < _LARGE else flat).square()
+        bounds = _bounds(weights)
+        with full_precision(weights):
+            factors = gram_factors(laws.basis.to(weights.dtype), weights, laws.pairs)
+        least = LEAST_SHARE[weights.dtype]
+        # No share is below the ratio of the extreme weights, as the laws are orthonormal.
+        if bounds[0] >= 2 * least * bounds[1]:
+            return GramMetric(laws, root, weights, factors, bounds)
+        weak = ~(factors.share >= least)
         if not weak.any():
-            return GramMetric(laws, root, ratio, lower)
+            return GramMetric(laws, root, weights, factors, bounds)
     if weak.all():
-        return _safer(factor, root, ratio.dtype)
-    return _patched(factor, root, laws, ratio, lower, weak)
+        return _safer(factor, root, weights.dtype)
+    return _patched(factor, root, laws, weights, factors, weak)
 
 
 def _even_laws(factor: Factor, root: Tensor, common: Callable[[], EvenLaws] | None) -> EvenLaws:
     """Orthonormal for geometric means over some of the samples (N, n), which a few extreme ones do not move far."""
+    if common is not None and _nearly_even(root):
+        return common()
     typical = root[:: max(1, len(root) // _SOME)].double().log().mean(0).exp_()
-    least, most = torch.aminmax(typical)
-    if common is not None and bool(((least >= 1 / _NEARLY_EVEN) & (most <= _NEARLY_EVEN)).item()):
+    if common is not None and _nearly_even(typical):
         return common()
     bound = _RANGE[root.dtype]
     return EvenLaws(factor, typical.clamp(1 / bound, bound))
 
 
-def _factors(laws: EvenLaws, ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky factors (N, r, r) of the Gram matrices, and which of them (N,) are not to be trusted."""
-    K = lower_gram(laws.basis.to(ratio.dtype), ratio.square())
-    diagonal = K.diagonal(dim1=-2, dim2=-1).clone()
-    lower = factored(K)
-    share = lower.diagonal(dim1=-2, dim2=-1).square() / diagonal
-    return lower, ~(share.amin(-1) >= LEAST_SHARE[ratio.dtype])
+def _nearly_even(root: Tensor) -> bool:
+    least, most = _bounds(root)
+    return least >= 1 / _NEARLY_EVEN and most <= _NEARLY_EVEN
+
+
+def _bounds(weights: Tensor) -> tuple[float, float]:
+    least, most = torch.aminmax(weights)
+    return least.item(), most.item()
 
 
 def _safer(factor: Factor, root: Tensor, failed: torch.dtype) -> BatchMetric:
     return batch_metric(factor, root.double()) if failed == torch.float32 else weighted_metric(factor, root.double())
 
 
-def _patched(factor: Factor, root: Tensor, laws: EvenLaws, ratio: Tensor, lower: Tensor, weak: Tensor) -> PatchedMetric:
+def _patched(
+    factor: Factor, root: Tensor, laws: EvenLaws, weights: Tensor, factors: GramFactors, weak: Tensor
+) -> PatchedMetric:
     """A safer metric for the `weak` samples; in the other one they stand with the typical weights."""
     index, column = weak.nonzero().squeeze(-1), weak.unsqueeze(-1)
-    eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
     tame = torch.where(column.reshape(*root.shape[:-1], 1), laws.typical.to(root.dtype), root)
-    base = GramMetric(laws, tame, ratio.where(~column, 1.0), lower.where(~column.unsqueeze(-1), eye))
-    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index], ratio.dtype), index, root)
+    weights = weights.where(~column, 1.0)
+    base = GramMetric(laws, tame, weights, factors.where(~weak), _bounds(weights))
+    return PatchedMetric(base, _safer(factor, root.flatten(0, -2)[index], weights.dtype), index, root)

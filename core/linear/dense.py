@@ -14,7 +14,7 @@ from lawful.core.linear.batch_metric import BatchMetric, batch_metric
 from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, matvec
 from lawful.core.linear.factor import Factor, factorise
-from lawful.core.linear.gram_metric import EvenLaws
+from lawful.core.linear.gram_metric import EvenLaws, GramMetric
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
 from lawful.core.linear.restrict import refactorise
@@ -131,11 +131,16 @@ class DenseLaws:
 
     def metric(self, root_weights: Tensor) -> BatchMetric:
         """Least moves for square roots of weights (..., n), positive where free; differentiable."""
-        return batch_metric(self.factor.take(self.group), root_weights, lambda: self._even)
+        factor = self._common_factor if self.group is None else self.factor.take(self.group)
+        return batch_metric(factor, root_weights, lambda: self._even)
+
+    @cached_property
+    def _common_factor(self) -> Factor:
+        return self.factor.take(None)
 
     @cached_property
     def _even(self) -> EvenLaws:
-        return EvenLaws(self.factor.take(None), torch.ones(self.n, dtype=torch.float64, device=self.device))
+        return EvenLaws(self._common_factor, torch.ones(self.n, dtype=torch.float64, device=self.device))
 
     def covariance_metric(self, root: Root) -> Metric:
         """Least moves for a covariance with square root `root`, zero where not free; differentiable."""
@@ -152,19 +157,22 @@ class DenseLaws:
 
         No moves where derivatives need none; no marks where all points are lawful.
         """
-        if z.dim() > 1 and z.numel() >= self.coefficients.numel() > 0 and self._is_for_all(metric):
-            found = judge.moves(metric)(z)
+        if z.dim() > 1 and z.numel() >= self.coefficients.numel() > 0 and self._is_for_all(metric, z):
+            found = judge.moves(z, metric, metric.root.requires_grad)
             if found is not None:
-                return found, None, None
+                return *found, None
         if self._all_free:
             return settle_quickly(z, judge, metric, self.coefficients)
         value, step, done = settle_quickly(torch.where(self.free, z, 0.0), judge, metric, self.coefficients)
         return torch.where(self.free, value, z), step, done
 
-    def _is_for_all(self, metric: Any) -> bool:
-        """Whether all points have one set of laws, free variables and constant weights."""
-        one = isinstance(metric, WeightedMetric) and metric.gain.dim() == self.coefficients.dim() == 2
-        return one and self.group is None and self._all_free and not metric.root.requires_grad
+    def _is_for_all(self, metric: Any, z: Tensor) -> bool:
+        """Whether all points z have one set of laws and free variables, and weights of theirs or constant ones."""
+        if self.coefficients.dim() > 2 or self.group is not None or not self._all_free:
+            return False
+        if isinstance(metric, GramMetric):
+            return metric.root.shape == z.shape and metric.weights.dtype == torch.float64
+        return isinstance(metric, WeightedMetric) and metric.gain.dim() == 2 and not metric.root.requires_grad
 
     @cached_property
     def _all_free(self) -> bool:

@@ -141,6 +141,10 @@ class Factor:
     def has_dependent(self) -> bool:
         return bool((self.dependent != 0).any())
 
+    @cached_property
+    def all_valid(self) -> bool:
+        return bool(self.valid.all())
+
     def take(self, group: Tensor | None) -> "Factor":
         """The factor of each sample: leading dimension P replaced by the shape of `group`, or dropped for None."""
         index = 0 if group is None else group

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 _CHUNK = 2**20
-_PIECE = 2**19
-_FEW_LAWS = 4
+_SMALL = 16
+"""Up to so many laws no pair above the diagonal is made, at the price of a copy."""
 _ROWS = 8
 """Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
 
@@ -47,60 +47,19 @@ def gram(A: Tensor, v: Tensor) -> Tensor:
 def lower_gram(A: Tensor, v: Tensor) -> Tensor:
     """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
     K = v.new_empty(len(v), len(A), len(A))
+    if len(A) <= _SMALL:
+        for i, row in enumerate((v @ row_pairs(A).mT).split([*range(1, len(A) + 1)], -1)):
+            K[:, i, : i + 1] = row
+        return K
     for start, stop, products in _row_blocks(A):
         K[:, start:stop, :stop] = (v @ products.mT).view(len(v), stop - start, stop)
     return K
 
 
-def factored(K: Tensor) -> Tensor:
-    """Lower Cholesky factors in place of K (B, m, m); meaningless where it is not positive definite.
-
-    Columns are what LAPACK wants contiguous: upper factors of the transposed matrices need no copies.
-    """
-    if K.shape[-1] <= _FEW_LAWS:
-        return _factored_together(K)
-    for part in _pieces(K):
-        info = torch.empty(len(part), dtype=torch.int32, device=K.device)
-        torch.linalg.cholesky_ex(part.mT, upper=True, out=(part.mT, info))
-    return K
-
-
-def solved(lower: Tensor, x: Tensor) -> Tensor:
-    """`K^-1 x` (B, m, k) of Cholesky factors (B, m, m) and x (B, m, k)."""
-    if lower.shape[-1] <= _FEW_LAWS:
-        return _solved_together(lower, x)
-    pieces = _pieces(lower)
-    if len(pieces) == 1:
-        return torch.cholesky_solve(x, lower.mT, upper=True)
-    parts = zip(x.split(len(pieces[0])), pieces, strict=True)
-    return torch.cat([torch.cholesky_solve(part, factor.mT, upper=True) for part, factor in parts])
-
-
-def _factored_together(K: Tensor) -> Tensor:
-    """`factored`, an entry of all matrices at a time: for a few laws LAPACK would take longer to be called."""
-    for j in range(K.shape[-1]):
-        for i in range(j, K.shape[-1]):
-            for k in range(j):
-                K[:, i, j].addcmul_(K[:, i, k], K[:, j, k], value=-1)
-            K[:, i, j].div_(K[:, j, j]) if i > j else K[:, j, j].sqrt_()
-    return K
-
-
-def _solved_together(lower: Tensor, x: Tensor) -> Tensor:
-    rows, every = list(x.unbind(-2)), range(x.shape[-2])
-    for factor, order in ((lower, every), (lower.mT, reversed(every))):
-        done: list[int] = []
-        for i in order:
-            for j in done:
-                rows[i] = torch.addcmul(rows[i], factor[:, i, j, None], rows[j], value=-1)
-            rows[i] = rows[i] / factor[:, i, i, None]
-            done.append(i)
-    return torch.stack(rows, -2)
-
-
-def _pieces(K: Tensor) -> tuple[Tensor, ...]:
-    """Few enough matrices at a time that the copies which LAPACK works on stay in cache."""
-    return K.split(max(1, _PIECE // max(K[0].numel(), 1))) if len(K) else (K,)
+def row_pairs(A: Tensor) -> Tensor:
+    """Products (r (r + 1) / 2, n) of each row of A (r, n) with those up to itself."""
+    i, j = torch.tril_indices(len(A), len(A), device=A.device)
+    return A[i] * A[j]
 
 
 def pair_sums(A: Tensor, G: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lawful.core.linear.exact import length_of
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.gram import gram, lower_gram, pair_sums, solved
+from lawful.core.linear.gram import gram, lower_gram, pair_sums, row_pairs
+from lawful.core.linear.gram_factors import FEW_LAWS, GramFactors
 from lawful.core.precision import full_precision
 
 
@@ -30,7 +31,21 @@ class EvenLaws:
         self.basis = Q.mT * factor.free
         self.mix = torch.linalg.solve_triangular(R.mT, factor.pick, upper=False)
         self.log_volume = 2 * R.diagonal().abs().log().sum()
+        self.scaled, self.unscaled = self.basis * self.typical, self.basis / self.typical
+        self._kept = self.scaled, self.unscaled
+        self.pairs = row_pairs(self.basis) if len(self.basis) <= FEW_LAWS else None
+        self._plain = bool((self.typical == 1).all())
         self._compared: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def relative(self, root: Tensor) -> Tensor:
+        """Square roots of weights (..., n) in units of the typical ones, of their dtype."""
+        return root if self._plain else root / self.typical.to(root.dtype)
+
+    def both_ways(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """`scaled` and `unscaled`; they are kept for the last dtype."""
+        if self._kept[0].dtype != dtype:
+            self._kept = self.scaled.to(dtype), self.unscaled.to(dtype)
+        return self._kept
 
     def compared(self, A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Lengths (m,) of `A * typical` and of the rows of `A * typical basis^T mix - 1`, and the norm of `mix`."""
@@ -46,16 +61,23 @@ class GramMetric:
     """The solution operator of `min sum(dz_i^2 / weights_i)`, `A dz = residual`, for a batch of weights.
 
     Args:
-        laws: orthonormal in a typical metric. root: (..., n), square roots of weights, positive; float32 or float64,
-        the precision in which moves are computed. lower: Cholesky factors (N, r, r) of the Gram matrices.
+        laws: orthonormal in a typical metric. root: (..., n), square roots of weights, positive; float32 or float64.
+        weights: (N, n), relative to the typical ones, of the dtype in which moves are computed. factors: of the Gram
+        matrices.
+
+    Attributes:
+        least, most: bounds of `weights`.
     """
 
-    def __init__(self, laws: EvenLaws, root: Tensor, ratio: Tensor, lower: Tensor):
-        self._laws, self.root, self._lower = laws, root, lower
-        self._weights = ratio.square().reshape(root.shape)
-        self._total = self._weights.sum(-1, keepdim=True).double()
-        self._scaled = (laws.basis * laws.typical).to(ratio.dtype)
-        self._unscaled = (laws.basis / laws.typical).to(ratio.dtype)
+    def __init__(
+        self, laws: EvenLaws, root: Tensor, weights: Tensor, factors: GramFactors, bounds: tuple[float, float]
+    ):
+        self.laws, self.root, self.weights, self.factors, (self.least, self.most) = laws, root, weights, factors, bounds
+        self._weights = weights.reshape(root.shape)
+
+    @cached_property
+    def _total(self) -> Tensor:
+        return self._weights.sum(-1, keepdim=True).double()
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -63,16 +85,16 @@ class GramMetric:
 
     def move(self, residual: Tensor) -> Tensor:
         """The least move (..., n) that changes `A z` by `residual` (..., m), float64; differentiable in both."""
-        mixed = residual @ self._laws.mix.mT
+        mixed = residual @ self.laws.mix.mT
         if torch.is_grad_enabled() and (self.root.requires_grad or residual.requires_grad):
             weights = self._relative.square()
-            K = gram(self._laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self._laws.basis)] * 2)
-            return weights * (torch.linalg.solve(K, mixed) @ self._laws.basis) * self._laws.typical
+            K = gram(self.laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self.laws.basis)] * 2)
+            return weights * (torch.linalg.solve(K, mixed) @ self.laws.basis) * self.laws.typical
         return self._moved(self._solved(mixed.to(self._weights.dtype)))
 
     def _moved(self, multipliers: Tensor) -> Tensor:
         with full_precision(multipliers):
-            return (multipliers @ self._scaled).mul_(self._weights).double()
+            return (multipliers @ self.laws.scaled.to(multipliers.dtype)).mul_(self._weights).double()
 
     def bounded_move(self, residual: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
         """`move` without gradient, and a bound (..., m) on `A move - residual` as computed, for `A` without batch.
@@ -80,56 +102,57 @@ class GramMetric:
         Backward error of a Gram matrix of n terms and its Cholesky solution: Higham, Accuracy and Stability of
         Numerical Algorithms (2002), theorem 10.4. Norms stand for absolute values.
         """
-        lengths, defect, mixing = self._laws.compared(A)
-        (m, n), r, unit = A.shape, len(self._laws.basis), torch.finfo(self._weights.dtype).eps / 2
-        multipliers = self._solved((residual @ self._laws.mix.mT).to(self._weights.dtype))
+        lengths, defect, mixing = self.laws.compared(A)
+        (m, n), r, unit = A.shape, len(self.laws.basis), torch.finfo(self._weights.dtype).eps / 2
+        multipliers = self._solved((residual @ self.laws.mix.mT).to(self._weights.dtype))
         size, own = length_of(multipliers).double() * self._total, length_of(residual)
         left = lengths * ((4 * r * r + n + 2 * r + 10) * unit * size + (m + 4) * unit * mixing * own) + defect * own
         return self._moved(multipliers), left
 
     def adjoint(self, gradient: Tensor, wants_b: bool = True) -> tuple[Tensor, Tensor | None]:
         """Gradients (..., n) and (..., m) by z and b of `z - move(A z - b)`, for that of the result (..., n)."""
-        dtype = gradient.dtype
+        scaled, unscaled = self.laws.both_ways(gradient.dtype)
+        weighted = (gradient * self._weights.to(gradient.dtype)).reshape(-1, gradient.shape[-1])
         with full_precision(gradient):
-            rows = (gradient * self._weights.to(dtype)) @ self._scaled.to(dtype).mT
-        multipliers = self._solved(rows.to(self._weights.dtype))
-        by_b = multipliers.double() @ self._laws.mix if wants_b else None
+            rows = (scaled @ weighted.mT).to(self.weights.dtype)
+        count = self.weights.shape[0]
+        by_sample = rows if rows.shape[-1] == count else rows.view(rows.shape[0], -1, count)
+        multipliers = self.factors.solved(by_sample).reshape(rows.shape)
+        by_b = (multipliers.double().mT @ self.laws.mix).reshape(*gradient.shape[:-1], -1) if wants_b else None
         with full_precision(gradient):
-            across = multipliers.to(dtype) @ self._unscaled.to(dtype)
+            across = (multipliers.to(gradient.dtype).mT @ unscaled).view(gradient.shape)
         return torch.sub(gradient, across, out=across), by_b
 
     def _solved(self, x: Tensor) -> Tensor:
         """`K^-1 x` for x (..., *batch, r)."""
         with full_precision(x):
-            if x.dim() == 2 and len(x) == len(self._lower):
-                return solved(self._lower, x.unsqueeze(-1)).squeeze(-1)
-            extra, count = x.shape[: x.dim() - self.root.dim()], len(self._lower)
+            extra, count = x.shape[: max(0, x.dim() - self.root.dim())], self.weights.shape[0]
             x = x.expand(*extra, *self.batch_shape, x.shape[-1])
-            columns = x.reshape(extra.numel(), count, x.shape[-1]).permute(1, 2, 0)
-            return solved(self._lower, columns).permute(2, 0, 1).reshape(x.shape)
+            rows = x.reshape(*([extra.numel()] if extra else []), count, x.shape[-1]).movedim(-1, 0)
+            return self.factors.solved(rows).movedim(0, -1).reshape(x.shape)
 
     @property
     def _relative(self) -> Tensor:
-        return self.root.double() / self._laws.typical
+        return self.root.double() / self.laws.typical
 
     @cached_property
     def _inverse(self) -> Tensor:
         """(N, r, r) in float64, differentiable."""
-        K = gram(self._laws.basis, self._relative.square().flatten(0, -2))
+        K = gram(self.laws.basis, self._relative.square().flatten(0, -2))
         return torch.cholesky_inverse(torch.linalg.cholesky(K))
 
     @property
     def log_det(self) -> Tensor:
         """(...), `log det(A W A^T)` over the independent laws, in the scaling of `Factor.rows`."""
         weights = self._relative.square().flatten(0, -2)
-        return (_LogDet.apply(self._laws.basis, weights) + self._laws.log_volume).reshape(self.batch_shape)
+        return (_LogDet.apply(self.laws.basis, weights) + self.laws.log_volume).reshape(self.batch_shape)
 
     @property
     def explained(self) -> Tensor:
         """(..., n), the diagonal of `gain A W`: what the laws take of variances `W`."""
         relative = self._relative
-        leverage = pair_sums(self._laws.basis, self._inverse).reshape(relative.shape)
-        return (relative.square() * self._laws.typical).square() * leverage
+        leverage = pair_sums(self.laws.basis, self._inverse).reshape(relative.shape)
+        return (relative.square() * self.laws.typical).square() * leverage
 
 
 class _LogDet(torch.autograd.Function):

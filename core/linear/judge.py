@@ -1,10 +1,11 @@
 """Which points surely stand on the laws, and which surely do not: bounds that cost little beside a product with `A`."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import HALF, UNIT, half_spacing, length_of, matvec
-from lawful.core.linear.metric import WeightedMetric
 from lawful.core.linear.shared import SharedMoves
 from lawful.core.linear.sliced import SlicedLaws
 
@@ -22,18 +23,16 @@ class Judge:
 
     def __init__(self, laws: SlicedLaws, b: Tensor, rounding: Tensor, stored: torch.dtype):
         self._laws, self._b, self._rounding, self.stored = laws, b, rounding, stored
-        self._moves: SharedMoves | None = None
         relative = (laws.n + 2) * UNIT
         self._error, self._error_of_b = relative * laws.norms, relative * b.abs()
         self._off, self._off_of_b = self._error + 2 * HALF[stored] * laws.norms, self._error_of_b + 2 * rounding
         self._room = _ENOUGH[stored] * rounding
         self._room_per_size = _ENOUGH[stored] * HALF[stored] / 2
 
-    def moves(self, metric: WeightedMetric) -> SharedMoves:
-        """Moves of whole batches by a metric without batch; the last ones are kept."""
-        if self._moves is None or self._moves.metric is not metric:
-            self._moves = SharedMoves(self._laws.A, self._b, self._rounding, metric, self.stored)
-        return self._moves
+    @cached_property
+    def moves(self) -> SharedMoves:
+        """Moves of whole batches."""
+        return SharedMoves(self._laws.A, self._b, self._rounding, self.stored)
 
     def residual(self, z: Tensor) -> Tensor:
         """`A z - b` (..., m) by one float64 product."""

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lawful.core.linear import gram as room
-from lawful.core.linear.gram import factored, gram, solved
+from lawful.core.linear.gram import gram, lower_gram
+from lawful.core.linear.gram_factors import FewFactors, LapackFactors
 
 
 def laws_and_weights(m, n, batch, shared=True, dtype=torch.float64):
@@ -55,8 +56,27 @@ def test_on_a_gpu():
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 5])
 def test_factors_of_few_laws_are_those_of_many(m):
     generator = torch.Generator().manual_seed(m)
-    rows, x = (torch.randn(50, m, k, dtype=torch.float64, generator=generator) for k in (m + 2, 3))
+    rows, x = (torch.randn(*shape, dtype=torch.float64, generator=generator) for shape in ((50, m, m + 2), (m, 3, 50)))
     K = rows @ rows.mT
-    lower = factored(K.clone())
-    torch.testing.assert_close(lower.tril(), torch.linalg.cholesky(K))
-    torch.testing.assert_close(K @ solved(lower, x), x, rtol=0, atol=1e-9)
+    i, j = torch.tril_indices(m, m)
+    few, many = FewFactors.of(K[:, i, j].mT), LapackFactors.of(K.clone())
+    torch.testing.assert_close(few.share, many.share)
+    torch.testing.assert_close(
+        few.share[:3],
+        (torch.linalg.cholesky(K).diagonal(dim1=1, dim2=2) ** 2 / K.diagonal(dim1=1, dim2=2)).amin(-1)[:3],
+    )
+    expected = torch.linalg.solve(K, x.movedim(-1, 0)).movedim(0, -1)
+    for factors in (few, many):
+        torch.testing.assert_close(factors.solved(x), expected, rtol=0, atol=1e-9)
+        torch.testing.assert_close(factors.solved(x[:, 0]), expected[:, 0], rtol=0, atol=1e-9)
+        torch.testing.assert_close(factors[7:9].solved(x[..., 7:9]), expected[..., 7:9], rtol=0, atol=1e-9)
+        kept = factors.where(torch.arange(50) != 5).solved(x)
+        torch.testing.assert_close(kept[..., 5], x[..., 5], rtol=0, atol=0)
+        torch.testing.assert_close(kept[..., 6], factors.solved(x)[..., 6], rtol=0, atol=0)
+
+
+def test_lower_triangles_of_few_and_many_laws():
+    A, v = laws_and_weights(20, 9, 4)
+    whole = gram(A, v).tril()
+    torch.testing.assert_close(lower_gram(A, v).tril(), whole)
+    torch.testing.assert_close(lower_gram(A[:7], v).tril(), whole[:, :7, :7])

@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lawful.core import LinearSystem
+from lawful.core.linear.gram_factors import LapackFactors
+from lawful.core.linear.gram_metric import GramMetric
+from lawful.core.linear.movers import GramMover
 from lawful.core.linear.shared import SharedMoves
 
 DTYPES = [torch.float32, torch.float64]
@@ -19,7 +22,14 @@ def laws(seed, m, n, *batch):
 
 
 def moves(system, dtype):
-    return system._laws.judge(system._rhs, dtype).moves(system.unweighted)
+    """By the unweighted metric."""
+    judge = system._laws.judge(system._rhs, dtype)
+
+    def found(z):
+        result = judge.moves(z, system.unweighted)
+        return None if result is None else result[0]
+
+    return found
 
 
 @settings(deadline=None, max_examples=40)
@@ -80,12 +90,67 @@ def test_right_hand_sides_that_contradict_each_other_are_left_to_others():
 def test_a_gain_that_is_off_is_noticed():
     A, b, z = laws(3, 2, 6)
     system = LinearSystem(A, b)
+    exact = SharedMoves(A, system.b, system.b_rounding, torch.float32)
     for off in (1e-3, 7e-7, 1e-9):
         spoilt = system.unweighted.take(...)
         spoilt.gain = spoilt.gain * (1 + off)
-        found = SharedMoves(A, system.b, system.b_rounding, spoilt, torch.float32)(z.float())
-        assert found is None or system.ulps(found).max() <= 4.0
-    assert SharedMoves(A, system.b, system.b_rounding, system.unweighted, torch.float32)(z.float()) is not None
+        found = exact(z.float(), spoilt)
+        assert found is None or system.ulps(found[0]).max() <= 4.0
+    assert exact(z.float(), system.unweighted) is not None
+
+
+def by_own_weights(system, root, stored):
+    judge, metric = system._laws.judge(system._rhs, stored), system.metric(root)
+    assert isinstance(metric, GramMetric)
+    return lambda z: judge.moves(z, metric, True)
+
+
+@pytest.mark.parametrize("m", [2, 6])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("part", [2**18, 7 * 12])
+def test_points_with_weights_of_their_own(dtype, m, part, monkeypatch):
+    monkeypatch.setattr("lawful.core.linear.shared._PART", part)
+    A, b, z = laws(5, m, 12, 50)
+    A = A * 10.0 ** torch.arange(m, dtype=torch.float64).unsqueeze(-1)
+    z, root = z.to(dtype), (0.1 + laws(6, m, 12)[2].abs()).to(dtype)
+    system = LinearSystem(A, b)
+    found, move = by_own_weights(system, root, dtype)(z)
+    assert found.dtype == move.dtype == dtype and system.ulps(found).max() <= 4.0
+    eps = torch.finfo(dtype).eps
+    torch.testing.assert_close(z - move, found, rtol=0, atol=8 * eps * float(z.abs().max()))
+    for i in (0, 49):
+        alone = LinearSystem(A, b[i]).project(z[i].double(), root[i].double().square())
+        torch.testing.assert_close(found[i].double(), alone, rtol=0, atol=100 * eps)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 1.0, 3.0]), st.booleans())
+def test_bounds_of_moves_hold(seed, spread, redundant):
+    A, _, z = laws(seed, 3, 8)
+    A = torch.cat([A, A[:1] + A[1:2]]) if redundant else A
+    system = LinearSystem(A)
+    moves, metric = system._laws.judge(system._rhs, torch.float64).moves, system.metric(torch.exp(spread * z / 4))
+    mover = moves._mover(metric)
+    residual = torch.from_numpy(np.random.default_rng(seed).normal(size=(len(A), 50)))
+    scaled, size = moves._laws.A, float(residual.norm(dim=0).max())
+    move = mover.move(residual)
+    left = scaled @ move.mT - residual
+    left = left if mover.remainder is None else left + mover.remainder @ residual
+    assert (mover.remainder is not None) == redundant
+    assert float(left.abs().max()) <= mover.left(size) < 1e-5 * size
+    assert float(move.abs().max()) <= mover.reach(size)
+
+
+def test_weights_that_are_too_far_apart_are_left_to_others():
+    A, b, z = laws(7, 2, 6, 50)
+    root = 10.0 ** torch.from_numpy(np.random.default_rng(7).uniform(-5, 5, z.shape))
+    system = LinearSystem(A, b)
+    judge, metric = system._laws.judge(system._rhs, torch.float64), system.metric(root)
+    assert not isinstance(metric, GramMetric) or judge.moves(z, metric) is None
+    laws_of = judge.moves._mover(system.metric(1 + root / root.max()))._laws
+    factors = LapackFactors.of(torch.eye(2, dtype=torch.float64).expand(50, 2, 2).clone())
+    assert GramMover(laws_of, root, factors, 1e-10, 1.0).left(1.0) == float("inf")
+    assert system.ulps(system.project_with(metric, z)).max() <= 8.0
 
 
 @pytest.mark.gpu
