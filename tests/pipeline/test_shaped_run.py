@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from shaped_cases import CHARGES, SHORT, FieldSettings, GraphSettings, fields, molecules
+from shaped_cases import CHARGES, SHORT, fields, molecules
 from small import install, save
 
+from lawful.core.models.fields import FieldSettings
+from lawful.core.models.graphs import GraphSettings
 from lawful.pipeline.fields import FieldKind
 from lawful.pipeline.graphs import GraphKind
 
