@@ -27,7 +27,7 @@ def _plate(laws: list[Law], made: list[np.ndarray], given: list[np.ndarray], tol
     with style():
         figure, axes = panels(len(made), height=2.6, columns=min(3, max(2, len(made))))
         for panel, law, ours, theirs in zip(axes, laws, made, given, strict=True):
-            panel.set_title(f"{law.name}: {_short(law.equation, 52 - len(law.name))}")
+            panel.set_title(f"{law.name}: {_short(law.equation, max(24, 42 - len(law.name)))}")
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
             panel.axvline(
@@ -69,5 +69,5 @@ def _largest(ulps: np.ndarray) -> float:
     return float(ulps.max(initial=0.0))
 
 
-def _short(equation: str, width: int = 44) -> str:
+def _short(equation: str, width: int) -> str:
     return equation if len(equation) <= width else f"{equation[: width - 12]} … {equation[-9:]}"
