@@ -100,6 +100,18 @@ def test_the_whole_way(domain, lawful, tmp_path):
     assert broken.code == 1 and "rock in {1, 2, 4}" in broken.out
 
 
+def test_repair_and_compare_leave_kinds_alone(domain, lawful, tmp_path):
+    ds = flagged(rocks())
+    ds.a[2] += 1.0
+    repaired = tmp_path / "repaired.nc"
+    assert lawful("repair", save(ds, tmp_path / "off.nc"), "--domain", domain, "-o", repaired).code == 0
+    np.testing.assert_array_equal(xr.load_dataset(repaired).rock, ds.rock)
+    ds.rock[7] = 3
+    said = lawful("repair", save(ds, tmp_path / "strange.nc"), "--domain", domain, "-o", repaired)
+    assert said.code == 1 and int(xr.load_dataset(repaired).rock[7]) == 3
+    assert "rock is a category" in lawful("compare", domain, "--data", repaired, "--out", tmp_path / "c").fault
+
+
 def test_a_given_kind_is_kept(domain, lawful, tmp_path):
     data, out = save(rocks(), tmp_path / "words.nc"), tmp_path / "run"
     assert lawful("train", domain, "--data", data, "--out", out, "--given", "rock").code == 0

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from shaped_cases import CHARGES, RAIN, SHORT, WIND, Case, FieldSettings, GraphSettings, fields, molecules
+from shaped_cases import CHARGES, RAIN, SHORT, WIND, Case, fields, molecules
 from small import save
 
+from lawful.core.models.fields import FieldSettings
+from lawful.core.models.graphs import GraphSettings
 from lawful.data_recipes import sample_path, write_ensemble
 from lawful.data_recipes.shaped import read_shaped
 from lawful.domains import InputError

@@ -91,7 +91,8 @@ def data(
     `lawful run DOMAIN` uses a sample that comes with lawful, so this is seldom needed. It takes the packages of
     the extra `recipes`: pip install "lawful[recipes]", best in an environment of its own.
     """
-    from lawful.data_recipes import make
+    from lawful.data_recipes import RECIPES, make
 
-    name = find_any_domain(domain).name
+    # What makes the sample of a domain is known where the domain is not.
+    name = domain if domain in RECIPES else find_any_domain(domain).name
     typer.echo(make(name, output or Path(f"{domain}.nc")))

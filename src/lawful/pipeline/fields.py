@@ -28,7 +28,7 @@ class FieldKind:
     def schedule(self, fast: bool) -> Schedule:
         return Schedule(steps=60, batch_size=16, check_every=30) if fast else Schedule(steps=1000, batch_size=24)
 
-    def events(self, domain: FieldDomain, ds: xr.Dataset, *, values: bool = True) -> Fields:
+    def events(self, domain: FieldDomain, ds: xr.Dataset) -> Fields:
         return domain.fields(ds)
 
     def model(self, domain: FieldDomain, ds: xr.Dataset, settings: FieldSettings) -> FieldModel:

@@ -27,8 +27,8 @@ class GraphKind:
     def schedule(self, fast: bool) -> Schedule:
         return Schedule(steps=60 if fast else 600, batch_size=32, check_every=30 if fast else 100)
 
-    def events(self, domain: GraphDomain, ds: xr.Dataset, *, values: bool = True) -> Graphs:
-        return domain.graphs(ds, values=values)
+    def events(self, domain: GraphDomain, ds: xr.Dataset) -> Graphs:
+        return domain.graphs(ds)
 
     def model(self, domain: GraphDomain, ds: xr.Dataset, settings: GraphSettings) -> GraphModel:
         return self.empty(domain, {}, settings)

@@ -45,7 +45,7 @@ class Kind(Protocol):
     def schedule(self, fast: bool) -> Schedule:
         """How long to train."""
 
-    def events(self, domain: Any, ds: xr.Dataset, *, values: bool = True) -> Events:
+    def events(self, domain: Any, ds: xr.Dataset) -> Events:
         """Samples, with several where there are several sets of values on one."""
 
     def model(self, domain: Any, ds: xr.Dataset, settings: Any) -> Trainable:

@@ -48,7 +48,9 @@ class CompareSettings(Checked):
             require_peer(peer)
         if not settings.cells():
             raise InputError(f"--strategies: {' and '.join(SAMPLERS)} take {', '.join(AFTERWARDS)} only")
-        settings.load_domain()
+        kinds = [v.name for v in settings.load_domain().variables if v.categorical]
+        if kinds:
+            raise InputError(f"compare: {', '.join(kinds)} is a category, which strategies of laws do not generate")
         return settings
 
     def load_domain(self) -> Domain:
