@@ -33,7 +33,8 @@ def test_values_are_finite_within_bounds_and_increase(kind, y, scale):
     z = link.forward(column(sorted(y)))
     assert z.isfinite().all()
     assert ((z >= link.lower) & (z <= link.upper)).all()
-    assert (z.diff(dim=0) >= 0).all()
+    rounding = 4 * torch.finfo(torch.float64).eps * (z.abs() + 3.0)
+    assert (z.diff(dim=0) >= -rounding[1:]).all()
 
 
 @kinds
