@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from lawful.domains.calendar import hour_of_day, time_coordinate
 from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
-from lawful.reports.figures.shown import MOST
+from lawful.reports.figures.shown import READABLE
 from lawful.reports.figures.style import (
     DATA,
     DIVERGING,
@@ -99,7 +99,7 @@ def _matrix(values: np.ndarray) -> np.ndarray:
 
 def _image(panel: Axes, matrix: np.ndarray, limit: float, names: tuple[str, ...]) -> AxesImage:
     panel.spines[:].set_visible(False)
-    readable = len(names) <= MOST
+    readable = len(names) <= READABLE
     panel.set_xticks(range(len(names)) if readable else [], names if readable else [], rotation=90, fontsize=7)
     panel.set_yticks(range(len(names)) if readable else [], names if readable else [], fontsize=7)
     panel.tick_params(length=0)

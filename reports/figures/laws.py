@@ -9,7 +9,7 @@ from lawful.reports.figures.shown import remarked, worst
 from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, plate, style
 from lawful.reports.physics.residuals import law_ulps
 
-_MOST = 12
+_READABLE, _MOST = 12, 9
 
 
 def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance: float) -> Plate:
@@ -20,7 +20,7 @@ def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance:
     made = [ulps for ensemble, _, domain in parts for ulps in law_ulps(ensemble, domain)]
     given = [ulps for _, data, domain in parts for ulps in law_ulps(data, domain)]
     laws = [law for *_, domain in parts for law in domain.equalities]
-    shown = worst(map(_largest, made), _MOST)
+    shown = worst(map(_largest, made), _READABLE, _MOST)
     with style():
         figure, axes = panels(len(shown), height=2.6, columns=min(3, max(2, len(shown))))
         for panel, k in zip(axes, shown, strict=True):

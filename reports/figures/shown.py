@@ -7,16 +7,17 @@ import numpy as np
 
 from lawful.reports.figures.style import Plate, finite
 
-MOST = 24
-"""Panels of one figure; more can neither be read nor be drawn in reasonable time."""
+READABLE, MOST = 24, 16
+"""Up to so many panels are all shown; of more, so many. A hundred can neither be read nor be drawn in seconds."""
 
 _LEVELS = np.linspace(0.02, 0.98, 25)
 
 
-def worst(measure: Iterable[float], most: int = MOST) -> list[int]:
-    """Places of at most `most` values, the largest, in the order in which they stand."""
+def worst(measure: Iterable[float], readable: int = READABLE, most: int = MOST) -> list[int]:
+    """Places of all values where there are at most `readable`, else of the `most` largest, in their order."""
     values = np.nan_to_num(np.asarray(list(measure), dtype=float), nan=np.inf)
-    return sorted(np.argsort(-values, kind="stable")[:most].tolist())
+    shown = len(values) if len(values) <= readable else most
+    return sorted(np.argsort(-values, kind="stable")[:shown].tolist())
 
 
 def distances(ensemble: np.ndarray, data: np.ndarray) -> list[float]:
