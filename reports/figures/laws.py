@@ -58,6 +58,7 @@ def _exceedance(panel: Axes, ulps: np.ndarray, colour: str, label: str) -> None:
 def _axes(panel: Axes, tolerance: float, largest: float) -> None:
     panel.set_xscale("log")
     panel.set_yscale("log")
+    panel.minorticks_off()
     panel.set_xlim(0.03, max(3 * tolerance, 3 * largest))
     panel.set_ylim(top=1.5)
     panel.set_xlabel("ulps")
