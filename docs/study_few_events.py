@@ -92,8 +92,9 @@ def main(folder: Path) -> None:
     text = (
         "`python docs/study_few_events.py FOLDER`: energy distance to held-out rocks, in standardised variables.\n\n"
         f"Training rocks themselves, means over {len(SPLITS)} splits into {FOLDS} folds:\n\n{weights_table()}\n\n"
-        f"Draws of two families, as many as there are held-out rocks, means over the first folds of {len(SEEDS)} splits. "
-        f"Training rocks\nare four times as many, and nearer for that alone:\n\n{families_table(folder)}"
+        "Draws of two families, as many as there are held-out rocks, means over the first folds of "
+        f"{len(SEEDS)} splits. Training rocks\nare four times as many, and nearer for that alone:\n\n"
+        f"{families_table(folder)}"
     )
     write_section("few-events", text, "models.md")
 
