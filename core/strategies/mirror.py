@@ -79,10 +79,10 @@ class Mirror(Strategy):
 
         Moves are in proportion to the map's slopes, as in `MirrorMap.finish`.
         """
-        exact = z.detach()
-        off = converged & self._missed(exact).any(-1)
+        off = (converged & self._missed(z.detach()).any(-1)).reshape(-1)
         if not off.any():
             return z
+        exact = z.detach().reshape(-1, z.shape[-1])
         slopes = self._slopes(exact[off])
         settled = self.bounds.clip(self.system.project(exact[off], weights=slopes.square().clamp_min(_SMALLEST)))
         for _ in range(_SETTLINGS):
@@ -90,7 +90,7 @@ class Mirror(Strategy):
             if not missed.any():
                 break
             settled = self._row_by_row(settled, missed, slopes)
-        return with_gradient_of(z, exact.index_put((off,), settled))
+        return with_gradient_of(z, exact.index_put((off,), settled).reshape(z.shape))
 
     def _missed(self, z: Tensor) -> Tensor:
         return self.system.ulps(z) > LAWFUL_ULPS

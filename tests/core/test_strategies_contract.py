@@ -260,32 +260,37 @@ def test_mirror_is_finished():
     assert law.ulps(z).max() <= 1
 
 
-@pytest.mark.parametrize("depth", [0.0, 40.0])
-def test_the_mirror_map_holds_a_small_law_that_large_ones_imply(depth):
+def traces(depth):
     """Oxides of three minerals, the third in traces: its balance follows from the others, which leave it off."""
     A = [
         [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1],
         [-1, 0, 0, 0.6, 0.7, 0], [0, -1, 0, 0.4, 0.3, 0], [0, 0, -1, 0, 0, 1],
     ]  # fmt: skip
     system = LinearSystem(np.array(A, dtype=float), [100.0, 100.0, 0.0, 0.0, 0.0])
+    torch.manual_seed(0)
+    y = torch.tensor([65.0, 35.0, -12.0 - depth, 50.0, 50.0, -12.0 - depth], dtype=torch.float64)
+    return system, torch.randn(50, 6, dtype=torch.float64) + y
+
+
+@pytest.mark.parametrize("depth", [0.0, 40.0])
+def test_the_mirror_map_holds_a_small_law_that_large_ones_imply(depth):
+    system, y = traces(depth)
     assert system.redundant_mask.tolist() == [False, False, False, False, True]
     made = strategy("mirror", polyhedron(system, lower=0))
-    torch.manual_seed(0)
-    low = torch.tensor([0.0, 0, 1, 0, 0, 1], dtype=torch.float64) * depth
-    traces = torch.tensor([65.0, 35.0, -12.0, 50.0, 50.0, -12.0], dtype=torch.float64)
-    z = made.apply(torch.randn(50, 6, dtype=torch.float64) + traces - low)
+    z = made.apply(y)
+    assert torch.equal(made.apply(y.reshape(5, 10, 6)).reshape(50, 6), z) and made.apply(y[0]).shape == (6,)
     assert (z[:, 5] < 1e-2).all() and system.ulps(z).max() <= 8 and (z > 0).all()
 
 
-def test_raw_values_that_no_number_resolves_are_refused():
-    """Traces near 1e-162, whose law follows from laws of large terms: squares of their slopes are zero."""
-    system = LinearSystem([[1.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]], [100.0, 0.0, 0.0])
+def test_traces_that_no_number_resolves_are_no_given_values():
+    """Near 1e-162, where squares of slopes are zero, a sample is lawful or refused: nothing was given that clashes."""
+    system, y = traces(360.0)
     made = strategy("mirror", polyhedron(system, lower=0))
-    y = torch.tensor([[50.0, -375.0, 50.0, -373.0]], dtype=torch.float64)
-    try:
-        assert system.ulps(made.apply(y)).max() <= 8
-    except InvalidValueError as error:
-        assert "does not converge" in str(error)
+    for sample in y:
+        try:
+            assert system.ulps(made.apply(sample)).max() <= 8
+        except InvalidValueError as error:
+            assert "does not converge" in str(error)
 
 
 def test_nothing_between_the_bounds():
