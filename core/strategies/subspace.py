@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 _LOG_2PI = math.log(2 * math.pi)
+_LEAST_PIVOT = 1e-6
 
 
 def normal_log_prob(z: Tensor, loc: Tensor, scale: Tensor, chosen: Tensor) -> Tensor:
@@ -36,16 +37,17 @@ class Subspace:
 
     def log_prob(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Log density (...) of the coordinates `N' x` of x (..., n) under `N(N' loc, N' diag(scale^2) N)`."""
-        gap, scale = x.double() - loc.double(), scale.double()
-        square, log_det = (self._outer if self.thin else self._inner)(gap, scale)
+        scale = scale.double()
+        white = (x.double() - loc.double()) / scale
+        square, log_det = (self._outer if self.thin else self._inner)(white, scale)
         return -0.5 * (square + self.basis.shape[1] * _LOG_2PI) - log_det
 
-    def _inner(self, gap: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        return _whitened(self.basis, gap, scale)
+    def _inner(self, white: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        return _within(self.basis * scale.unsqueeze(-1), white)
 
-    def _outer(self, gap: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        off, log_det = _whitened(self.complement, gap / scale.square(), 1 / scale)
-        return (gap / scale).square().sum(-1) - off, scale.log().sum(-1) + log_det
+    def _outer(self, white: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        off, log_det = _within(self.complement / scale.unsqueeze(-1), white)
+        return white.square().sum(-1) - off, scale.log().sum(-1) + log_det
 
     def log_volume(self, weight: Tensor, other: Subspace) -> Tensor:
         """`log |det N'' diag(weight) N|` (...) for weights (..., n) and the basis N'' of another such subspace."""
@@ -55,9 +57,17 @@ class Subspace:
         return torch.linalg.slogdet(other.basis.mT @ (self.basis * weight.unsqueeze(-1))).logabsdet
 
 
-def _whitened(basis: Tensor, gap: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """`g' K^-1 g` and `log det K / 2` (...) of `g = basis' gap` and `K = basis' diag(scale^2) basis`."""
-    weighted = basis * scale.unsqueeze(-1)
-    factor = torch.linalg.cholesky(weighted.mT @ weighted)
-    white = torch.linalg.solve_triangular(factor, (gap @ basis).unsqueeze(-1), upper=False).squeeze(-1)
-    return white.square().sum(-1), factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+def _within(W: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`|Q' x|^2` and `log |det R|` (...) of `W = Q R` (..., n, k) and x (..., n).
+
+    By Cholesky factors of `W' W`, which are fast in batches but see the square of what columns differ by; where these
+    are nearly dependent in any sample, by Q and R themselves.
+    """
+    factor, failed = torch.linalg.cholesky_ex(W.mT @ W)
+    pivots = factor.diagonal(dim1=-2, dim2=-1)
+    if not failed.any() and (pivots > _LEAST_PIVOT * pivots.norm(dim=-1, keepdim=True)).all():
+        found = torch.linalg.solve_triangular(factor, W.mT @ x.unsqueeze(-1), upper=False)
+    else:
+        Q, R = torch.linalg.qr(W)
+        found, pivots = Q.mT @ x.unsqueeze(-1), R.diagonal(dim1=-2, dim2=-1).abs()
+    return found.square().sum((-2, -1)), pivots.log().sum(-1)
