@@ -52,7 +52,9 @@ class RightHandSide:
     def moved(self, residual: Tensor, rounding: Tensor, slack: Tensor) -> "RightHandSide":
         """The right-hand side left by given values with `A given - b = residual`, known to `rounding` (..., m)."""
         values = -residual
-        rounding = self.rounding + rounding + half_spacing(values, torch.float64)
+        # Where nothing was given, nothing was rounded.
+        rounded = torch.where(values == self.values, 0.0, half_spacing(values, torch.float64))
+        rounding = self.rounding + rounding + rounded
         return RightHandSide(values, rounding, slack)
 
     def repeated(self, copies: int) -> "RightHandSide":

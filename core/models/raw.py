@@ -19,6 +19,7 @@ LINK_UNIT = 0.1
 
 _INWARD = 0.01
 _ROUNDING = 1e-9
+_IMPLIED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Space:
 
     def polyhedron(self, own: Polyhedron) -> Polyhedron:
         """A polyhedron of variables in their own units, in these."""
-        system, bounds, limits = own.system, own.bounds, own.inequalities
+        system, bounds, limits = own.system, _needed(own), own.inequalities
         laws = LinearSystem(system.A * self.unit, system.b, names=system.names, columns=system.columns)
-        within = Bounds(bounds.lower / self.unit, _needed(own) / self.unit)
+        within = Bounds(bounds.lower / self.unit, bounds.upper / self.unit)
         return _open(Polyhedron(laws, within, Inequalities(limits.C * self.unit, limits.d, limits.names)))
 
 
@@ -62,14 +63,17 @@ def _open(whole: Polyhedron) -> Polyhedron:
     return Polyhedron(whole.hull, whole.bounds, Inequalities(limits.C[~tight], limits.d[~tight], names or None))
 
 
-def _needed(own: Polyhedron) -> Tensor:
-    """Upper bounds (n,), infinite where laws, inequalities and lower bounds imply them: parts of a sum, say."""
-    upper = own.bounds.upper
-    if not upper.isfinite().any():
-        return upper
-    open_ended = Bounds(own.bounds.lower, torch.full_like(upper, torch.inf))
-    reach = Polyhedron(own.system, open_ended, own.inequalities).ranges[1]
-    return torch.where(reach <= upper * (1 + 1e-9), torch.inf, upper)
+def _needed(own: Polyhedron) -> Bounds:
+    """Bounds, infinite where laws, inequalities and other bounds imply them: parts of a sum, or a flux of no cycle.
+
+    Lower bounds are implied only where they are never reached: of a part and its rest, one has to keep its own.
+    """
+    lower, upper = own.bounds.lower, own.bounds.upper
+    never = own.ranges[0] > lower + _IMPLIED * (1 + lower.abs())
+    infinite = torch.full_like(upper, torch.inf)
+    least, most = Polyhedron(own.system, Bounds(lower.where(~never, -infinite), infinite), own.inequalities).ranges
+    below, above = least >= lower - _IMPLIED * lower.abs(), most <= upper + _IMPLIED * upper.abs()
+    return Bounds(torch.where(never & below, -infinite, lower), torch.where(above, infinite, upper))
 
 
 def made_strategy(name: str, polyhedron: Polyhedron, space: Space) -> Strategy:

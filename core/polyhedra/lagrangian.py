@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lawful.core.errors import LawfulError
 from lawful.core.linear.gram import gram
+from lawful.core.polyhedra.least_distance import least_move
 from lawful.core.polyhedra.reduced import Reduced
 
 _PENALTY = 1e4
@@ -27,6 +28,7 @@ _SLOW = 0.5
 _MOST_RAISES = 6
 _SAME = 1e-8
 _STILL = 1e-13
+_NOISE = 1e-14
 _REFINEMENTS = 5
 
 
@@ -198,12 +200,36 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tupl
         if rest.any():
             part = part[~rest]
     else:
-        raise NotConvergedError(
-            f"The projection of {len(todo)} of {len(z)} samples did not come to rest: see Polyhedron.require_feasible."
-        )
+        active[todo], multipliers[todo] = _one_by_one(part, len(z))
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
     face = Face.of(reduced, metric, whole.penalty, active, limit)
     return face.least(linear, limit - start), face
+
+
+def _one_by_one(left: _Lagrangian, count: int) -> tuple[Tensor, Tensor]:
+    """Active rows (B, R) of samples that have not come to rest, and 1 or -1 where they are at their high or low ends.
+
+    A row is known to rounding only, and in a corner more rows meet than rounding lets.
+    """
+    reduced = left.reduced
+    metric, columns = left.metric.expand(len(left.start), -1, -1), reduced.columns
+    best = torch.linalg.solve(metric, left.linear.unsqueeze(-1)).squeeze(-1)
+    values, noise = left.start + best @ columns, _NOISE * (left.start.abs() + left.t.abs() @ columns.abs())
+    rows = torch.linalg.solve_triangular(
+        torch.linalg.cholesky(metric), columns.expand(len(metric), -1, -1), upper=False
+    )
+    room = torch.stack([reduced.high - values, values - reduced.low]) + noise
+    ends = torch.zeros_like(values)
+    for k in range(len(values)):
+        limited = room[:, k].isfinite()
+        found = least_move(torch.cat([rows[k].T, -rows[k].T])[limited.flatten()].numpy(), room[:, k][limited].numpy())
+        if found is None:
+            raise NotConvergedError(
+                f"The projection of a sample, of {count}, did not come to rest: see Polyhedron.require_feasible."
+            )
+        held = torch.zeros_like(room[:, k]).masked_scatter(limited, torch.from_numpy(found[1]).double())
+        ends[k] = held[0] - held[1]
+    return ends != 0, ends
 
 
 def _times(metric: Tensor, t: Tensor) -> Tensor:

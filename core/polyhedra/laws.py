@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
-from lawful.core.linear.exact import ulp_ratio
+from lawful.core.linear.exact import matvec, ulp_ratio
+from lawful.core.linear.system import LAWFUL_ULPS
 
 _MEMBERS = (1, 2, 4, 8, 16, 32)
 
@@ -19,6 +20,12 @@ _SAMPLES = 512
 def coefficients(system: LinearSystem) -> Tensor:
     """Coefficients (..., m, n) of laws, dense."""
     return system.A if system.A.layout == torch.strided else system.A.to_dense()
+
+
+def keep_limits(C: Tensor, d: Tensor, z: Tensor, stored: torch.dtype) -> Tensor:
+    """Whether z (..., n) obeys `C z <= d` to 8 rounding units of z as `stored` and of d, (...)."""
+    allowed = matvec(C.abs(), half_spacing(z, stored)) + half_spacing(d, torch.float64)
+    return (compensated_residual(C, z, d) <= LAWFUL_ULPS * allowed).all(-1)
 
 
 class Laws:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
-from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
+from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import as_float64, at_sample, batch_of, require_finite, require_last, source_dtype
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
-from lawful.core.polyhedra.laws import Laws, coefficients
+from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
@@ -66,17 +66,12 @@ class Polyhedron:
         rest = inside.nonzero()[:, 0]
         values, b, rounding = (_samples(x, rest, batch) for x in (values, self.system.b, self.system.b_rounding))
         worst = self._laws.ulps(values, self._laws.residual(values, b), rounding, stored)
-        inside[rest] = (worst <= LAWFUL_ULPS) & self._keeps_limits(values, stored)
+        inside[rest] = (worst <= LAWFUL_ULPS) & keep_limits(self.inequalities.C, self.inequalities.d, values, stored)
         return inside.reshape(batch)
 
     @cached_property
     def _laws(self) -> Laws:
         return Laws(self.system)
-
-    def _keeps_limits(self, values: Tensor, stored: torch.dtype) -> Tensor:
-        C, d = self.inequalities.C, self.inequalities.d
-        allowed = matvec(C.abs(), half_spacing(values, stored)) + half_spacing(d, torch.float64)
-        return (compensated_residual(C, values, d) <= LAWFUL_ULPS * allowed).all(-1)
 
     def require_feasible(self, where: str = "") -> None:
         """Raise `InfeasibleError`, which names the clashing laws, inequalities and bounds, when there is no point."""

@@ -18,15 +18,18 @@ from lawful.core.linear import LinearSystem
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
+from lawful.core.polyhedra.corners import at_corner
 from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest
-from lawful.core.polyhedra.laws import Laws, coefficients
+from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
 from lawful.core.polyhedra.reduced import Reduced
 
+_ULPS = LAWFUL_ULPS / 2
+"""Laws of the hull are moved laws, whose right-hand sides are known a rounding less well."""
+
 _PLAIN_ROUNDS = 2
-_ROUNDS = 6
-_MOST_ROUNDS = 200
+_MOST_ROUNDS = 40
 """Few samples need more than two: variables that laws and active bounds pin to zero may come there by halves."""
-_UNKNOWN = 1e-14
+_UNKNOWN, _LESS, _SUMS = 1e-14, 1e-3, 1e-15
 _CHUNK = 2**17
 
 
@@ -87,9 +90,9 @@ class _Samples:
         unknown = _UNKNOWN * (self.base.abs() + t.norm(dim=-1, keepdim=True) * reduced.moves.norm(dim=1))
         for _ in range(_PLAIN_ROUNDS):
             moved, _ = self._finished(moved, matvec(coefficients(hull), moved) - self.b, face, unknown)
-        return self._settled(moved, face, unknown), face
+        return self._settled(moved, face, unknown, weights), face
 
-    def _settled(self, z: Tensor, face: Face, unknown: Tensor) -> Tensor:
+    def _settled(self, z: Tensor, face: Face, unknown: Tensor, weights: Tensor) -> Tensor:
         """z with every law to 8 ulps; a variable that leaves its bounds on the way joins the active ones."""
         z, todo = z.clone(), torch.arange(len(z), device=z.device)
         some, now = self, z
@@ -99,39 +102,34 @@ class _Samples:
                 return z
             todo, some, face, unknown = todo[wrong], some[wrong], face[wrong], unknown[wrong]
             now, residual = now[wrong], residual[wrong]
-            if number == _ROUNDS:
-                moved = some._by_room(now, face)
-                z[todo] = now = torch.where(some._missed(moved)[0][:, None], now, moved)
-                continue
-            now, beyond = some._finished(now, residual, face, unknown)
+            # In turn and ever less, as what was taken for a zero by mistake would be so again.
+            zero = unknown * _LESS ** (number // 2) * (number % 2)
+            now, beyond = some._finished(now, residual, face, zero)
             z[todo] = now
             if beyond.any():
                 face = face.joined(beyond, face.reduced.values(now))
+        weights = weights.expand(z.shape)[todo]
+        z[todo] = torch.stack([some[torch.tensor([k])]._at_corner(now[k], weights[k]) for k in range(len(todo))])
+        return z
+
+    def _at_corner(self, z: Tensor, weights: Tensor) -> Tensor:
+        """A lawful point (n,) near z (n,), for one sample."""
+        hull, bounds, reduced = self.projector.hull, self.projector.bounds, self.projector.reduced
+        b, fixed, base = (x.reshape(-1) for x in (self.b, self.fixed, self.base))
+        system = LinearSystem(coefficients(hull), b, check=False).restrict(hull.free, fixed, check=False)
+        for near in at_corner(system, bounds, replace(reduced, base=base), z, weights):
+            if not self._missed(near[None])[0].any():
+                return near
         raise NotConvergedError(
-            f"{len(todo)} of {len(z)} projected samples miss a law by more than {LAWFUL_ULPS:g} ulps within their "
-            "bounds: bounds may lie closer to each other than numbers resolve."
+            f"A projected sample misses a law by more than {LAWFUL_ULPS:g} ulps within its bounds: bounds may lie "
+            "closer to each other than numbers resolve."
         )
 
     def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Which samples (B,) of z (B, n) miss a law, and residuals (B, m). What is not a number is not lawful."""
+        """Which samples (B,) of z (B, n) miss a law or an inequality, and residuals (B, m). NaN is not lawful."""
         residual = self.projector.laws.residual(z, self.b)
-        return ~(self.projector.laws.ulps(z, residual, self.rounding) <= LAWFUL_ULPS), residual
-
-    def _by_room(self, z: Tensor, face: Face) -> Tensor:
-        """z (B, n) moved in proportion to the room that variables have; as it is where inequalities are active.
-
-        A law of small terms that follows from laws of large ones is met to their rounding only, unless small terms
-        move with it.
-        """
-        hull, bounds = self.projector.hull, self.projector.bounds
-        tight = face.active & (face.reduced.variables >= z.shape[-1])
-        if hull.batch_shape or tight.any():
-            return z
-        room = torch.minimum(z - bounds.lower, bounds.upper - z).minimum(z.abs())
-        free = hull.free & (room > 0)
-        laws = hull.restrict(free, z, check=False)
-        moved = bounds.clip(laws.project_with(laws.metric(torch.where(free, room, 1.0)), z))
-        return torch.where(free, moved, z)
+        holds = self.projector.laws.ulps(z, residual, self.rounding) <= _ULPS
+        return ~(holds & keep_limits(*self.projector.reduced.limits, z, torch.float64)), residual
 
     def _finished(self, z: Tensor, residual: Tensor, face: Face, unknown: Tensor) -> tuple[Tensor, Tensor]:
         """z less its residual by a move within the face, and the rows (B, R) that this takes beyond a limit."""
@@ -140,9 +138,17 @@ class _Samples:
         goal = face.limit - reduced.values(z) - reduced.values(back)
         z = z + back + face.least(z.new_zeros(len(z), reduced.dimension), goal) @ reduced.moves.T
         z = self._on_face(torch.where(z.abs() <= unknown, 0.0, z), face)
+        return self.projector.bounds.clip(z), self._beyond(z) & ~face.active
+
+    def _beyond(self, z: Tensor) -> Tensor:
+        """Rows (B, R) of z (B, n) that pass their limits; those that are sums by more than rounding."""
+        reduced = self.projector.reduced
         values = reduced.values(z)
-        beyond = ((values < reduced.low) | (values > reduced.high)) & ~face.active
-        return self.projector.bounds.clip(z), beyond & (reduced.variables < z.shape[-1])
+        sums = reduced.variables >= z.shape[-1]
+        C, d = reduced.limits
+        allowed = torch.zeros_like(values)
+        allowed[:, sums] = _SUMS * (z.abs() @ C.abs().mT + d.abs())
+        return (values < reduced.low - allowed) | (values > reduced.high + allowed)
 
     def _on_face(self, z: Tensor, face: Face) -> Tensor:
         single = face.reduced.variables < z.shape[-1]

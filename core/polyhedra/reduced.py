@@ -62,6 +62,12 @@ class Reduced:
         return self.moves.shape[1]
 
     @cached_property
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """`C` (k, n) and `d` (k,) of the inequalities that have a row."""
+        rows = self.variables >= len(self.moves)
+        return self.inequalities[self.variables[rows] - len(self.moves)], self.high[rows]
+
+    @cached_property
     def columns(self) -> Tensor:
         """`rows` transposed, (D, R)."""
         return self.rows.T.contiguous()

@@ -19,6 +19,7 @@ from lawful.core.strategies.subspace import Subspace
 _SMALLEST = torch.finfo(torch.float64).tiny
 """A weight of zero would say that the variable is given."""
 _SETTLINGS = 4
+_NEGLIGIBLE = 1e-9
 
 
 class Mirror(Strategy):
@@ -70,56 +71,61 @@ class Mirror(Strategy):
         raw = prepared[..., self._columns].reshape(-1, len(self._columns))
         inner, converged = self._solved(raw, b.reshape(-1, b.shape[-1]))
         converged = converged.reshape(batch)
-        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1)), converged)
-        self._require_solved(converged & self.polyhedron.contains(z.detach()))
+        self._require_solved(converged)
+        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1)))
         return self._stored(z, y.dtype)
 
-    def _settled(self, z: Tensor, converged: Tensor) -> Tensor:
-        """z with laws that depend on others to rounding too, where a sum of others misses one of small terms.
+    def _settled(self, z: Tensor) -> Tensor:
+        """z (..., n) with laws to rounding where the map's own finish misses some; lawful samples stay.
 
-        Moves are in proportion to the map's slopes, as in `MirrorMap.finish`.
+        Laws that depend on others are missed where a sum of others misses one of small terms: moves are in proportion
+        to the map's slopes, as in `MirrorMap.finish`. Values that are nearer to a bound than laws can be solved for
+        are put on it where nothing else will do.
         """
-        off = (converged & self._missed(z.detach()).any(-1)).reshape(-1)
-        if not off.any():
+        exact = z.detach()
+        missed = ~self.polyhedron.contains(exact)
+        if not missed.any():
             return z
-        exact = z.detach().reshape(-1, z.shape[-1])
-        slopes = self._slopes(exact[off])
-        settled = self.bounds.clip(self.system.project(exact[off], weights=slopes.square().clamp_min(_SMALLEST)))
+        slopes = self._slopes(exact)
+        settled = self.bounds.clip(self.system.project(exact, weights=slopes.square().clamp_min(_SMALLEST)))
         for _ in range(_SETTLINGS):
-            missed = self._missed(settled)
-            if not missed.any():
+            off = self.system.ulps(settled) > LAWFUL_ULPS
+            if not (missed & off.any(-1)).any():
                 break
-            settled = self._row_by_row(settled, missed, slopes)
-        return with_gradient_of(z, exact.index_put((off,), settled).reshape(z.shape))
-
-    def _missed(self, z: Tensor) -> Tensor:
-        return self.system.ulps(z) > LAWFUL_ULPS
+            settled = self._row_by_row(settled, off, slopes)
+        missed = missed.unsqueeze(-1)
+        settled = torch.where(missed & settled.isfinite().all(-1, keepdim=True), settled, exact)
+        return with_gradient_of(z, self.polyhedron.project(settled))
 
     def _slopes(self, z: Tensor) -> Tensor:
-        """`dz / dy` (B, n), one for given variables."""
+        """`dz / dy` (..., n), one for given variables."""
         link = self._map.link[torch.arange(len(self._columns), device=z.device)]
-        slope = self._unit * link.slope(link.inverse(z[:, self._columns]))
+        slope = self._unit * link.slope(link.inverse(z[..., self._columns]))
         return torch.ones_like(z).index_copy(-1, self._columns, slope)
 
-    def _row_by_row(self, z: Tensor, missed: Tensor, slopes: Tensor) -> Tensor:
-        """z (B, n) with each law that is missed (B, m) met by its freest variable.
+    def _row_by_row(self, z: Tensor, off: Tensor, slopes: Tensor) -> Tensor:
+        """z (..., n) with each law that is off (..., m) met by its freest variable.
 
         A law of traces whose variables stand in laws of large terms too is off by less than these can show.
         """
         A, z = self.system.A, z.clone()
-        for law in missed.any(0).nonzero()[:, 0].tolist():
-            rows = missed[:, law].nonzero()[:, 0]
-            freest = torch.where(self.system.free, A[law].abs() * slopes[rows], 0.0).argmax(-1)
-            residual = self.system.residual(z[rows])[:, law]
-            z[rows, freest] -= residual / A[law, freest]
+        for law in off.reshape(-1, len(A)).any(0).nonzero()[:, 0].tolist():
+            freest = torch.where(self.system.free, A[law].abs() * slopes, 0.0).argmax(-1, keepdim=True)
+            step = torch.where(off[..., law], self.system.residual(z)[..., law], 0.0).unsqueeze(-1) / A[law][freest]
+            z.scatter_add_(-1, freest, -step)
         return self.bounds.clip(z)
 
     def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which converged (B,)."""
-        n = y.shape[-1]
-        solution = self._map.solve(torch.nn.functional.pad(y, (0, len(self._C))), b)
-        finished = self._map.finish(solution.z.detach(), b.detach())
-        return with_gradient_of(solution.z[:, :n], finished[:, :n]), solution.converged
+        """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which are solved (B,).
+
+        Near a corner of the polyhedron a step of Newton's method takes a variable no nearer to its bound than by a
+        factor e. What is left of laws there, far below the units of their variables, is for `_settled`.
+        """
+        n, mirror = y.shape[-1], self._map
+        solution = mirror.solve(torch.nn.functional.pad(y, (0, len(self._C))), b)
+        finished = mirror.finish(solution.z.detach(), b.detach())
+        left = (finished @ mirror.A.mT - b).abs() <= _NEGLIGIBLE * (mirror.A.abs() @ mirror.link.unit)
+        return with_gradient_of(solution.z[:, :n], finished[:, :n]), solution.converged | left.all(-1)
 
     def _require_solved(self, solved: Tensor) -> None:
         failed = ~solved

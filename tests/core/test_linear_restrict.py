@@ -158,3 +158,11 @@ def test_what_does_not_fit_is_refused(free, z, error, says):
 def test_no_samples():
     restricted = LAWS.restrict(torch.ones(0, 5, dtype=torch.bool), torch.zeros(0, 5))
     assert restricted.project(torch.zeros(0, 5)).shape == (0, 5)
+
+
+def test_laws_of_which_nothing_is_given_are_known_as_well_as_before():
+    system = LinearSystem(np.eye(2, 3), [0.1, 100.0])
+    same = system.restrict(torch.ones(3, dtype=torch.bool), torch.zeros(3))
+    assert torch.equal(same.b_rounding, system.b_rounding)
+    moved = system.restrict(torch.tensor([True, False, True]), torch.tensor([0.0, 7.0, 0.0]), check=False)
+    assert moved.b_rounding[0] == system.b_rounding[0] and moved.b_rounding[1] > system.b_rounding[1]

@@ -14,7 +14,7 @@ from small import BUDGET, budget_data, parts_data, save
 
 from lawful.domains import Domain, get_domain
 from lawful.pipeline.repair import repair
-from lawful.pipeline.repair.metric import Correlated, Independent, least_move
+from lawful.pipeline.repair.metric import Correlated, Independent
 from lawful.pipeline.repair.nearest import Nearest
 
 NAMES = BUDGET.names
@@ -330,19 +330,3 @@ def test_the_covariance_of_the_file_as_metric(lawful, tmp_path):
     assert json.loads(plain.out)["correlation"]["rms_change"] > 0
     with netCDF4.Dataset(tmp_path / "out.nc") as file:
         assert file.history.endswith("--sigma Rain=0 --sigma covariance")
-
-
-def test_the_least_move_is_that_of_the_quadratic_programme():
-    rng = np.random.default_rng(5)
-    for _ in range(20):
-        G, room = rng.normal(size=(6, 3)), rng.normal(size=6)
-        best = minimize(
-            lambda v: v @ v, np.zeros(3), method="SLSQP", options={"ftol": 1e-14, "maxiter": 500},
-            constraints=[{"type": "ineq", "fun": lambda v, G=G, room=room: room - G @ v}],
-        )  # fmt: skip
-        found = least_move(G, room)
-        if best.success:
-            assert (G @ found <= room + 1e-9).all()
-            np.testing.assert_allclose(found, best.x, atol=1e-5)
-    np.testing.assert_array_equal(least_move(np.array([[1.0], [-1.0]]), np.array([-1.0, -1.0])), [0.0])
-    np.testing.assert_array_equal(least_move(np.eye(2), np.ones(2)), [0.0, 0.0])

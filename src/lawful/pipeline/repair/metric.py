@@ -6,12 +6,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from scipy.linalg import null_space
-from scipy.optimize import nnls
 from torch import Tensor
 
 from lawful.core.distributions import Full
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.least_distance import least_move
 from lawful.core.strategies.finishing import Finishing
 
 _SHRINKAGE = 0.01
@@ -107,7 +107,8 @@ class _Whitened:
         lawful = w - (w @ A.T - system.b.numpy()) @ np.linalg.pinv(A).T
         basis = null_space(A)
         room = np.broadcast_to(d - lawful @ C.T, (len(w), len(C)))
-        near = lawful + np.stack([least_move(C @ basis, own) for own in room]) @ basis.T
+        moves = [least_move(C @ basis, own) for own in room]
+        near = lawful + np.stack([np.zeros(basis.shape[1]) if move is None else move[0] for move in moves]) @ basis.T
         return z.index_copy(-1, self.free, torch.from_numpy(near) @ self.root.mT)
 
     def _limits(self, inside: Polyhedron) -> tuple[np.ndarray, np.ndarray]:
@@ -119,23 +120,6 @@ class _Whitened:
         beyond = torch.cat([-lower[low], upper[high]])
         C = torch.cat([limits.C[:, self.free] @ self.root, -self.root[low], self.root[high]])
         return C.numpy(), torch.cat([room, beyond.expand(*room.shape[:-1], -1)], -1).numpy()
-
-
-def least_move(G: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """The shortest v (k,) with `G v <= room`, for G (c, k); zero where there is none.
-
-    Least distance programming by non-negative least squares: Lawson and Hanson (1974), Solving Least Squares Problems,
-    chapter 23. It ends after finitely many steps, however ill-conditioned the covariance.
-    """
-    size = np.linalg.norm(G, axis=1)
-    kept = size > _SAME * size.max(initial=0.0)
-    rows, needed = -G[kept] / size[kept, None], -room[kept] / size[kept]
-    scale = needed.max(initial=0.0)
-    if scale <= 0:
-        return np.zeros(G.shape[1])
-    multipliers, _ = nnls(np.vstack([rows.T, needed / scale]), np.append(np.zeros(G.shape[1]), 1.0))
-    left = 1.0 - needed @ multipliers / scale
-    return scale * (rows.T @ multipliers) / left if left > _SAME else np.zeros(G.shape[1])
 
 
 def _room(inside: Polyhedron) -> Tensor:
