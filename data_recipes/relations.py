@@ -15,6 +15,7 @@ _SMALL = 1e-3
 """Standardised coefficients below this may be noise."""
 _SHARES = (1e-3, 1e-5, 1e-7, 1e-9)
 """Shares of the largest coefficient below which one counts as none: traces in a sum to 100 are small but members."""
+_FIRST = 1e-6
 _ULPS = 8.0
 _SOLVED = 1e-8
 """Residuals up to this share of the terms are a solver's, not a different law."""
@@ -126,7 +127,8 @@ def _verified(
 
 def _least_absolute(null: np.ndarray, target: int) -> np.ndarray | None:
     size, directions = null.shape
-    cost = np.concatenate([np.zeros(directions), np.ones(size)])
+    # Of columns that are the same, the first, whatever the solver's rounding.
+    cost = np.concatenate([np.zeros(directions), 1 + _FIRST * np.arange(size)])
     rows = np.block([[null, -np.eye(size)], [-null, -np.eye(size)]])
     one = np.concatenate([null[target], np.zeros(size)])[None]
     bounds = [(None, None)] * directions + [(0, None)] * size
