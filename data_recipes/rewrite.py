@@ -24,7 +24,7 @@ class Copy:
         self._variables, self._target = variables, target
 
     def read(self, name: str, index: tuple[slice, ...]) -> np.ndarray:
-        """A part of a variable, neither unpacked nor masked."""
+        """A part of a variable or an array of them, neither unpacked nor masked."""
         return np.asarray(self._variables[name][index])
 
     def write(self, name: str, index: tuple[slice, ...], numbers: np.ndarray) -> None:

@@ -8,6 +8,9 @@ from lawful.domains import Domain, InputError
 from lawful.domains.calendar import days, holds_times
 from lawful.domains.components import arrays
 
+CUT = "lawful_cut"
+"""Where the encoding of a variable says that it was cut out of a series."""
+
 _SAME = 1e-6
 
 
@@ -81,6 +84,7 @@ def _cut(
     array = values.to_numpy()[places]
     variable = xr.Variable((domain.event_dim, over), array, values.attrs)
     variable.encoding = {
-        key: value for key, value in values.encoding.items() if key in ("dtype", "scale_factor", "add_offset")
+        CUT: True,
+        **{key: values.encoding[key] for key in ("dtype", "scale_factor", "add_offset") if key in values.encoding},
     }
     return variable

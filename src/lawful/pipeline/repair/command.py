@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 
 from lawful.data_recipes import open_ensemble
 from lawful.data_recipes.rewrite import Copy, changed_copy
+from lawful.data_recipes.windows import CUT
 from lawful.domains import Domain, InputError
-from lawful.domains.components import arrays
 from lawful.pipeline.repair.effect import Effect
 from lawful.pipeline.repair.metric import Correlated, Independent, Metric
 from lawful.pipeline.repair.nearest import Nearest
+from lawful.pipeline.repair.parts import Array, Part
 from lawful.pipeline.repair.storing import Storing
 from lawful.reports.arrays import plain
 from lawful.reports.physics.columns import Block, Columns
@@ -51,8 +53,8 @@ def repair(
         domain: laws, inequalities and bounds.
         out: file to write; it appears when it is complete.
         mapping: name in the domain -> name in the file, where they differ.
-        sigmas: sigma by variable in the domain's units, 0 for one that is not to move; else its standard deviation in
-            the file.
+        sigmas: sigma by variable or array in the domain's units, 0 for one that is not to move; else its standard
+            deviation in the file.
         correlated: whether variables move together as they go together in the file.
 
     Returns:
@@ -62,16 +64,16 @@ def repair(
     Raises:
         InputError: the file cannot be read or written, or a sigma names no variable or is none.
     """
-    _check_sigmas(sigmas or {}, domain)
-    with open_ensemble(path, domain, mapping) as (ds, bound, notes):
-        _require_variables_of_file(bound, path, mapping or {})
+    by_variable = _by_variable(sigmas or {}, domain)
+    with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        _require_variables_of_file(ds, bound, path, mapping or {})
         work = _Work(Columns(ds, bound), Where(ds, bound, tuple(map(str, ds[bound.names[0]].dims))), bound)
-        sigma = work.look(sigmas or {})
+        sigma = work.look(by_variable)
         command = _command(path, domain, out, mapping or {}, sigmas or {}, correlated)
         with changed_copy(path, out, domain, mapping or {}, command) as copy:
             work.mend(copy, work.metric(sigma, correlated))
         notes = [*notes, *work.columns.notes]
-    with open_ensemble(out, domain, mapping) as (ds, bound, _):
+    with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
     found = {"file": str(path), "out": str(out), "domain": domain.name, "notes": notes, **work.result(sigma)}
     return plain({**found, "validity": after})
@@ -137,15 +139,18 @@ class _Work:
         self, block: Block, copy: Copy, nearest: Nearest, storing: Storing, samples: np.ndarray, before: np.ndarray
     ) -> None:
         after, found = nearest(before)
-        files = {name: _Part(copy, name, self.columns, block) for name in self._domain.names}
-        numbers, values, lawful = storing([part.numbers[samples] for part in files.values()], before, after)
+        arrays: dict[str, Array] = {}
+        files = [Part(copy, name, self.columns, block, arrays) for name in self._domain.names]
+        numbers, values, lawful = storing([part.numbers[samples] for part in files], before, after)
         done = found & lawful
         self._broken += len(samples)
         self._repaired += int(done.sum())
         self._effect.change(before[done], values[done])
         self._name(block, samples, found, lawful)
-        for part, new in zip(files.values(), numbers, strict=True):
+        for part, new in zip(files, numbers, strict=True):
             part.put(samples[done], new[done])
+        for array in arrays.values():
+            array.write()
 
     def _name(self, block: Block, samples: np.ndarray, found: np.ndarray, lawful: np.ndarray) -> None:
         for position in np.flatnonzero(~(found & lawful))[: _NAMED - len(self._left)]:
@@ -171,44 +176,24 @@ class _Work:
         }
 
 
-class _Part:
-    """A block of one variable in the file that is written, flat in the order of the samples."""
-
-    def __init__(self, copy: Copy, name: str, columns: Columns, block: Block):
-        self._copy, self._name = copy, name
-        own = [str(dim) for dim in columns.of(name).array.dims]
-        self._index = tuple(block.index[dim] for dim in own)
-        self._order = tuple(own.index(dim) for dim in columns.dims)
-        as_stored = copy.read(name, self._index)
-        self._shape = as_stored.transpose(self._order).shape
-        self.numbers = np.ascontiguousarray(as_stored.transpose(self._order)).reshape(-1)
-
-    def put(self, samples: np.ndarray, numbers: np.ndarray) -> None:
-        """Write numbers at flat positions, unless they are there."""
-        if (self.numbers[samples] == numbers).all():
-            return
-        self.numbers[samples] = numbers
-        back = self.numbers.reshape(self._shape).transpose(np.argsort(self._order))
-        self._copy.write(self._name, self._index, back)
-
-
-def _require_variables_of_file(domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
-    """Numbers are written back to where they came from, which must be a variable for each of the domain's."""
-    if arrays(domain) or domain.stack or domain.window:
+def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
+    """Numbers are written back to where they came from, which must be the place of one event alone."""
+    if any(CUT in ds[name].encoding for name in domain.names):
         raise InputError(
-            f"{path}: domain {domain.name!r} takes its variables out of larger arrays; only files with a variable for "
-            "each of them can be repaired (`lawful check` judges this one)"
+            f"{path}: its series are cut into windows, of which neighbours share a state; repair a file of windows, "
+            f"with {domain.window} as a dimension of its own, or the steps with a domain of one step"
         )
     for variable in domain.variables:
         if variable.source and variable.name not in mapping:
             raise InputError(f"{path}: say where {variable.name} is: --map {variable.name}={variable.source}")
 
 
-def _check_sigmas(sigmas: Mapping[str, float], domain: Domain) -> None:
+def _by_variable(sigmas: Mapping[str, float], domain: Domain) -> dict[str, float]:
+    """Sigmas of single variables, where an array may stand for all its components."""
     for name, sigma in sigmas.items():
-        domain.variable(name)
         if not 0 <= sigma < np.inf:
             raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
+    return {single: sigma for name, sigma in sigmas.items() for single in domain.expanded([name])}
 
 
 def _command(
