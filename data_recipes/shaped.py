@@ -28,10 +28,7 @@ def read_shaped(
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
     """
-    unknown = [name for name in mapping or {} if name not in domain.stored]
-    if unknown:
-        known = ", ".join(domain.stored)
-        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
+    check_names(mapping or {}, domain)
     with open_plainly(path) as (stored, notes):
         ds = renamed(stored, path, mapping or {})
         if domain.event_dim not in ds.sizes:
@@ -43,6 +40,14 @@ def read_shaped(
             ds = domain.chosen(ds, np.linspace(0, count - 1, most).astype(int))
             notes.append(f"{most} of {count} samples read, spread over the file")
         return ds.load(), notes, sha256(path)
+
+
+def check_names(mapping: Mapping[str, str], domain: ShapedDomain) -> None:
+    """Raise InputError when a mapping speaks of something that files of the domain do not hold."""
+    unknown = [name for name in mapping if name not in domain.stored]
+    if unknown:
+        known = ", ".join(domain.stored)
+        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
 
 
 def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
@@ -62,7 +67,7 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -
         if name not in ds.variables:
             raise no_such_variable(path, name, map(str, ds.variables))
     if fine or known:
-        _require_grid(ds, domain, path, known)
+        require_grid(ds, domain, path, known)
     ds = ds[[*names, *known, *label]].load()
     grid = (domain.dim, domain.rows, domain.columns)
     dims = grid if fine else (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
@@ -74,7 +79,8 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -
     return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
 
 
-def _require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
+def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
+    """See that a file has the grid of a domain, and finite numbers `known` on it."""
     for dim, size in zip((domain.rows, domain.columns), domain.block, strict=True):
         if dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {dim!r}; it has {', '.join(map(str, ds.sizes))}")

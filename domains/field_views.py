@@ -8,11 +8,14 @@ import xarray as xr
 
 from lawful.domains.declarations import Blocks, Law, Parameter, Variable
 from lawful.domains.domain import Domain
-from lawful.domains.field_domain import FieldDomain, coarse
-from lawful.domains.shaped import View, Views
+from lawful.domains.field_domain import FieldDomain, coarse, law_of
+from lawful.domains.shaped import Place, View, Views
 
 COMPARED = 6000
 """So many cells are compared with data, drawn at random from all fields."""
+
+BLOCK = "block_of_cells"
+"""The dimension along which blocks lie that are judged by one law."""
 
 
 def field_views(domain: FieldDomain, ds: xr.Dataset) -> Views:
@@ -22,10 +25,11 @@ def field_views(domain: FieldDomain, ds: xr.Dataset) -> Views:
     alike, kind = np.unique(by_block, axis=0, return_inverse=True)
     laws = [
         View(_block_domain(domain, v, row if weights is not None else None, f" {k + 1}" if len(alike) > 1 else ""),
-             partial(_blocks, domain=domain, name=v.name, chosen=kind.reshape(-1) == k))
+             partial(_blocks, domain=domain, name=v.name, chosen=np.flatnonzero(kind.reshape(-1) == k)),
+             partial(_block_at, domain=domain, chosen=np.flatnonzero(kind.reshape(-1) == k)), law_of(v))
         for v in domain.variables for k, row in enumerate(alike)
     ]  # fmt: skip
-    cells = View(_cell_domain(domain), partial(_cells, domain=domain))
+    cells = View(_cell_domain(domain), lambda ds: ds[list(domain.names)])
     near = View(_near_domain(domain), partial(_near, domain=domain))
     return Views(tuple(laws), cells, near, View(_grid_domain(domain, shape), partial(_grid, domain=domain)))
 
@@ -42,7 +46,7 @@ def _lead(ds: xr.Dataset) -> tuple[str, ...]:
 
 
 def _values(ds: xr.Dataset, domain: FieldDomain, name: str) -> np.ndarray:
-    return ds[name].transpose(*_lead(ds), domain.dim, ...).to_numpy()
+    return ds[name].transpose(*_lead(ds), domain.dim, domain.rows, domain.columns).to_numpy()
 
 
 def _made(domain: FieldDomain, **declared: Any) -> Domain:
@@ -55,11 +59,9 @@ def _block_domain(domain: FieldDomain, v: Variable, weights: np.ndarray | None, 
     cells = tuple(str(k + 1) for k in range(domain.block[0] * domain.block[1]))
     by = ", weights=weight" if weights is not None else ""
     known = () if weights is None else (Parameter(name="weight", over="cell", values=tuple(weights.tolist())),)
-    law = Law(
-        name=f"{v.name} means{number}", equation=f"mean({v.name}, over=cell{by}) = {coarse(v.name)}", units=v.units
-    )
+    law = Law(name=f"{law_of(v)}{number}", equation=f"mean({v.name}, over=cell{by}) = {coarse(v.name)}", units=v.units)
     return _made(
-        domain, event="block of cells", event_dim="block", dimensions={"cell": cells}, parameters=known,
+        domain, event="block of cells", event_dim=domain.dim, dimensions={"cell": cells}, parameters=known,
         variables=(
             v.model_copy(update={"over": "cell", "lower": None}),
             Variable(name=coarse(v.name), units=v.units, given=True),
@@ -69,26 +71,37 @@ def _block_domain(domain: FieldDomain, v: Variable, weights: np.ndarray | None, 
 
 
 def _blocks(ds: xr.Dataset, *, domain: FieldDomain, name: str, chosen: np.ndarray) -> xr.Dataset:
-    cells = _split(_values(ds, domain, name), domain)
-    cells = cells.reshape(*cells.shape[:-3], -1, cells.shape[-1])[..., chosen, :]
-    means = ds[coarse(name)].transpose(domain.dim, ...).to_numpy().reshape(ds.sizes[domain.dim], -1)[:, chosen]
-    lead = cells.shape[:-3]
-    dims, flat = (*_lead(ds), "block"), cells.reshape(*lead, -1, cells.shape[-1])
-    columns = {f"{name}[{k + 1}]": (dims, flat[..., k]) for k in range(flat.shape[-1])}
-    return xr.Dataset({**columns, coarse(name): (dims, np.broadcast_to(means.ravel(), flat.shape[:-1]).copy())})
+    """Along realizations, samples and the `chosen` blocks, which are numbered row by row."""
+    split = _split(_values(ds, domain, name), domain)
+    cells = split.reshape(*split.shape[:-3], -1, split.shape[-1])[..., chosen, :]
+    fine, means, dims = ds[name], ds[coarse(name)], (*_lead(ds), domain.dim, BLOCK)
+    columns = {
+        f"{name}[{k + 1}]": xr.Variable(dims, cells[..., k], fine.attrs, fine.encoding) for k in range(cells.shape[-1])
+    }
+    ordered = means.transpose(*(dim for dim in dims if dim in means.dims), ...)
+    by_block = ordered.to_numpy().reshape(*ordered.shape[:-2], -1)[..., chosen]
+    whole = xr.Variable(dims, np.broadcast_to(by_block, cells.shape[:-1]).copy(), means.attrs, means.encoding)
+    return _labelled(xr.Dataset({**columns, coarse(name): whole}), ds, domain)
+
+
+def _labelled(seen: xr.Dataset, ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:
+    return seen.assign_coords({domain.dim: ds[domain.dim]}) if domain.dim in ds.coords else seen
+
+
+def _block_at(ds: xr.Dataset, place: Place, *, domain: FieldDomain, chosen: np.ndarray) -> Place:
+    """A block by its row and column among blocks, as coarse values have them."""
+    rows, columns = (str(dim) for dim in ds[coarse(domain.names[0])].dims if dim not in (domain.dim, "realization"))
+    index = {dim: position for dim, position in place["index"].items() if dim != BLOCK}
+    found = divmod(int(chosen[place["index"][BLOCK]]), ds.sizes[columns])
+    named = {dim: str(position) for dim, position in zip((rows, columns), found, strict=True)}
+    return {**place, "place": named, "index": {**index, **dict(zip((rows, columns), found, strict=True))}}
 
 
 def _cell_domain(domain: FieldDomain) -> Domain:
     return _made(
-        domain, event="cell", event_dim="cell", variables=domain.variables, laws=domain.laws,
-        blocks=Blocks(kind="label", label=domain.dim),
+        domain, event="cell", event_dim=domain.dim, variables=domain.variables, laws=domain.laws,
+        blocks=Blocks(kind="order"),
     )  # fmt: skip
-
-
-def _cells(ds: xr.Dataset, *, domain: FieldDomain) -> xr.Dataset:
-    columns = {name: _values(ds, domain, name) for name in domain.names}
-    dims = (*_lead(ds), "cell")
-    return xr.Dataset({name: (dims, x.reshape(*x.shape[: len(dims) - 1], -1)) for name, x in columns.items()})
 
 
 def _near_domain(domain: FieldDomain) -> Domain:

@@ -56,6 +56,18 @@ class GraphDomain(ShapedDomain):
         return {"total": self.equation}
 
     @property
+    def held_to(self) -> tuple[str, ...]:
+        return (self.total.name,)
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        return (self.counts[0], self.total.name, self.value.name)
+
+    @property
+    def tolerances(self) -> dict[str, float | None]:
+        return {"total": self.tolerance}
+
+    @property
     def stored(self) -> tuple[str, ...]:
         return (*self.counts, self.total.name, self.node_kind, self.edge_kind, self.ends, self.value.name)
 
@@ -126,14 +138,29 @@ class GraphDomain(ShapedDomain):
                 first = int(strange.argmax())
                 raise InputError(f"{name} of {dim} {first} is {ds[name].values[first]:g}: not one of this domain's")
         for name, dim in zip(self.counts, (self.node, self.edge), strict=True):
-            counted = ds[name].to_numpy()
-            if counted.sum() != ds.sizes[dim] or (counted < 0).any():
-                raise InputError(f"{name} adds up to {counted.sum()}, but there are {ds.sizes[dim]} {dim}s")
+            _require_count(ds, name, dim)
+        self._require_nodes(ds)
+        if values:
+            self._require_values(ds)
+
+    def require_shape(self, ds: xr.Dataset) -> None:
+        """Raise InputError where a data set does not hold a value for each node of graphs, and their totals.
+
+        The values may be any, and nothing is asked of kinds and edges, which no law speaks of.
+        """
+        count, value, total = (self.counts[0], self.value.name, self.total.name)
+        sets = {str(dim) for dim in ds[value].dims} - {self.node}
+        for name, needed, others in ((count, self.graph, set()), (value, self.node, sets), (total, self.graph, sets)):
+            dims = {str(dim) for dim in ds[name].dims}
+            if needed not in dims or dims - others - {needed} or ds[name].dtype.kind not in "fiu":
+                raise InputError(f"{name!r} needs numbers along {needed}, not {ds[name].dtype} along {sorted(dims)}")
+        _require_count(ds, count, self.node)
+        self._require_nodes(ds)
+
+    def _require_nodes(self, ds: xr.Dataset) -> None:
         alone = ds[self.counts[0]].to_numpy() < 1
         if alone.any():
             raise InputError(f"{self.graph} {alone.argmax()} has no {self.node}")
-        if values:
-            self._require_values(ds)
 
     def _require_values(self, ds: xr.Dataset) -> None:
         value = ds[self.value.name]
@@ -214,3 +241,9 @@ class GraphDomain(ShapedDomain):
             torch.from_numpy(ds[name].to_numpy()[:, None] == np.array(kinds)).float() for name, kinds in pairs
         )
         return of_nodes, of_edges
+
+
+def _require_count(ds: xr.Dataset, name: str, dim: str) -> None:
+    counted = ds[name].to_numpy()
+    if counted.sum() != ds.sizes[dim] or (counted < 0).any() or (counted != np.rint(counted)).any():
+        raise InputError(f"{name} adds up to {counted.sum()}, but there are {ds.sizes[dim]} {dim}s")

@@ -1,5 +1,7 @@
 """Graphs as vectors, to be judged as other events are: all nodes of one graph, and one node with its neighbours."""
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 from scipy import sparse
@@ -7,15 +9,16 @@ from scipy import sparse
 from lawful.domains.declarations import Blocks, Law, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.graph_domain import GraphDomain
-from lawful.domains.shaped import View, Views
+from lawful.domains.shaped import PADDED, Place, View, Views
 
 DEGREE = "degree"
 
 
 def graph_views(domain: GraphDomain, width: int) -> Views:
     """Views of graphs of up to `width` nodes."""
-    nodes = View(_node_domain(domain), lambda ds: _nodes(ds, domain))
-    return Views((View(_whole_domain(domain, width), lambda ds: _padded(ds, domain, width)),), nodes, nodes)
+    whole = View(_whole_domain(domain, width), lambda ds: _padded(ds, domain, width))
+    values = View(_value_domain(domain), lambda ds: ds[[domain.value.name]], partial(_node_at, domain=domain))
+    return Views((whole,), values, View(_node_domain(domain), lambda ds: _nodes(ds, domain)))
 
 
 def _whole_domain(domain: GraphDomain, width: int) -> Domain:
@@ -36,16 +39,46 @@ def _whole_domain(domain: GraphDomain, width: int) -> Domain:
 
 
 def _padded(ds: xr.Dataset, domain: GraphDomain, width: int) -> xr.Dataset:
-    counts = ds[domain.counts[0]].to_numpy()
+    counts = _counts(ds, domain)
     value = ds[domain.value.name].transpose(..., domain.node)
     graph = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(len(graph)) - (np.cumsum(counts) - counts)[graph]
-    wide = np.zeros((*value.shape[:-1], len(counts), width), dtype=value.dtype)
-    wide[..., graph, place] = value.to_numpy()
+    wide = np.full((*value.shape[:-1], len(counts), width), np.inf, dtype=np.result_type(value.dtype, np.float32))
+    # Infinite values are judged with the nodes; here they are no padding.
+    wide[..., graph, _numbers(counts)] = np.where(np.isposinf(value), np.nan, value)
     dims = (*value.dims[:-1], domain.graph)
-    columns = {f"{domain.value.name}[{k + 1}]": (dims, wide[..., k], value.attrs) for k in range(width)}
-    total = np.broadcast_to(ds[domain.total.name].to_numpy(), wide.shape[:-1]).copy()
-    return xr.Dataset({**columns, domain.total.name: (dims, total, ds[domain.total.name].attrs)})
+    encoding = {**value.encoding, PADDED: True}
+    columns = {
+        f"{domain.value.name}[{k + 1}]": xr.Variable(dims, wide[..., k], value.attrs, encoding) for k in range(width)
+    }
+    total = ds[domain.total.name].variable
+    whole = total.set_dims(dict(zip(dims, wide.shape[:-1], strict=True))).transpose(*dims).copy()
+    return xr.Dataset({**columns, domain.total.name: whole})
+
+
+def _counts(ds: xr.Dataset, domain: GraphDomain) -> np.ndarray:
+    return ds[domain.counts[0]].to_numpy().astype(np.int64)
+
+
+def _numbers(counts: np.ndarray) -> np.ndarray:
+    """The number of each node within its graph, from 0."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _value_domain(domain: GraphDomain) -> Domain:
+    """One event a node: its value alone, for bounds."""
+    return Domain(
+        name=domain.name, title=domain.title, event=domain.node, event_dim=domain.node, variables=(domain.value,),
+        laws=(), blocks=Blocks(kind="order"),
+    )  # fmt: skip
+
+
+def _node_at(ds: xr.Dataset, place: Place, *, domain: GraphDomain) -> Place:
+    """A node by its graph and its number there, from 0 as edges count; "index" stays that among nodes of all graphs."""
+    counts, node = _counts(ds, domain), place["index"][domain.node]
+    graph = int(np.searchsorted(np.cumsum(counts), node, side="right"))
+    named = ds[domain.graph].to_numpy()[graph] if domain.graph in ds.coords else graph
+    number = str(node - int(counts[:graph].sum()))
+    return {**place, "event": str(named), "place": {**place["place"], domain.node: number}}
 
 
 def _node_domain(domain: GraphDomain) -> Domain:

@@ -60,3 +60,33 @@ class Case:
     data: xr.Dataset
     settings: Any
     other: Any
+
+
+def ensemble(members: int = 3, days: int = 5, dtype: str = "float64") -> xr.Dataset:
+    """Lawful members of fields for both domains, with the means of their blocks of 2 x 3 cells in float64."""
+    rng = np.random.default_rng(1)
+    known = fields(days)
+    weights = known.area.values[:, None] * np.ones((4, 6))
+    dims = ("realization", "time", "y", "x")
+    shape = (members, days, 4, 6)
+    # Whole numbers of 2**-10 and sums of few of them are exact, in single precision too.
+    rain, down, up = np.round(rng.gamma(2.0, 2.0, (3, *shape)) * 2**10) / 2**10
+    rain *= rng.random(shape) < 0.6
+    found = {"rain": rain, "down": down, "up": up, "net": down - up}
+    fine = {
+        name: (dims, x.astype(dtype), {"units": "mm d-1" if name == "rain" else "W m-2"}) for name, x in found.items()
+    }
+    means = {f"{name}_coarse": _means(x, weights if name == "rain" else np.ones((4, 6))) for name, x in found.items()}
+    ds = xr.Dataset({**fine, "area": known.area, "height": known.height}, {"time": known.time})
+    return ds.assign({name: (("realization", "time", "yc", "xc"), x) for name, x in means.items()})
+
+
+def _means(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """By hand, block by block."""
+    found = np.zeros((*x.shape[:2], 2, 2))
+    for row in range(2):
+        for column in range(2):
+            cells = (slice(2 * row, 2 * row + 2), slice(3 * column, 3 * column + 3))
+            total = (x[(..., *cells)] * weights[cells]).sum((-2, -1))
+            found[..., row, column] = total / weights[cells].sum()
+    return found

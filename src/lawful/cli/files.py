@@ -9,7 +9,7 @@ import typer
 
 from lawful.cli.app import EXIT_CODES, app, fail
 from lawful.cli.options import Map, read_mapping, read_numbers, read_steps
-from lawful.domains import find_domain
+from lawful.domains import find_any_domain, find_domain
 
 
 @app.command(
@@ -52,13 +52,13 @@ def check(
 
     A law holds when it is off by no more than 8 ulps: 8 times what rounding every stored number once can do to it,
     be it stored in single or double precision, packed, or printed with so many digits. Bounds and inequalities hold
-    without any allowance. Files of any size are read block by block.
+    without any allowance. Files of any size are read block by block; those of graphs and fields are read whole.
     """
     from lawful.pipeline.check import check as judge
     from lawful.reports.check_page import check_page
     from lawful.reports.files import write_atomically
 
-    chosen = find_domain(domain)
+    chosen = find_any_domain(domain)
     checked = judge(
         files, chosen, mapping=read_mapping(map_), tolerances=tolerance or (), steps=read_steps(steps)
     )  # fmt: skip
