@@ -14,7 +14,8 @@ import numpy as np
 
 from lawful.data_recipes.hdf5 import places_of
 from lawful.data_recipes.opening import file_format
-from lawful.domains import Domain, InputError
+from lawful.domains import Domain, InputError, ShapedDomain
+from lawful.domains.registry import require_events
 
 
 class Copy:
@@ -35,7 +36,7 @@ class Copy:
 
 @contextmanager
 def changed_copy(
-    source: Path, target: Path, domain: Domain, mapping: Mapping[str, str], command: str
+    source: Path, target: Path, domain: Domain | ShapedDomain, mapping: Mapping[str, str], command: str
 ) -> Iterator[Copy]:
     """A copy of a NetCDF or HDF5 file to change numbers in; it appears as `target` when all went well, or not at all.
 
@@ -47,7 +48,9 @@ def changed_copy(
     """
     kind = file_format(source)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    opening = _open_hdf5(temporary, domain, mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
+    opening = (
+        _open_hdf5(temporary, require_events(domain), mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
+    )
     try:
         with _writing(target):
             shutil.copyfile(source, temporary)

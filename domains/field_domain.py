@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lawful.domains.declarations import Law, Variable
 from lawful.domains.errors import InputError
-from lawful.domains.shaped import ShapedDomain, Views
+from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
     # torch is slow to import, and whoever only lists domains does not need it.
@@ -98,6 +98,11 @@ class FieldDomain(ShapedDomain):
         from lawful.domains.field_views import field_views
 
         return field_views(self, datasets[0])
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        from lawful.domains.field_views import whole_blocks
+
+        return whole_blocks(self, ds)
 
     def fields(self, ds: xr.Dataset) -> Fields:
         """The fields of a data set: those to learn from, or coarse ones alone.

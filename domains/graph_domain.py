@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lawful.domains.declarations import Variable
 from lawful.domains.errors import InputError
-from lawful.domains.shaped import ShapedDomain, Views
+from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
     # torch is slow to import, and whoever only lists domains does not need it.
@@ -87,6 +87,11 @@ class GraphDomain(ShapedDomain):
         from lawful.domains.graph_views import graph_views
 
         return graph_views(self, max(int(ds[self.counts[0]].max()) for ds in datasets))
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        from lawful.domains.graph_views import graphs_by_size
+
+        return graphs_by_size(self, ds)
 
     @property
     def counts(self) -> tuple[str, str]:

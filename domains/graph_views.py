@@ -9,29 +9,64 @@ from scipy import sparse
 from lawful.domains.declarations import Blocks, Law, Variable
 from lawful.domains.domain import Domain
 from lawful.domains.graph_domain import GraphDomain
-from lawful.domains.shaped import PADDED, Place, View, Views
+from lawful.domains.shaped import PADDED, Place, View, Views, Whole
 
 DEGREE = "degree"
 
 
 def graph_views(domain: GraphDomain, width: int) -> Views:
     """Views of graphs of up to `width` nodes."""
-    whole = View(_whole_domain(domain, width), lambda ds: _padded(ds, domain, width))
+    unbounded = domain.value.model_copy(update={"lower": None, "upper": None})
+    whole = View(_whole_domain(domain, unbounded, width), lambda ds: _padded(ds, domain, width))
     values = View(_value_domain(domain), lambda ds: ds[[domain.value.name]], partial(_node_at, domain=domain))
     return Views((whole,), values, View(_node_domain(domain), lambda ds: _nodes(ds, domain)))
 
 
-def _whole_domain(domain: GraphDomain, width: int) -> Domain:
+def graphs_by_size(domain: GraphDomain, ds: xr.Dataset) -> tuple[Whole, ...]:
+    """Graphs of one number of nodes after those of another, with bounds."""
+    counts = _counts(ds, domain)
+    return tuple(_alike(domain, np.flatnonzero(counts == size), size) for size in np.unique(counts).tolist())
+
+
+def _alike(domain: GraphDomain, chosen: np.ndarray, size: int) -> Whole:
+    view = View(
+        _whole_domain(domain, domain.value, size),
+        partial(_of_size, domain=domain, chosen=chosen),
+        partial(_graph_at, domain=domain, chosen=chosen),
+    )
+    return Whole(view, (domain.value,))
+
+
+def _of_size(ds: xr.Dataset, *, domain: GraphDomain, chosen: np.ndarray) -> xr.Dataset:
+    """The `chosen` graphs, which have equally many nodes."""
+    counts, value = _counts(ds, domain), ds[domain.value.name].transpose(..., domain.node)
+    first, dims = (np.cumsum(counts) - counts)[chosen], (*value.dims[:-1], domain.graph)
+    columns = {
+        f"{value.name}[{k + 1}]": xr.Variable(dims, value.to_numpy()[..., first + k], value.attrs, value.encoding)
+        for k in range(int(counts[chosen[0]]))
+    }
+    return xr.Dataset({**columns, domain.total.name: _total(ds, domain, value).isel({domain.graph: chosen})})
+
+
+def _graph_at(ds: xr.Dataset, place: Place, *, domain: GraphDomain, chosen: np.ndarray) -> Place:
+    graph = int(chosen[place["index"][domain.graph]])
+    return {**place, "event": _label(ds, domain, graph), "index": {**place["index"], domain.graph: graph}}
+
+
+def _label(ds: xr.Dataset, domain: GraphDomain, graph: int) -> str:
+    return str(ds[domain.graph].to_numpy()[graph] if domain.graph in ds.coords else graph)
+
+
+def _whole_domain(domain: GraphDomain, value: Variable, width: int) -> Domain:
     """One event a graph; what a small graph lacks is zero, which no sum notices."""
-    value, total = domain.value, domain.total
-    unbounded = {"lower": None, "upper": None}
+    total = domain.total
     equation = f"sum({value.name}, over={domain.node}) = {total.name}"
     return Domain(
         name=domain.name, title=domain.title, event=domain.graph, event_dim=domain.graph,
         dimensions={domain.node: tuple(str(k + 1) for k in range(width))},
         variables=(
-            value.model_copy(update={**unbounded, "over": domain.node}),
-            total.model_copy(update={**unbounded, "given": True}),
+            value.model_copy(update={"over": domain.node}),
+            total.model_copy(update={"lower": None, "upper": None, "given": True}),
         ),
         laws=(Law(name="total", equation=equation, units=value.units, tolerance=domain.tolerance),),
         blocks=Blocks(kind="order"), references=domain.references,
@@ -50,9 +85,16 @@ def _padded(ds: xr.Dataset, domain: GraphDomain, width: int) -> xr.Dataset:
     columns = {
         f"{domain.value.name}[{k + 1}]": xr.Variable(dims, wide[..., k], value.attrs, encoding) for k in range(width)
     }
+    return xr.Dataset({**columns, domain.total.name: _total(ds, domain, value)})
+
+
+def _total(ds: xr.Dataset, domain: GraphDomain, value: xr.DataArray) -> xr.Variable:
+    """Totals for each set of values; (..., graphs) for values (..., nodes)."""
     total = ds[domain.total.name].variable
-    whole = total.set_dims(dict(zip(dims, wide.shape[:-1], strict=True))).transpose(*dims).copy()
-    return xr.Dataset({**columns, domain.total.name: whole})
+    sizes = {str(dim): value.sizes[dim] for dim in value.dims[:-1]} | {domain.graph: ds.sizes[domain.graph]}
+    whole = total.set_dims(sizes).transpose(*sizes).copy()
+    whole.encoding = total.encoding
+    return whole
 
 
 def _counts(ds: xr.Dataset, domain: GraphDomain) -> np.ndarray:
@@ -76,9 +118,8 @@ def _node_at(ds: xr.Dataset, place: Place, *, domain: GraphDomain) -> Place:
     """A node by its graph and its number there, from 0 as edges count; "index" stays that among nodes of all graphs."""
     counts, node = _counts(ds, domain), place["index"][domain.node]
     graph = int(np.searchsorted(np.cumsum(counts), node, side="right"))
-    named = ds[domain.graph].to_numpy()[graph] if domain.graph in ds.coords else graph
     number = str(node - int(counts[:graph].sum()))
-    return {**place, "event": str(named), "place": {**place["place"], domain.node: number}}
+    return {**place, "event": _label(ds, domain, graph), "place": {**place["place"], domain.node: number}}
 
 
 def _node_domain(domain: GraphDomain) -> Domain:

@@ -53,6 +53,23 @@ class Views:
     grid: View | None = None
 
 
+@dataclass(frozen=True)
+class Whole:
+    """Samples with everything that is lawful or not in them: a `view` whose bounds and laws are all that there are.
+
+    Its variables are the parts (nodes, cells) of `variables`, one variable after another, and then what they are held
+    to. No part is in two views of one domain.
+    """
+
+    view: View
+    variables: tuple[Variable, ...]
+
+    @property
+    def parts(self) -> int:
+        """How many parts of each variable there are."""
+        return sum(name.startswith(f"{self.variables[0].name}[") for name in self.view.domain.names)
+
+
 class ShapedDomain(Declaration):
     """Names and words; `blocks` says which samples belong together when data are split."""
 
@@ -119,6 +136,10 @@ class ShapedDomain(Declaration):
 
     def views(self, *datasets: xr.Dataset) -> Views:
         """How data sets of this domain are judged beside one another."""
+        raise NotImplementedError
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        """The samples of a data set that can be mended each by itself."""
         raise NotImplementedError
 
     def single(self, ds: xr.Dataset) -> xr.Dataset:

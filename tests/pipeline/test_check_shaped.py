@@ -5,65 +5,22 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from shaped_cases import CHARGES, ensemble, molecules
-from small import install, save
-
-RAIN = """\
-shape: fields
-name: rain
-title: Rain of a day
-event: day
-dim: time
-rows: y
-columns: x
-block: [2, 3]
-variables:
-  rain: {units: mm d-1, lower: 0}
-weights: area
-"""
-WIND = """\
-shape: fields
-name: wind
-title: Radiation
-event: day
-dim: time
-rows: y
-columns: x
-block: [2, 3]
-variables:
-  down: {units: W m-2}
-  up: {units: W m-2}
-  net: {units: W m-2}
-laws:
-  net: {equation: net = down - up, units: W m-2}
-"""
+from shaped_cases import CHARGES, declare, ensemble, graphs
+from small import save
 
 
 @pytest.fixture
 def judged(lawful, tmp_path, monkeypatch):
     """Judge a data set; the exit code and what was found."""
-    bounded = CHARGES.model_copy(
-        update={"name": "bounded", "value": CHARGES.value.model_copy(update={"lower": -1.5, "upper": 1.5})}
-    )
-    install(monkeypatch.setattr, **{"partial-charge": CHARGES, "bounded": bounded})
-    for name, text in (("rain", RAIN), ("wind", WIND)):
-        (tmp_path / f"{name}.yaml").write_text(text)
+    word = declare(monkeypatch, tmp_path)
 
     def judge(domain, ds, *more):
         path = save(ds, tmp_path / "in.nc")
-        word = domain if "charge" in domain or domain == "bounded" else tmp_path / f"{domain}.yaml"
-        said = lawful("check", path, "--domain", word, "--json", *more)
+        said = lawful("check", path, "--domain", word(domain), "--json", *more)
         assert said.code in (0, 1), said
         return said.code, json.loads(said.out)["files"][0]
 
     return judge
-
-
-def graphs() -> xr.Dataset:
-    """Molecules of four conformers, in float32 as they come; the kinds of one are none of the domain's."""
-    ds = molecules(6)
-    ds["element"] = ds.element.copy(data=np.where(np.arange(ds.sizes["atom"]) == 3, 26, ds.element))
-    return ds.drop_vars("smiles").drop_encoding()
 
 
 def law(found: dict, name: str) -> dict:
