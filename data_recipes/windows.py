@@ -9,7 +9,7 @@ from lawful.domains.calendar import days, holds_times
 from lawful.domains.components import arrays
 
 CUT = "lawful_cut"
-"""Where the encoding of a variable says that it was cut out of a series."""
+"""Where the encoding of a variable has the places (window, label) along the series that it was cut out of."""
 
 _SAME = 1e-6
 
@@ -40,7 +40,7 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None 
     needed = np.unique(kept[:, None] + np.arange(-lead, steps))
     part = take(ds[series].squeeze(), dim, needed)
     first = np.searchsorted(needed, kept)
-    cut = {name: _cut(part[name], dim, first, over[name], domain, steps, lead) for name in series}
+    cut = {name: _cut(part[name], first, kept, over[name], domain, steps, lead) for name in series}
     others = ds.drop_vars(series).isel({dim: kept})
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
 
@@ -75,16 +75,17 @@ def _starts(ds: xr.Dataset, dim: str, domain: Domain, lead: int, notes: list[str
 
 
 def _cut(
-    values: xr.DataArray, dim: str, starts: np.ndarray, over: str, domain: Domain, steps: int, lead: int
+    values: xr.DataArray, first: np.ndarray, starts: np.ndarray, over: str, domain: Domain, steps: int, lead: int
 ) -> xr.Variable:
+    """Windows of `values`, in which they begin at `first`, and in the whole series at `starts`."""
     labels = domain.dimensions[over]
     if len(labels) not in (steps, steps + lead):
         raise InputError(f"{values.name} lies over {over!r} with {len(labels)} labels; a window has {steps} steps")
-    places = starts[:, None] + np.arange(len(labels)) - (len(labels) - steps)
-    array = values.to_numpy()[places]
+    after = np.arange(len(labels)) - (len(labels) - steps)
+    array = values.to_numpy()[first[:, None] + after]
     variable = xr.Variable((domain.event_dim, over), array, values.attrs)
     variable.encoding = {
-        CUT: True,
+        CUT: starts[:, None] + after,
         **{key: values.encoding[key] for key in ("dtype", "scale_factor", "add_offset") if key in values.encoding},
     }
     return variable

@@ -178,3 +178,90 @@ def test_points_of_a_stack_stay_where_they_lie(declared, lawful, tmp_path):
     before, after = raw(path), raw(tmp_path / "out.nc")
     changed = {name: np.argwhere(before[name] != after[name]).tolist() for name in ("net", "down", "up")}
     assert changed == {"net": [[3, 2]], "down": [[2, 3]], "up": [[2, 3]]}
+
+
+def series(steps=121, dtype="f8") -> xr.Dataset:
+    """Days of a soil: forty windows of three days with the day before; some are off."""
+    rng = np.random.default_rng(5)
+    rain = rng.gamma(2.0, 2.0, steps) * (rng.random(steps) < 0.5)
+    loss = rng.uniform(0, 3, steps)
+    storage = 100 + np.cumsum(rain - loss)
+    time = np.datetime64("2001-01-01", "ns") + np.arange(steps) * np.timedelta64(1, "D")
+    columns = {"rain": rain, "loss": loss, "storage": storage}
+    return xr.Dataset({name: ("time", x.astype(dtype), {"units": "mm"}) for name, x in columns.items()}, {"time": time})
+
+
+def balance(after) -> np.ndarray:
+    """What the water of each day misses, in the largest rounding unit of its storage."""
+    storage = after["storage"].astype(float)
+    off = after["rain"][1:].astype(float) - after["loss"][1:].astype(float) - np.diff(storage)
+    return np.abs(off) / np.spacing(after["storage"][1:])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_windows_of_a_series_keep_the_states_of_lawful_neighbours(declared, lawful, tmp_path, dtype):
+    _, yml = declared(SOIL)
+    ds = series(dtype=dtype)
+    # Window k has the days from 3 k + 1 on. One state within a window; a flux at the end of one; three in a row.
+    ds["storage"][3 * 5 + 2] += 1.0
+    ds["rain"][3 * 10 + 3] += 0.5
+    ds["loss"][3 * 20 + 1 : 3 * 23 + 1] += 0.25
+    path = save(ds, tmp_path / "in.nc")
+    assert lawful("check", path, "--domain", yml).code == 1
+    said = lawful("repair", path, "--domain", yml, "-o", tmp_path / "out.nc")
+    assert said.code == 0 and "Of 40 samples 35 were lawful and stay as they are; 5 were repaired." in said.out
+    assert lawful("check", tmp_path / "out.nc", "--domain", yml).code == 0
+    before, after = raw(path), raw(tmp_path / "out.nc")
+    assert balance(after).max() <= 8 < balance(before).max()
+    days = np.arange(121)
+    moving = np.isin((days - 1) // 3, [5, 10, 20, 21, 22])
+    for name in ("rain", "loss"):
+        assert before[name][~moving].tobytes() == after[name][~moving].tobytes()
+    # States at the ends of runs belong to lawful windows too.
+    inner = moving & ~np.isin(days, [3 * 5 + 3, 3 * 10 + 3, 3 * 22 + 3])
+    assert before["storage"][~inner].tobytes() == after["storage"][~inner].tobytes()
+    assert (before["storage"] != after["storage"])[[3 * 20 + 3, 3 * 21 + 3]].all()
+    assert ((before["rain"] == 0) <= (after["rain"] == 0)).all()
+
+
+def test_a_window_that_its_neighbours_leave_no_room_is_named(declared, tmp_path):
+    """Rain and loss are held, so that the state at the end would have to move, which the next window has too."""
+    domain, _ = declared(SOIL)
+    ds = series()
+    ds["rain"][3 * 8 + 3] += 0.5
+    path = save(ds, tmp_path / "in.nc")
+    found = repair(path, domain, tmp_path / "out.nc", sigmas={"rain": 0.0, "loss": 0.0})
+    assert (found["lawful"], found["repaired"], found["left"]) == (39, 0, 1)
+    assert found["unrepaired"][0]["event"] == "2001-01-26T00:00:00"
+    before, after = raw(path), raw(tmp_path / "out.nc")
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+
+
+def test_a_gap_in_a_series_and_what_is_not_finite(declared, tmp_path):
+    domain, _ = declared(SOIL)
+    ds = series().isel(time=np.delete(np.arange(121), [40, 41]))
+    ds["loss"][3 * 3 + 2], ds["rain"][3 * 20 + 1] = np.nan, 50.0
+    path = save(ds, tmp_path / "in.nc")
+    found = repair(path, domain, tmp_path / "out.nc")
+    assert any("left out for gaps in time" in note for note in found["notes"])
+    assert (found["missing"], found["repaired"], found["left"]) == (1, 1, 0)
+    before, after = raw(path), raw(tmp_path / "out.nc")
+    kept = np.delete(np.arange(119), [3 * 20 + 1, 3 * 20 + 2, 3 * 20 + 3])
+    assert all(before[name][kept].tobytes() == after[name][kept].tobytes() for name in before)
+
+
+def test_the_sample_of_a_soil_as_a_series(tmp_path):
+    with xr.open_dataset(sample_path(SOIL_WATER)) as sample:
+        ds = sample.isel(time=slice(0, 601)).load().drop_encoding()
+    ds["storage"][100:160] += 0.5
+    found = repair(save(ds, tmp_path / "in.nc"), SOIL_WATER, tmp_path / "out.nc", correlated=True)
+    assert (found["samples"], found["repaired"], found["left"]) == (20, 2, 0)
+    assert found["validity"]["holds"]
+
+
+def test_one_value_for_a_whole_window_cannot_be_put_back(declared, lawful, tmp_path):
+    content = {**SOIL, "variables": {**SOIL["variables"], "depth": {"units": "mm", "lower": 0}}}
+    _, yml = declared(content)
+    path = save(series().assign(depth=("time", np.ones(121), {"units": "mm"})), tmp_path / "in.nc")
+    fault = lawful("repair", path, "--domain", yml, "-o", tmp_path / "o.nc").fault
+    assert "depth has one value for a window of days and cannot be repaired with them" in fault

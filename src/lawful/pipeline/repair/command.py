@@ -16,6 +16,7 @@ from lawful.pipeline.repair.effect import Effect
 from lawful.pipeline.repair.metric import metric_of
 from lawful.pipeline.repair.nearest import Nearest
 from lawful.pipeline.repair.parts import OfBlock
+from lawful.pipeline.repair.series import Series, cut_from_series
 from lawful.pipeline.repair.shaped import repair_shaped
 from lawful.pipeline.repair.work import Work, summary
 from lawful.reports.arrays import plain
@@ -78,13 +79,19 @@ def _repair_events(
     with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
         _require_variables_of_file(ds, bound, path, mapping)
         effect = Effect(bound.variables)
-        work = Work(ds, bound, effect)
+        work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
         work.look()
-        sigma = effect.sigmas(by_variable)
-        metric = metric_of(sigma, effect.covariance() if correlated else None)
-        nearest = Nearest(bound, metric, work.slack)
+        sigma, covariance = effect.sigmas(by_variable), effect.covariance() if correlated else None
+
+        def nearest(held: np.ndarray | None = None) -> Nearest:
+            kept = sigma if held is None else np.where(held, 0.0, sigma)
+            return Nearest(bound, metric_of(kept, covariance), work.slack)
+
         with changed_copy(path, out, domain, mapping, command) as copy:
-            work.mend(nearest, lambda block: OfBlock(copy, work.columns, bound.names, block))
+            if isinstance(work, Series):
+                work.mend_in(copy, nearest)
+            else:
+                work.mend(nearest(), lambda block: OfBlock(copy, work.columns, bound.names, block))
         notes = [*notes, *work.columns.notes]
     with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
@@ -93,11 +100,12 @@ def _repair_events(
 
 
 def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
-    """Numbers are written back to where they came from, which must be the place of one event alone."""
-    if any(CUT in ds[name].encoding for name in domain.names):
+    """Numbers are written back to where they came from, which must be known."""
+    cut = [name for name in domain.names if CUT in ds[name].encoding]
+    if cut and not cut_from_series(ds, domain):
+        whole = next(name for name in domain.names if name not in cut)
         raise InputError(
-            f"{path}: its series are cut into windows, of which neighbours share a state; repair a file of windows, "
-            f"with {domain.window} as a dimension of its own, or the steps with a domain of one step"
+            f"{path}: {whole} has one value for a window of {domain.window}s and cannot be repaired with them"
         )
     for variable in domain.variables:
         if variable.source and variable.name not in mapping:

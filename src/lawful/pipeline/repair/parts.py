@@ -24,9 +24,9 @@ class Parts(Protocol):
 
 
 class Array:
-    """A part of one array of the file that is written, as it lies in it."""
+    """An array of the file that is written, or a part of it, as it lies in it."""
 
-    def __init__(self, copy: Copy, name: str, index: tuple[slice, ...]):
+    def __init__(self, copy: Copy, name: str, index: tuple[slice, ...] = (slice(None),)):
         self._copy, self._name, self._index = copy, name, index
         self.numbers, self.changed = copy.read(name, index), False
 
@@ -84,21 +84,24 @@ class _Part:
 
 
 class Scattered:
-    """Variables of a view of graphs or fields, whose numbers lie anywhere in the arrays of the file.
+    """Variables whose numbers lie anywhere in arrays of the file.
 
     Args:
-        ds: the file, read whole.
-        arrays: its arrays by the names of variables in `ds`.
-        view: takes samples out of `ds`.
-        columns: what it took.
+        arrays: for each variable, whole.
+        positions: for each variable the flat positions of its samples there, with their dimensions.
     """
 
-    def __init__(self, ds: xr.Dataset, arrays: Mapping[str, Array], view: View, columns: Columns):
+    def __init__(self, arrays: Sequence[Array], positions: Sequence[np.ndarray]):
+        self._arrays, self._positions = arrays, positions
+        self._index: tuple[slice, ...] = ()
+
+    @classmethod
+    def of_view(cls, ds: xr.Dataset, arrays: Mapping[str, Array], view: View, columns: Columns) -> "Scattered":
+        """The variables that a view takes out of a file which was read whole as `ds`."""
         numbered = view.of(ds.assign({name: _numbered(ds[name]) for name in arrays}))
         names = view.domain.names
-        self._arrays = [arrays[(component(name) or (name,))[0]] for name in names]
-        self._positions = [numbered[name].transpose(*columns.dims).to_numpy() for name in names]
-        self._index: tuple[slice, ...] = ()
+        positions = [numbered[name].transpose(*columns.dims).to_numpy() for name in names]
+        return cls([arrays[(component(name) or (name,))[0]] for name in names], positions)
 
     def of(self, block: Block) -> "Scattered":
         """The same, for a block."""

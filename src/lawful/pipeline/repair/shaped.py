@@ -86,9 +86,9 @@ def _mend(
     ds: xr.Dataset, copy: Copy, domain: ShapedDomain, samples: list[tuple[Whole, Work]], sigma: Mapping[str, float]
 ) -> None:
     names = (*domain.names, *domain.held_to)
-    arrays = {name: Array(copy, name, (slice(None),) * ds[name].ndim) for name in names}
+    arrays = {name: Array(copy, name) for name in names}
     for whole, work in samples:
-        scattered = Scattered(ds, arrays, whole.view, work.columns)
+        scattered = Scattered.of_view(ds, arrays, whole.view, work.columns)
         work.mend(_nearest(whole, work, sigma), scattered.of)
     for array in arrays.values():
         array.write()

@@ -84,14 +84,16 @@ class Work:
         return np.array(positions, dtype=np.int64), np.concatenate(values) if values else np.zeros((0, 0))
 
     def _mend_block(
-        self, block: Block, parts: Parts, nearest: Found, storing: Storing, samples: np.ndarray, before: np.ndarray
-    ) -> None:
+        self, block: Block, parts: Parts, nearest: Found, storing: Storing, samples: np.ndarray, before: np.ndarray,
+        was: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Mend samples of a block, which are as in `before` (samples, variable), and were in the file as in `was`."""
         after, found = nearest(before)
         numbers, values, lawful = storing(parts.read(samples), before, after)
         done = found & lawful
         self.broken += len(samples)
         self.repaired += int(done.sum())
-        self._effect.change(self._rows(before[done]), self._rows(values[done]))
+        self._effect.change(self._rows((before if was is None else was)[done]), self._rows(values[done]))
         self._name(block, samples, found, lawful)
         parts.put(samples[done], [new[done] for new in numbers])
 
