@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from lawful.core.models.graphs import Graphs
 
+TOTAL = "total"
+"""The name of the law."""
+
 
 class GraphDomain(ShapedDomain):
     """The law is `sum over {node} of {value} = {total}`, for every graph.
@@ -53,7 +56,7 @@ class GraphDomain(ShapedDomain):
 
     @property
     def equations(self) -> dict[str, str]:
-        return {"total": self.equation}
+        return {TOTAL: self.equation}
 
     @property
     def held_to(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class GraphDomain(ShapedDomain):
 
     @property
     def tolerances(self) -> dict[str, float | None]:
-        return {"total": self.tolerance}
+        return {TOTAL: self.tolerance}
 
     @property
     def stored(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from lawful.domains.declarations import Blocks, Law, Variable
 from lawful.domains.domain import Domain
-from lawful.domains.graph_domain import GraphDomain
+from lawful.domains.graph_domain import TOTAL, GraphDomain
 from lawful.domains.shaped import PADDED, Place, View, Views, Whole
 
 DEGREE = "degree"
@@ -17,7 +17,7 @@ DEGREE = "degree"
 def graph_views(domain: GraphDomain, width: int) -> Views:
     """Views of graphs of up to `width` nodes."""
     unbounded = domain.value.model_copy(update={"lower": None, "upper": None})
-    whole = View(_whole_domain(domain, unbounded, width), lambda ds: _padded(ds, domain, width))
+    whole = View(_whole_domain(domain, unbounded, width), lambda ds: _padded(ds, domain, width), law=TOTAL)
     values = View(_value_domain(domain), lambda ds: ds[[domain.value.name]], partial(_node_at, domain=domain))
     return Views((whole,), values, View(_node_domain(domain), lambda ds: _nodes(ds, domain)))
 
@@ -68,7 +68,7 @@ def _whole_domain(domain: GraphDomain, value: Variable, width: int) -> Domain:
             value.model_copy(update={"over": domain.node}),
             total.model_copy(update={"lower": None, "upper": None, "given": True}),
         ),
-        laws=(Law(name="total", equation=equation, units=value.units, tolerance=domain.tolerance),),
+        laws=(Law(name=TOTAL, equation=equation, units=value.units, tolerance=domain.tolerance),),
         blocks=Blocks(kind="order"), references=domain.references,
     )  # fmt: skip
 

@@ -32,14 +32,14 @@ def as_it_is(ds: xr.Dataset, place: Place) -> Place:
 class View:
     """Samples seen as events of a vector `domain`, which `of` makes of a data set of the shaped domain.
 
-    `at` says where in that data set a sample of the view is. `law` is what the domain calls the law of the view, where
-    its own name has a number.
+    `at` says where in that data set a sample of the view is. Where the view is there for one law, `law` is what the
+    domain calls it; its own name may have a number.
     """
 
     domain: Domain
     of: Callable[[xr.Dataset], xr.Dataset]
     at: Callable[[xr.Dataset, Place], Place] = as_it_is
-    law: str | None = None
+    law: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Physics validity of graphs and fields: their laws, bounds and what is not finite, by the views of their domain."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,12 @@ import xarray as xr
 
 from lawful.domains.declarations import component
 from lawful.domains.shaped import ShapedDomain, View, Views
+from lawful.reports.arrays import plain
+from lawful.reports.physics.columns import Columns
+from lawful.reports.physics.equations import Equation
+from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
-from lawful.reports.validity import validity
+from lawful.reports.validity import heading, judged
 
 
 def shaped_validity(
@@ -43,34 +48,49 @@ def shaped_validity(
     """
     seen = views or domain.views(ds)
 
-    def judged(view: View) -> dict[str, Any]:
-        said = {
-            law.name: tolerances[view.law or law.name]
-            for law in view.domain.laws
-            if tolerances and (view.law or law.name) in tolerances
-        }
-        named = {name: (steps or {}).get(_array(name)) for name in view.domain.names}
-        digits = {name: step for name, step in named.items() if step is not None}
-        found = validity(view.of(ds), view.domain, tolerance_ulps=tolerance_ulps, tolerances=said, steps=digits)
-        return _in_place(found, view, ds)
+    def found(view: View) -> tuple[Columns, Judges]:
+        known = {law.name: (tolerances or {}).get(view.law or law.name) for law in view.domain.laws}
+        digits = {name: (steps or {}).get(_array(name)) for name in view.domain.names}
+        return judged(
+            view.of(ds), view.domain, tolerance_ulps=tolerance_ulps, at=partial(view.at, ds),
+            tolerances={name: tolerance for name, tolerance in known.items() if tolerance},
+            steps={name: step for name, step in digits.items() if step is not None},
+        )  # fmt: skip
 
-    return {**_merged([judged(view) for view in seen.laws], judged(seen.parts), domain, ds), **_not_finite(ds, domain)}
+    laws: dict[str, Equation] = {}
+    headings, whole = [], True
+    for view in seen.laws:
+        columns, judges = found(view)
+        headings.append(heading(columns, view.domain, tolerance_ulps))
+        whole &= judges.finite
+        for law in judges.laws:
+            if view.law in laws:
+                laws[view.law].absorb(law)
+            else:
+                laws[view.law] = law
+    columns, judges = found(seen.parts)
+    of_laws = [{**law.result(complete=whole), "name": name} for name, law in laws.items()]
+    of_parts = {**heading(columns, seen.parts.domain, tolerance_ulps), **judges.results(columns.samples)}
+    return plain(_merged(of_laws, headings, of_parts, domain, ds))
 
 
 def _merged(
-    of_laws: list[dict[str, Any]], of_parts: dict[str, Any], domain: ShapedDomain, ds: xr.Dataset
-) -> dict[str, Any]:
-    every = (*of_laws, of_parts)
-    closes = [found["closes"] for found in every if found["closes"] is not None]
+    of_laws: list[dict[str, Any]], headings: list[dict[str, Any]], of_parts: dict[str, Any], domain: ShapedDomain,
+    ds: xr.Dataset,
+) -> dict[str, Any]:  # fmt: skip
+    rows = [{**law, "suspect": _of_the_file(law["suspect"])} for law in (*of_laws, *of_parts["laws"])]
+    closes = [law["closure"]["holds"] for law in rows if law["closure"]]
+    missing = _not_finite(ds, domain)
     return {
         **of_parts,
-        "laws": [law for found in every for law in found["laws"]],
-        "samples": sum(found["samples"] for found in of_laws),
+        **missing,
+        "laws": rows,
+        "samples": sum(one["samples"] for one in headings),
         "parts": of_parts["samples"],
         "events": ds.sizes[domain.event_dim],
-        "stored": {_array(name): words for found in every for name, words in found["stored"].items()},
-        "notes": list(dict.fromkeys(note for found in every for note in found["notes"])),
-        "holds": all(found["holds"] for found in every),
+        "stored": {_array(name): words for one in (*headings, of_parts) for name, words in one["stored"].items()},
+        "notes": list(dict.fromkeys(note for one in (*headings, of_parts) for note in one["notes"])),
+        "holds": of_parts["holds"] and all(law["holds"] for law in rows) and not missing["not_finite_by_variable"],
         "closes": all(closes) if closes else None,
     }
 
@@ -90,25 +110,6 @@ def _not_finite(ds: xr.Dataset, domain: ShapedDomain) -> dict[str, Any]:
         "infinite": sum(infinite.values()),
         "not_finite_by_variable": {name: count for name, count in both.items() if count},
     }
-
-
-def _in_place(found: dict[str, Any], view: View, ds: xr.Dataset) -> dict[str, Any]:
-    """What was found in a view, with places of the data set in it."""
-
-    def at(place: dict[str, Any] | None) -> dict[str, Any] | None:
-        return None if place is None else view.at(ds, place)
-
-    laws = [
-        {
-            **law,
-            "worst": at(law["worst"]),
-            "cumulative": {**law["cumulative"], "largest": at(law["cumulative"]["largest"])},
-            "suspect": _of_the_file(law["suspect"]),
-        }
-        for law in found["laws"]
-    ]
-    bounds = [{**bound, "worst": at(bound["worst"])} for bound in found["bounds"]]
-    return {**found, "laws": laws, "bounds": bounds}
 
 
 def _of_the_file(suspect: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -79,12 +79,14 @@ def ensemble(members: int = 3, days: int = 5, dtype: str = "float64") -> xr.Data
     fine = {
         name: (dims, x.astype(dtype), {"units": "mm d-1" if name == "rain" else "W m-2"}) for name, x in found.items()
     }
-    means = {f"{name}_coarse": _means(x, weights if name == "rain" else np.ones((4, 6))) for name, x in found.items()}
+    means = {
+        f"{name}_coarse": block_means(x, weights if name == "rain" else np.ones((4, 6))) for name, x in found.items()
+    }
     ds = xr.Dataset({**fine, "area": known.area, "height": known.height}, {"time": known.time})
     return ds.assign({name: (("realization", "time", "yc", "xc"), x) for name, x in means.items()})
 
 
-def _means(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def block_means(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """By hand, block by block."""
     found = np.zeros((*x.shape[:2], 2, 2))
     for row in range(2):

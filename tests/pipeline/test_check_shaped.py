@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from shaped_cases import CHARGES, declare, ensemble, graphs
+from shaped_cases import CHARGES, block_means, declare, ensemble, graphs
 from small import save
 
 
@@ -171,6 +171,37 @@ def test_printed_digits_and_the_page(judged, tmp_path):
     ds["rain"][2, 3, 1, 4] += 1
     assert judged("rain", ds, "--html", tmp_path / "page.html")[0] == 1
     assert "2, 2001-01-04T00:00:00, yc 0, xc 1" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("most", [2**16, 20])
+def test_blocks_of_all_weights_are_one_law(judged, monkeypatch, most):
+    """Beside residuals by hand: rows of blocks have their weights the other way round."""
+    monkeypatch.setattr("lawful.reports.physics.sketch._EXACT", most)
+    ds = ensemble()
+    more = np.random.default_rng(1).uniform(0, 1e-3, ds.rain.shape) * [[1], [1], [3], [3]]
+    ds["rain"] = ds.rain + more
+    off = block_means(ds.rain.values, ds.area.values[:, None] * np.ones((4, 6))) - ds.rain_coarse.values
+    code, found = judged("rain", ds)
+    (row,) = found["laws"]
+    assert (code, row["name"], row["judged"], row["beyond_tolerance"]) == (1, "rain means", 60, 60)
+    assert row["beyond_by_realization"] == {"0": 20, "1": 20, "2": 20}
+    how, rel = ("linear", 1e-9) if most > 60 else ("lower", 0.008)
+    for percent, quantile in row["residual"]["quantiles"].items():
+        assert quantile == pytest.approx(np.percentile(np.abs(off), float(percent), method=how), rel=rel)
+    assert row["residual"]["max"] == pytest.approx(np.abs(off).max())
+    assert row["residual"]["mean"] == pytest.approx(np.abs(off).mean())
+    assert row["residual"]["positive"]["sum"] == pytest.approx(off[off > 0].sum())
+    assert row["cumulative"]["largest"]["sum"] == pytest.approx(np.cumsum(off, axis=1).max())
+    where = row["worst"]["index"]
+    assert off[tuple(where.values())] == pytest.approx(row["worst"]["residual"])
+    assert [stretch["mean"] for stretch in row["along"]] == pytest.approx(off.mean((0, 2, 3)).tolist())
+
+
+def test_a_unit_slip_of_the_means_is_named(judged):
+    ds = ensemble()
+    ds["rain_coarse"] = ds.rain_coarse * 24
+    _, found = judged("rain", ds)
+    assert found["laws"][0]["suspect"] == {"variable": "rain_coarse", "factor": pytest.approx(1 / 24), "shift": None}
 
 
 @pytest.mark.parametrize(

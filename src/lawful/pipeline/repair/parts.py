@@ -100,7 +100,7 @@ class Scattered:
         """The variables that a view takes out of a file which was read whole as `ds`."""
         numbered = view.of(ds.assign({name: _numbered(ds[name]) for name in arrays}))
         names = view.domain.names
-        positions = [numbered[name].transpose(*columns.dims).to_numpy() for name in names]
+        positions = [numbered.variables[name].transpose(*columns.dims).to_numpy() for name in names]
         return cls([arrays[(component(name) or (name,))[0]] for name in names], positions)
 
     def of(self, block: Block) -> "Scattered":

@@ -12,7 +12,7 @@ from lawful.pipeline.repair.parts import Parts
 from lawful.pipeline.repair.storing import Storing
 from lawful.reports.physics.columns import Block, Columns
 from lawful.reports.physics.judges import Judges
-from lawful.reports.physics.place import Where
+from lawful.reports.physics.place import At, Where
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
 
 _NAMED = 20
@@ -21,8 +21,8 @@ Found = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Lawful states (samples, variable) of finite ones, and where (samples,) there is one."""
 
 
-def _same(value: Any) -> Any:
-    return value
+def _same(values: np.ndarray) -> np.ndarray:
+    return values
 
 
 class Work:
@@ -33,7 +33,7 @@ class Work:
         domain: laws, inequalities and bounds of a sample.
         effect: takes in what is seen and changed.
         rows: values (samples, variable) as `effect` counts them.
-        at: the place of a sample as the user knows it.
+        at: where in the file a sample of `ds` is, if that is not the file.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Work:
         domain: Domain,
         effect: Effect,
         rows: Callable[[np.ndarray], np.ndarray] = _same,
-        at: Callable[[dict[str, Any]], dict[str, Any]] = _same,
+        at: At | None = None,
     ):
-        self.columns, self._domain = Columns(ds, domain), domain
-        self._where, self._at, self._effect, self._rows = Where(ds, domain, self.columns.dims), at, effect, rows
+        self.columns, self._domain, self._effect, self._rows = Columns(ds, domain), domain, effect, rows
+        self._where = Where(ds, domain, self.columns.dims, at)
         self._judges = Judges(self.columns, domain, self._where, Tolerance("ulps", LAWFUL_ULPS))
         self.repaired, self.missing, self.broken = 0, 0, 0
         self.left: list[dict[str, Any]] = []
@@ -104,8 +104,7 @@ class Work:
                 if found[position]
                 else "no values satisfy its laws, bounds and what is held together"
             )
-            place = self._at(self._where.at(block.index, int(samples[position])))
-            self.left.append({**place, "reason": reason})
+            self.left.append({**self._where.at(block.index, int(samples[position])), "reason": reason})
 
 
 def summary(works: Sequence[Work]) -> dict[str, Any]:
