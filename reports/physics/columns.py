@@ -191,7 +191,14 @@ class Columns:
         first = self.columns[0].array
         chunks = stored_chunks(self.dims, first.encoding)
         for index in blocks(self.sizes, chunks, _BLOCK):
-            yield Block(index, [self._numbers(column.array, index) for column in self.columns])
+            yield self._block(index)
+
+    def whole(self) -> Block:
+        """The whole file as one block, where it is in memory."""
+        return self._block({dim: slice(0, size) for dim, size in self.sizes.items()})
+
+    def _block(self, index: dict[str, slice]) -> Block:
+        return Block(index, [self._numbers(column.array, index) for column in self.columns])
 
     def _numbers(self, array: xr.DataArray, index: dict[str, slice]) -> np.ndarray:
         part: Any = array.isel(index).transpose(*self.dims).values

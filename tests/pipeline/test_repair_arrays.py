@@ -237,8 +237,9 @@ def test_a_window_that_its_neighbours_leave_no_room_is_named(declared, tmp_path)
     assert all(before[name].tobytes() == after[name].tobytes() for name in before)
 
 
-def test_a_gap_in_a_series_and_what_is_not_finite(declared, tmp_path):
+def test_a_gap_in_a_series_and_what_is_not_finite(declared, tmp_path, monkeypatch):
     domain, _ = declared(SOIL)
+    monkeypatch.setattr("lawful.reports.physics.columns._BLOCK", 7)
     ds = series().isel(time=np.delete(np.arange(121), [40, 41]))
     ds["loss"][3 * 3 + 2], ds["rain"][3 * 20 + 1] = np.nan, 50.0
     path = save(ds, tmp_path / "in.nc")

@@ -1,7 +1,8 @@
 """Repairs a file block by block."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes import open_ensemble
-from lawful.data_recipes.rewrite import changed_copy
+from lawful.data_recipes.rewrite import Copy, changed_copy
 from lawful.data_recipes.windows import CUT
 from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.pipeline.repair.effect import Effect
@@ -81,22 +82,36 @@ def _repair_events(
         effect = Effect(bound.variables)
         work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
         work.look()
-        sigma, covariance = effect.sigmas(by_variable), effect.covariance() if correlated else None
-
-        def nearest(held: np.ndarray | None = None) -> Nearest:
-            kept = sigma if held is None else np.where(held, 0.0, sigma)
-            return Nearest(bound, metric_of(kept, covariance), work.slack)
-
+        sigma = effect.sigmas(by_variable)
+        nearest = _nearest(bound, sigma, effect.covariance() if correlated else None, work.slack)
         with changed_copy(path, out, domain, mapping, command) as copy:
-            if isinstance(work, Series):
-                work.mend_in(copy, nearest)
-            else:
-                work.mend(nearest(), lambda block: OfBlock(copy, work.columns, bound.names, block))
+            _mend(work, copy, bound, nearest)
         notes = [*notes, *work.columns.notes]
     with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
     named = dict(zip(bound.names, sigma.tolist(), strict=True))
     return {"notes": notes, **summary([work]), "sigma": named, **effect.result(), "validity": after}
+
+
+def _nearest(
+    domain: Domain, sigma: np.ndarray, covariance: np.ndarray | None, slack: np.ndarray
+) -> Callable[[tuple[int, ...]], Nearest]:
+    """Finds nearest states with variables at some positions held, beside those that have no sigma."""
+
+    @cache
+    def holding(held: tuple[int, ...]) -> Nearest:
+        kept = sigma.copy()
+        kept[list(held)] = 0.0
+        return Nearest(domain, metric_of(kept, covariance), slack)
+
+    return holding
+
+
+def _mend(work: Work, copy: Copy, domain: Domain, nearest: Callable[[tuple[int, ...]], Nearest]) -> None:
+    if isinstance(work, Series):
+        work.mend_in_turn(copy, nearest)
+    else:
+        work.mend(nearest(()), lambda block: OfBlock(copy, work.columns, domain.names, block))
 
 
 def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:

@@ -38,21 +38,19 @@ class Series(Work):
             self._with_last[1:, own] = places[1:] <= places[:-1].max(axis=1, keepdims=True)
             self._with_next[:-1, own] = places[:-1] >= places[1:].min(axis=1, keepdims=True)
 
-    def mend_in(self, copy: Copy, nearest: Callable[[np.ndarray], Found]) -> None:
-        """Put lawful numbers in the place of unlawful ones; `nearest` is asked for variables (variable,) to be held."""
+    def mend_in_turn(self, copy: Copy, nearest: Callable[[tuple[int, ...]], Found]) -> None:
+        """Put lawful numbers in the place of unlawful ones; `nearest` is told which variables to hold."""
         arrays = {name: Array(copy, name) for name in set(self._arrays)}
         numbers = Scattered([arrays[name] for name in self._arrays], list(self._places.T))
-        (block,) = self.columns.blocks()
+        block = self.columns.whole()
         storing = Storing(self.columns, self._judges, self._domain)
         samples, before = self._unlawful(block)
         for turn in _turns(samples):
             held = self._held(samples)[turn]
             for kept in np.unique(held, axis=0):
-                chosen = turn[(held == kept).all(axis=1)]
+                chosen, found = turn[(held == kept).all(axis=1)], nearest(tuple(np.flatnonzero(kept).tolist()))
                 now = self._values(numbers.read(samples[chosen]))
-                self._mend_block(
-                    block, numbers, nearest(kept), storing, samples[chosen], now, was=before[chosen]
-                )  # fmt: skip
+                self._mend_block(block, numbers, found, storing, samples[chosen], now, was=before[chosen])
         for array in arrays.values():
             array.write()
 
