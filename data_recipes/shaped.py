@@ -12,6 +12,7 @@ from lawful.data_recipes.opening import open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
+from lawful.domains.graph_data import require_graphs
 from lawful.domains.graph_domain import GraphDomain
 
 _SINGLE_PRECISION = 1e-6
@@ -52,7 +53,7 @@ def check_names(mapping: Mapping[str, str], domain: ShapedDomain) -> None:
 
 def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
     try:
-        domain.require(ds, values=domain.value.name in ds)
+        require_graphs(domain, ds, values=domain.value.name in ds)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return ds

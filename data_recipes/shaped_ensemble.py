@@ -11,6 +11,7 @@ from lawful.data_recipes.opening import open_plainly, renamed
 from lawful.data_recipes.shaped import check_names, require_grid
 from lawful.domains import InputError, ShapedDomain
 from lawful.domains.field_domain import FieldDomain
+from lawful.domains.graph_data import require_shape
 from lawful.domains.graph_domain import GraphDomain
 
 
@@ -43,7 +44,7 @@ def read_shaped_ensemble(
 
 def _require_graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> None:
     try:
-        domain.require_shape(ds)
+        require_shape(domain, ds)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

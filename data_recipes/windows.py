@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.cf import storage_encoding
 from lawful.data_recipes.pieces import spread, take
 from lawful.domains import Domain, InputError
 from lawful.domains.calendar import days, holds_times
@@ -84,8 +85,5 @@ def _cut(
     after = np.arange(len(labels)) - (len(labels) - steps)
     array = values.to_numpy()[first[:, None] + after]
     variable = xr.Variable((domain.event_dim, over), array, values.attrs)
-    variable.encoding = {
-        CUT: starts[:, None] + after,
-        **{key: values.encoding[key] for key in ("dtype", "scale_factor", "add_offset") if key in values.encoding},
-    }
+    variable.encoding = {CUT: starts[:, None] + after, **storage_encoding(values.encoding)}
     return variable

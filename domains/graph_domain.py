@@ -11,6 +11,7 @@ from pydantic import Field
 
 from lawful.domains.declarations import Variable
 from lawful.domains.errors import InputError
+from lawful.domains.graph_data import require_graphs
 from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
@@ -131,57 +132,6 @@ class GraphDomain(ShapedDomain):
         }  # fmt: skip
         return xr.Dataset({**found, self.value.name: value}, attrs=facts)
 
-    def require(self, ds: xr.Dataset, *, values: bool = True) -> None:
-        """Raise InputError where a data set does not hold graphs of this domain; with `values` where they break it."""
-        wanted = self.stored if values else self.stored[:-1]
-        missing = [name for name in wanted if name not in ds]
-        if missing:
-            raise InputError(f"graphs of domain {self.name!r}: the data have no variable {missing[0]!r}")
-        for name, dim, kinds in (
-            (self.node_kind, self.node, self.node_kinds),
-            (self.edge_kind, self.edge, self.edge_kinds),
-        ):
-            strange = ~np.isin(ds[name].to_numpy(), kinds)
-            if strange.any():
-                first = int(strange.argmax())
-                raise InputError(f"{name} of {dim} {first} is {ds[name].values[first]:g}: not one of this domain's")
-        for name, dim in zip(self.counts, (self.node, self.edge), strict=True):
-            _require_count(ds, name, dim)
-        self._require_nodes(ds)
-        if values:
-            self._require_values(ds)
-
-    def require_shape(self, ds: xr.Dataset) -> None:
-        """Raise InputError where a data set does not hold a value for each node of graphs, and their totals.
-
-        The values may be any, and nothing is asked of kinds and edges, which no law speaks of.
-        """
-        count, value, total = (self.counts[0], self.value.name, self.total.name)
-        sets = {str(dim) for dim in ds[value].dims} - {self.node}
-        for name, needed, others in ((count, self.graph, set()), (value, self.node, sets), (total, self.graph, sets)):
-            dims = {str(dim) for dim in ds[name].dims}
-            if needed not in dims or dims - others - {needed} or ds[name].dtype.kind not in "fiu":
-                raise InputError(f"{name!r} needs numbers along {needed}, not {ds[name].dtype} along {sorted(dims)}")
-        _require_count(ds, count, self.node)
-        self._require_nodes(ds)
-
-    def _require_nodes(self, ds: xr.Dataset) -> None:
-        alone = ds[self.counts[0]].to_numpy() < 1
-        if alone.any():
-            raise InputError(f"{self.graph} {alone.argmax()} has no {self.node}")
-
-    def _require_values(self, ds: xr.Dataset) -> None:
-        value = ds[self.value.name]
-        if not np.isfinite(value).all():
-            raise InputError(f"{self.value.name} is not finite everywhere")
-        off = np.abs(self.sums(ds) - ds[self.total.name].to_numpy())
-        if (off > self.tolerance).any():
-            graph = int(np.argwhere(off > self.tolerance)[0][-1])
-            raise InputError(
-                f"{self.equation} misses by {off[..., graph].max():.2g} {self.value.units} in {self.graph} {graph}; "
-                f"data may be {self.tolerance:g} off"
-            )
-
     def sums(self, ds: xr.Dataset) -> np.ndarray:
         """Sums of the values by graph, (..., graphs) float64."""
         value = ds[self.value.name].transpose(..., self.node).to_numpy().astype(np.float64)
@@ -204,7 +154,7 @@ class GraphDomain(ShapedDomain):
         """
         from lawful.core.models.graphs import Graphs
 
-        self.require(ds, values=values)
+        require_graphs(self, ds, values=values)
         sizes, edge_counts = (ds[name].to_numpy().astype(np.int64) for name in self.counts)
         sets = np.full((1, int(sizes.sum())), np.nan)
         if values:
@@ -249,9 +199,3 @@ class GraphDomain(ShapedDomain):
             torch.from_numpy(ds[name].to_numpy()[:, None] == np.array(kinds)).float() for name, kinds in pairs
         )
         return of_nodes, of_edges
-
-
-def _require_count(ds: xr.Dataset, name: str, dim: str) -> None:
-    counted = ds[name].to_numpy()
-    if counted.sum() != ds.sizes[dim] or (counted < 0).any() or (counted != np.rint(counted)).any():
-        raise InputError(f"{name} adds up to {counted.sum()}, but there are {ds.sizes[dim]} {dim}s")

@@ -164,13 +164,15 @@ def test_the_windows_of_the_sample(tmp_path):
     assert np.flatnonzero(before["storage"][4] != after["storage"][4]).size > 0
 
 
-def test_points_of_a_stack_stay_where_they_lie(declared, lawful, tmp_path):
+@pytest.mark.parametrize("encoding", [{"dtype": "f4"}, {"dtype": "i2", "scale_factor": 2.0**-12, "_FillValue": -32768}])
+def test_points_of_a_stack_stay_where_they_lie(declared, lawful, tmp_path, encoding):
     _, yml = declared(CUBE)
-    rng = np.random.default_rng(6)
-    down, up = rng.normal(size=(2, 7, 4)).astype(np.float32)
+    down, up = np.round(np.random.default_rng(6).uniform(1, 2, (2, 7, 4)) * 2**12) / 2**12
     net = down - up
-    net[2, 3] += 1e-3
+    net[2, 3] += 0.1
     ds = xr.Dataset({"net": (("face", "time"), net.T), "down": (("time", "face"), down), "up": (("time", "face"), up)})
+    for values in ds.values():
+        values.encoding = encoding
     path = save(ds.assign_coords(face=list("nesw")), tmp_path / "in.nc")
     assert lawful("check", path, "--domain", yml).code == 1
     assert lawful("repair", path, "--domain", yml, "-o", tmp_path / "out.nc").code == 0

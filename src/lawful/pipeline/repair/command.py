@@ -127,14 +127,6 @@ def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mappi
             raise InputError(f"{path}: say where {variable.name} is: --map {variable.name}={variable.source}")
 
 
-def _by_variable(sigmas: Mapping[str, float], domain: Domain) -> dict[str, float]:
-    """Sigmas of single variables, where an array may stand for all its components."""
-    for name, sigma in sigmas.items():
-        if not 0 <= sigma < np.inf:
-            raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
-    return {single: sigma for name, sigma in sigmas.items() for single in domain.expanded([name])}
-
-
 def _command(
     path: Path, domain: str, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float], correlated: bool
 ) -> str:
