@@ -124,17 +124,24 @@ class OnLawsOfCells:
     def __call__(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lawful states (samples, variable) of finite z (samples, variable), and where (samples,) there is one."""
         means, wanted = z[:, self._means], z.copy()
-        off = means @ self._laws.T
-        wanted[:, self._means] = means - off @ np.linalg.pinv(self._laws).T
+        off, spacing = means @ self._laws.T, self._spacing(means)
+        wanted[:, self._means] = means - self._share(off, spacing)
         moved, found = self._nearest(wanted)
         moved[:, self._means] = means
-        return moved, found & (np.abs(off) <= LAWFUL_ULPS * self._rounding(means)).all(axis=-1)
+        return moved, found & (np.abs(off) <= LAWFUL_ULPS * spacing @ np.abs(self._laws).T).all(axis=-1)
 
-    def _rounding(self, means: np.ndarray) -> np.ndarray:
-        """What rounding of means can do to the laws of cells, (samples, laws)."""
+    def _share(self, off: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+        """What is off (samples, laws), taken from means (samples, variable) by the squares of their own rounding."""
+        size = (spacing / np.maximum(spacing.max(axis=1, keepdims=True), np.finfo(float).tiny)) ** 2
+        moving = size[:, :, None] * self._laws.T
+        share: np.ndarray = (moving @ np.linalg.pinv(self._laws @ moving) @ off[:, :, None])[:, :, 0]
+        return share
+
+    def _spacing(self, means: np.ndarray) -> np.ndarray:
+        """Half spacings of means (samples, variable) as they are stored."""
         columns = [self._columns.columns[j] for j in self._means]
-        spacing = [
+        found = [
             np.broadcast_to(abs(column.factor) * column.storage.half_spacing(mean / column.factor), mean.shape)
             for column, mean in zip(columns, np.ascontiguousarray(means.T), strict=True)
         ]
-        return np.stack(spacing, axis=-1) @ np.abs(self._laws).T
+        return np.stack(found, axis=-1)
