@@ -47,6 +47,10 @@ def changed_copy(
         InputError: the file is neither NetCDF nor HDF5, or the copy cannot be written; the message says why.
     """
     kind = file_format(source)
+    if kind not in ("netcdf", "hdf5"):
+        raise InputError(
+            f"{source}: numbers can be exchanged in NetCDF and HDF5 files alone; convert it to one of these"
+        )
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     opening = (
         _open_hdf5(temporary, require_events(domain), mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)

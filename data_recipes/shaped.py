@@ -1,6 +1,7 @@
 """Reads graphs and fields: checked, in the domain's units, with everything said that was done to them."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import open_plainly, renamed, sha256
+from lawful.data_recipes.opening import file_format, open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
@@ -30,7 +31,7 @@ def read_shaped(
         InputError: one line on what is wrong with the file, where, and what to do.
     """
     check_names(mapping or {}, domain)
-    with open_plainly(path) as (stored, notes):
+    with open_named(path) as (stored, notes):
         ds = renamed(stored, path, mapping or {})
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
@@ -41,6 +42,13 @@ def read_shaped(
             ds = domain.chosen(ds, np.linspace(0, count - 1, most).astype(int))
             notes.append(f"{most} of {count} samples read, spread over the file")
         return ds.load(), notes, sha256(path)
+
+
+def open_named(path: Path) -> AbstractContextManager[tuple[xr.Dataset, list[str]]]:
+    """`open_plainly`, for files whose dimensions have names; InputError for plain HDF5."""
+    if file_format(path) == "hdf5":
+        raise InputError(f"{path} is plain HDF5, which names no dimensions; graphs and fields need NetCDF or Zarr")
+    return open_plainly(path)
 
 
 def check_names(mapping: Mapping[str, str], domain: ShapedDomain) -> None:

@@ -7,8 +7,8 @@ import xarray as xr
 
 from lawful.data_recipes.ensemble import REALIZATION
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import open_plainly, renamed
-from lawful.data_recipes.shaped import check_names, require_grid
+from lawful.data_recipes.opening import renamed
+from lawful.data_recipes.shaped import check_names, open_named, require_grid
 from lawful.domains import InputError, ShapedDomain
 from lawful.domains.field_domain import FieldDomain
 from lawful.domains.graph_data import require_shape
@@ -26,7 +26,7 @@ def read_shaped_ensemble(
         InputError: one line on what is wrong with the file, where, and what to do.
     """
     check_names(mapping or {}, domain)
-    with open_plainly(path) as (stored, notes):
+    with open_named(path) as (stored, notes):
         ds = renamed(stored, path, mapping or {})
         for name in domain.judged_by:
             if name not in ds.variables:

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -230,3 +231,12 @@ def test_what_cannot_be_judged_is_one_line(judged, lawful, tmp_path, domain, cha
     ds = change(ensemble() if domain == "rain" else graphs())
     word = tmp_path / "rain.yaml" if domain == "rain" else "partial-charge"
     assert words in lawful("check", save(ds, tmp_path / "x.nc"), "--domain", word, *more).fault
+
+
+@pytest.mark.parametrize("command", [("check",), ("repair", "-o", "out.nc")])
+def test_plain_hdf5_has_no_dimensions(judged, lawful, tmp_path, command):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["rain"] = np.zeros((3, 4, 6))
+    word, *more = command
+    fault = lawful(word, tmp_path / "x.h5", "--domain", tmp_path / "rain.yaml", *more).fault
+    assert "plain HDF5, which names no dimensions; graphs and fields need NetCDF or Zarr" in fault
