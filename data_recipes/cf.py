@@ -1,5 +1,6 @@
 """Attributes that CF and ACDD ask for, taken from a domain and from the data that an ensemble was made of."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,13 @@ _CARRIED_ON = (
     "geospatial_lon_min", "geospatial_lon_max",
 )  # fmt: skip
 """Of the data, true of what is made of them too."""
+
+_STORAGE = ("dtype", "scale_factor", "add_offset", "least_significant_digit")
+
+
+def storage_encoding(encoding: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    """What an encoding says of how numbers are stored, and nothing of the shape of their array."""
+    return {key: encoding[key] for key in _STORAGE if key in encoding}
 
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:

@@ -39,12 +39,13 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
 
 @contextmanager
 def open_ensemble(
-    path: str | Path, domain: Domain, mapping: Mapping[str, str] | None = None
+    path: str | Path, domain: Domain, mapping: Mapping[str, str] | None = None, *, in_place: bool = False
 ) -> Iterator[tuple[xr.Dataset, Domain, list[str]]]:
     """The variables of a domain in a file while it is open, not loaded, in its own units and dimensions.
 
     With them the domain as it is bound to the labels and parameters of the file, and notes. Only points that are to be
-    stacked into events are loaded.
+    stacked into events are loaded; `in_place` leaves them where they lie, with events along the first of the stack's
+    dimensions.
 
     Raises:
         InputError: the file cannot be read, or a variable is missing or holds no numbers.
@@ -55,6 +56,9 @@ def open_ensemble(
         domain = bind(domain, ds)
         _check_present(ds, domain, file)
         chosen = ds[[*domain.names, *(name for name in companions(domain) if name in ds.variables)]]
+        if domain.stack and in_place:
+            yield chosen, domain.model_copy(update={"event_dim": domain.stack[0], "stack": ()}), notes
+            return
         if set(domain.stack) & set(chosen.dims):
             chosen = stacked(chosen.load(), domain, notes)
         yield _name_dimensions(chosen, domain, notes), domain, notes

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.cf import storage_encoding
 from lawful.data_recipes.selection import companions, needs_time
 from lawful.domains import Domain, InputError
 from lawful.domains.calendar import time_coordinate
@@ -48,9 +49,12 @@ def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
     points = shaped[0].size
     notes.append(f"events are the points of {' x '.join(domain.stack)}, {points} of them")
     flat = {
-        name: (domain.event_dim, values.transpose(*domain.stack).to_numpy().reshape(-1), ds[name].attrs)
+        name: xr.Variable(
+            domain.event_dim, values.transpose(*domain.stack).to_numpy().reshape(-1), ds[name].attrs,
+            storage_encoding(ds[name].encoding),
+        )
         for name, values in zip(wanted, shaped, strict=True)
-    }
+    }  # fmt: skip
     return xr.Dataset(flat, {domain.event_dim: np.arange(points)}, ds.attrs)
 
 

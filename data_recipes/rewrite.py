@@ -14,7 +14,8 @@ import numpy as np
 
 from lawful.data_recipes.hdf5 import places_of
 from lawful.data_recipes.opening import file_format
-from lawful.domains import Domain, InputError
+from lawful.domains import Domain, InputError, ShapedDomain
+from lawful.domains.registry import require_events
 
 
 class Copy:
@@ -24,7 +25,7 @@ class Copy:
         self._variables, self._target = variables, target
 
     def read(self, name: str, index: tuple[slice, ...]) -> np.ndarray:
-        """A part of a variable, neither unpacked nor masked."""
+        """A part of a variable or an array of them, neither unpacked nor masked."""
         return np.asarray(self._variables[name][index])
 
     def write(self, name: str, index: tuple[slice, ...], numbers: np.ndarray) -> None:
@@ -35,7 +36,7 @@ class Copy:
 
 @contextmanager
 def changed_copy(
-    source: Path, target: Path, domain: Domain, mapping: Mapping[str, str], command: str
+    source: Path, target: Path, domain: Domain | ShapedDomain, mapping: Mapping[str, str], command: str
 ) -> Iterator[Copy]:
     """A copy of a NetCDF or HDF5 file to change numbers in; it appears as `target` when all went well, or not at all.
 
@@ -46,8 +47,14 @@ def changed_copy(
         InputError: the file is neither NetCDF nor HDF5, or the copy cannot be written; the message says why.
     """
     kind = file_format(source)
+    if kind not in ("netcdf", "hdf5"):
+        raise InputError(
+            f"{source}: numbers can be exchanged in NetCDF and HDF5 files alone; convert it to one of these"
+        )
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    opening = _open_hdf5(temporary, domain, mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
+    opening = (
+        _open_hdf5(temporary, require_events(domain), mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
+    )
     try:
         with _writing(target):
             shutil.copyfile(source, temporary)

@@ -1,6 +1,7 @@
 """Reads graphs and fields: checked, in the domain's units, with everything said that was done to them."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import xarray as xr
 
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import open_plainly, renamed, sha256
+from lawful.data_recipes.opening import file_format, open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
+from lawful.domains.graph_data import require_graphs
 from lawful.domains.graph_domain import GraphDomain
 
 _SINGLE_PRECISION = 1e-6
@@ -28,11 +30,8 @@ def read_shaped(
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
     """
-    unknown = [name for name in mapping or {} if name not in domain.stored]
-    if unknown:
-        known = ", ".join(domain.stored)
-        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
-    with open_plainly(path) as (stored, notes):
+    check_names(mapping or {}, domain)
+    with open_named(path) as (stored, notes):
         ds = renamed(stored, path, mapping or {})
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
@@ -45,9 +44,24 @@ def read_shaped(
         return ds.load(), notes, sha256(path)
 
 
+def open_named(path: Path) -> AbstractContextManager[tuple[xr.Dataset, list[str]]]:
+    """`open_plainly`, for files whose dimensions have names; InputError for plain HDF5."""
+    if file_format(path) == "hdf5":
+        raise InputError(f"{path} is plain HDF5, which names no dimensions; graphs and fields need NetCDF or Zarr")
+    return open_plainly(path)
+
+
+def check_names(mapping: Mapping[str, str], domain: ShapedDomain) -> None:
+    """Raise InputError when a mapping speaks of something that files of the domain do not hold."""
+    unknown = [name for name in mapping if name not in domain.stored]
+    if unknown:
+        known = ", ".join(domain.stored)
+        raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
+
+
 def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
     try:
-        domain.require(ds, values=domain.value.name in ds)
+        require_graphs(domain, ds, values=domain.value.name in ds)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return ds
@@ -62,7 +76,7 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -
         if name not in ds.variables:
             raise no_such_variable(path, name, map(str, ds.variables))
     if fine or known:
-        _require_grid(ds, domain, path, known)
+        require_grid(ds, domain, path, known)
     ds = ds[[*names, *known, *label]].load()
     grid = (domain.dim, domain.rows, domain.columns)
     dims = grid if fine else (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
@@ -74,7 +88,8 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -
     return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
 
 
-def _require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
+def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
+    """See that a file has the grid of a domain, and finite numbers `known` on it."""
     for dim, size in zip((domain.rows, domain.columns), domain.block, strict=True):
         if dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {dim!r}; it has {', '.join(map(str, ds.sizes))}")

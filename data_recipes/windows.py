@@ -3,10 +3,14 @@
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.cf import storage_encoding
 from lawful.data_recipes.pieces import spread, take
 from lawful.domains import Domain, InputError
 from lawful.domains.calendar import days, holds_times
 from lawful.domains.components import arrays
+
+CUT = "lawful_cut"
+"""Where the encoding of a variable has the places (window, label) along the series that it was cut out of."""
 
 _SAME = 1e-6
 
@@ -37,7 +41,7 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None 
     needed = np.unique(kept[:, None] + np.arange(-lead, steps))
     part = take(ds[series].squeeze(), dim, needed)
     first = np.searchsorted(needed, kept)
-    cut = {name: _cut(part[name], dim, first, over[name], domain, steps, lead) for name in series}
+    cut = {name: _cut(part[name], first, kept, over[name], domain, steps, lead) for name in series}
     others = ds.drop_vars(series).isel({dim: kept})
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
 
@@ -72,15 +76,14 @@ def _starts(ds: xr.Dataset, dim: str, domain: Domain, lead: int, notes: list[str
 
 
 def _cut(
-    values: xr.DataArray, dim: str, starts: np.ndarray, over: str, domain: Domain, steps: int, lead: int
+    values: xr.DataArray, first: np.ndarray, starts: np.ndarray, over: str, domain: Domain, steps: int, lead: int
 ) -> xr.Variable:
+    """Windows of `values`, in which they begin at `first`, and in the whole series at `starts`."""
     labels = domain.dimensions[over]
     if len(labels) not in (steps, steps + lead):
         raise InputError(f"{values.name} lies over {over!r} with {len(labels)} labels; a window has {steps} steps")
-    places = starts[:, None] + np.arange(len(labels)) - (len(labels) - steps)
-    array = values.to_numpy()[places]
+    after = np.arange(len(labels)) - (len(labels) - steps)
+    array = values.to_numpy()[first[:, None] + after]
     variable = xr.Variable((domain.event_dim, over), array, values.attrs)
-    variable.encoding = {
-        key: value for key, value in values.encoding.items() if key in ("dtype", "scale_factor", "add_offset")
-    }
+    variable.encoding = {CUT: starts[:, None] + after, **storage_encoding(values.encoding)}
     return variable

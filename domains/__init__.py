@@ -5,7 +5,7 @@ from lawful.domains.domain import Domain
 from lawful.domains.equation import ParsedEquation, parse_equation
 from lawful.domains.errors import InputError
 from lawful.domains.registry import find_any_domain, find_domain, get_any_domain, get_domain, list_domains
-from lawful.domains.shaped import ShapedDomain
+from lawful.domains.shaped import ShapedDomain, View, Whole
 from lawful.domains.yaml_domain import is_domain_file, load_any_domain, load_domain
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "ShapedDomain",
     "Task",
     "Variable",
+    "View",
+    "Whole",
     "find_any_domain",
     "find_domain",
     "get_any_domain",

@@ -9,6 +9,9 @@ from lawful.domains.declarations import Parameter, component
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 
+IN_ARRAY = "lawful_in_array"
+"""Where the encoding of a component says what it was taken out of: the array's name, an axis, and a place along it."""
+
 
 def arrays(domain: Domain) -> dict[str, tuple[str, ...]]:
     """The arrays that components of a domain come from, and the labels it takes of each."""
@@ -61,7 +64,10 @@ def _dimension(values: xr.DataArray, array: str, domain: Domain, events: set[str
 
 
 def _component(values: xr.DataArray, dim: str, label: str, declared: tuple[str, ...]) -> xr.DataArray:
-    return values.isel({dim: _position(values, dim, label, declared)}).drop_vars(dim, errors="ignore")
+    position = _position(values, dim, label, declared)
+    part = values.isel({dim: position}).drop_vars(dim, errors="ignore")
+    part.encoding = {**values.encoding, IN_ARRAY: (values.name, values.dims.index(dim), position)}
+    return part
 
 
 def _position(values: xr.DataArray, dim: str, label: str, declared: tuple[str, ...]) -> int:

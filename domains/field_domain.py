@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lawful.domains.declarations import Law, Variable
 from lawful.domains.errors import InputError
-from lawful.domains.shaped import ShapedDomain, Views
+from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
     # torch is slow to import, and whoever only lists domains does not need it.
@@ -60,6 +60,18 @@ class FieldDomain(ShapedDomain):
         return (*self.names, *map(coarse, self.names), *known, *([self.blocks.label] if self.blocks.label else []))
 
     @property
+    def held_to(self) -> tuple[str, ...]:
+        return tuple(map(coarse, self.names))
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        return (*self.names, *self.held_to, *([self.weights] if self.weights else []))
+
+    @property
+    def tolerances(self) -> dict[str, float | None]:
+        return {**{law_of(v): None for v in self.variables}, **{law.name: law.tolerance for law in self.laws}}
+
+    @property
     def event_dim(self) -> str:
         return self.dim
 
@@ -70,7 +82,7 @@ class FieldDomain(ShapedDomain):
 
     @property
     def equations(self) -> dict[str, str]:
-        means = {f"{v.name} means": f"mean({v.name} over {self._block}) = {coarse(v.name)}" for v in self.variables}
+        means = {law_of(v): f"mean({v.name} over {self._block}) = {coarse(v.name)}" for v in self.variables}
         return {**means, **{law.name: law.equation for law in self.laws}}
 
     @property
@@ -86,6 +98,11 @@ class FieldDomain(ShapedDomain):
         from lawful.domains.field_views import field_views
 
         return field_views(self, datasets[0])
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        from lawful.domains.field_views import whole_blocks
+
+        return whole_blocks(self, ds)
 
     def fields(self, ds: xr.Dataset) -> Fields:
         """The fields of a data set: those to learn from, or coarse ones alone.
@@ -142,3 +159,8 @@ class FieldDomain(ShapedDomain):
 def coarse(name: str) -> str:
     """What block means of a variable are called."""
     return f"{name}_coarse"
+
+
+def law_of(variable: Variable) -> str:
+    """What the law of a variable's block means is called."""
+    return f"{variable.name} means"

@@ -11,13 +11,17 @@ from pydantic import Field
 
 from lawful.domains.declarations import Variable
 from lawful.domains.errors import InputError
-from lawful.domains.shaped import ShapedDomain, Views
+from lawful.domains.graph_data import require_graphs
+from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
     # torch is slow to import, and whoever only lists domains does not need it.
     import torch
 
     from lawful.core.models.graphs import Graphs
+
+TOTAL = "total"
+"""The name of the law."""
 
 
 class GraphDomain(ShapedDomain):
@@ -53,7 +57,19 @@ class GraphDomain(ShapedDomain):
 
     @property
     def equations(self) -> dict[str, str]:
-        return {"total": self.equation}
+        return {TOTAL: self.equation}
+
+    @property
+    def held_to(self) -> tuple[str, ...]:
+        return (self.total.name,)
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        return (self.counts[0], self.total.name, self.value.name)
+
+    @property
+    def tolerances(self) -> dict[str, float | None]:
+        return {TOTAL: self.tolerance}
 
     @property
     def stored(self) -> tuple[str, ...]:
@@ -75,6 +91,11 @@ class GraphDomain(ShapedDomain):
         from lawful.domains.graph_views import graph_views
 
         return graph_views(self, max(int(ds[self.counts[0]].max()) for ds in datasets))
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        from lawful.domains.graph_views import graphs_by_size
+
+        return graphs_by_size(self, ds)
 
     @property
     def counts(self) -> tuple[str, str]:
@@ -111,42 +132,6 @@ class GraphDomain(ShapedDomain):
         }  # fmt: skip
         return xr.Dataset({**found, self.value.name: value}, attrs=facts)
 
-    def require(self, ds: xr.Dataset, *, values: bool = True) -> None:
-        """Raise InputError where a data set does not hold graphs of this domain; with `values` where they break it."""
-        wanted = self.stored if values else self.stored[:-1]
-        missing = [name for name in wanted if name not in ds]
-        if missing:
-            raise InputError(f"graphs of domain {self.name!r}: the data have no variable {missing[0]!r}")
-        for name, dim, kinds in (
-            (self.node_kind, self.node, self.node_kinds),
-            (self.edge_kind, self.edge, self.edge_kinds),
-        ):
-            strange = ~np.isin(ds[name].to_numpy(), kinds)
-            if strange.any():
-                first = int(strange.argmax())
-                raise InputError(f"{name} of {dim} {first} is {ds[name].values[first]:g}: not one of this domain's")
-        for name, dim in zip(self.counts, (self.node, self.edge), strict=True):
-            counted = ds[name].to_numpy()
-            if counted.sum() != ds.sizes[dim] or (counted < 0).any():
-                raise InputError(f"{name} adds up to {counted.sum()}, but there are {ds.sizes[dim]} {dim}s")
-        alone = ds[self.counts[0]].to_numpy() < 1
-        if alone.any():
-            raise InputError(f"{self.graph} {alone.argmax()} has no {self.node}")
-        if values:
-            self._require_values(ds)
-
-    def _require_values(self, ds: xr.Dataset) -> None:
-        value = ds[self.value.name]
-        if not np.isfinite(value).all():
-            raise InputError(f"{self.value.name} is not finite everywhere")
-        off = np.abs(self.sums(ds) - ds[self.total.name].to_numpy())
-        if (off > self.tolerance).any():
-            graph = int(np.argwhere(off > self.tolerance)[0][-1])
-            raise InputError(
-                f"{self.equation} misses by {off[..., graph].max():.2g} {self.value.units} in {self.graph} {graph}; "
-                f"data may be {self.tolerance:g} off"
-            )
-
     def sums(self, ds: xr.Dataset) -> np.ndarray:
         """Sums of the values by graph, (..., graphs) float64."""
         value = ds[self.value.name].transpose(..., self.node).to_numpy().astype(np.float64)
@@ -169,7 +154,7 @@ class GraphDomain(ShapedDomain):
         """
         from lawful.core.models.graphs import Graphs
 
-        self.require(ds, values=values)
+        require_graphs(self, ds, values=values)
         sizes, edge_counts = (ds[name].to_numpy().astype(np.int64) for name in self.counts)
         sets = np.full((1, int(sizes.sum())), np.nan)
         if values:

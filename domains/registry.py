@@ -45,8 +45,7 @@ def get_domain(name: str) -> Domain:
 def require_events(domain: Domain | ShapedDomain) -> Domain:
     """The domain where it is one of events; InputError for others."""
     if isinstance(domain, ShapedDomain):
-        takers = "`lawful run`, `train`, `generate` and `report`"
-        raise InputError(f"domain {domain.name!r} is one of graphs or fields, which {takers} take and nothing else")
+        raise InputError(f"domain {domain.name!r} is one of graphs or fields, and only vectors of variables do here")
     return domain
 
 

@@ -14,25 +14,60 @@ from pydantic import Field
 
 from lawful.domains.declarations import Blocks, Declaration, Variable
 from lawful.domains.domain import Domain
+from lawful.domains.errors import InputError
+
+Place = dict[str, Any]
+"""A sample as judges name it: "event", "place" and "index", among others."""
+
+PADDED = "lawful_padded"
+"""Key of the encoding of a variable in which +inf stands for what is not there: a zero without rounding."""
+
+
+def as_it_is(ds: xr.Dataset, place: Place) -> Place:
+    """The place of a sample in a view that has the dimensions of the file."""
+    return place
 
 
 @dataclass(frozen=True)
 class View:
-    """Samples seen as events of a vector `domain`, which `of` makes of a data set of the shaped domain."""
+    """Samples seen as events of a vector `domain`, which `of` makes of a data set of the shaped domain.
+
+    `at` says where in that data set a sample of the view is. Where the view is there for one law, `law` is what the
+    domain calls it; its own name may have a number.
+    """
 
     domain: Domain
     of: Callable[[xr.Dataset], xr.Dataset]
+    at: Callable[[xr.Dataset, Place], Place] = as_it_is
+    law: str = ""
 
 
 @dataclass(frozen=True)
 class Views:
-    """How samples are judged: `laws` for their equations, `parts` (nodes, cells) for all bounds and further laws,
+    """How samples are judged: `laws` for their sums and means, `parts` (nodes, cells) for bounds and further laws,
     `likeness` for comparison with data, and `grid` for whole fields; None for what has no grid."""
 
     laws: tuple[View, ...]
     parts: View
     likeness: View
     grid: View | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Samples with everything that is lawful or not in them: a `view` whose bounds and laws are all that there are.
+
+    Its variables are the parts (nodes, cells) of `variables`, one variable after another, and then what they are held
+    to. No part is in two views of one domain.
+    """
+
+    view: View
+    variables: tuple[Variable, ...]
+
+    @property
+    def parts(self) -> int:
+        """How many parts of each variable there are."""
+        return sum(name.startswith(f"{self.variables[0].name}[") for name in self.view.domain.names)
 
 
 class ShapedDomain(Declaration):
@@ -68,6 +103,27 @@ class ShapedDomain(Declaration):
         """Names of the variables that are generated."""
         return tuple(variable.name for variable in self.generated)
 
+    def require_variable(self, name: str) -> None:
+        """Raise InputError where laws speak of no variable of that name."""
+        known = (*self.names, *self.held_to)
+        if name not in known:
+            raise InputError(f"domain {self.name!r} has no variable {name!r}; it has {', '.join(known)}")
+
+    @property
+    def held_to(self) -> tuple[str, ...]:
+        """Names of the given variables of a file that laws hold values to: totals, means."""
+        raise NotImplementedError
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Names of all variables of a file that judging it takes."""
+        raise NotImplementedError
+
+    @property
+    def tolerances(self) -> dict[str, float | None]:
+        """The laws by their names, and how well data close in units of the law where that is declared."""
+        raise NotImplementedError
+
     @property
     def event_dim(self) -> str:
         """The dimension along which samples lie."""
@@ -80,6 +136,10 @@ class ShapedDomain(Declaration):
 
     def views(self, *datasets: xr.Dataset) -> Views:
         """How data sets of this domain are judged beside one another."""
+        raise NotImplementedError
+
+    def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
+        """The samples of a data set that can be mended each by itself."""
         raise NotImplementedError
 
     def single(self, ds: xr.Dataset) -> xr.Dataset:

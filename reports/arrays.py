@@ -47,11 +47,13 @@ def check_variables(ds: xr.Dataset, domain: Domain) -> None:
         InputError: it has not; what is missing or differs is named.
     """
     _check_names(ds, domain)
-    dims = ds[domain.names[0]].dims
-    for name in domain.names:
-        if set(ds[name].dims) != set(dims) or domain.event_dim not in ds[name].dims:
+    # Not `ds[name]`, which takes the longer the more variables there are.
+    found = {name: ds.variables[name].dims for name in domain.names}
+    dims = found[domain.names[0]]
+    for name, own in found.items():
+        if set(own) != set(dims) or domain.event_dim not in own:
             expected = dims if domain.event_dim in dims else (domain.event_dim,)
-            raise InputError(f"{name}: expected dimensions {_listed(expected)}, got {_listed(ds[name].dims)}")
+            raise InputError(f"{name}: expected dimensions {_listed(expected)}, got {_listed(own)}")
 
 
 def ratios(values: np.ndarray, domain: Domain) -> np.ndarray:

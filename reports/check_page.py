@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lawful.domains.domain import Domain
+from lawful.domains.shaped import ShapedDomain
 from lawful.reports.templating import template
 
 
-def check_page(files: Sequence[dict[str, Any]], faults: Mapping[str, str], domain: Domain) -> str:
+def check_page(files: Sequence[dict[str, Any]], faults: Mapping[str, str], domain: Domain | ShapedDomain) -> str:
     """The page.
 
     Args:

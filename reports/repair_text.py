@@ -10,10 +10,11 @@ from lawful.reports.text import number, place, table_of
 from lawful.reports.verdict import physics
 
 _SHOWN = 5
+_MOST_VARIABLES = 24
 
 
 def repair_table(found: dict[str, Any], *, width: int = 110) -> str:
-    """Change by variable, and sentences on what was repaired and what was left, as plain text.
+    """Change by variable, of many those that changed, and sentences on what was repaired and left, as plain text.
 
     Args:
         found: what `lawful.pipeline.repair.repair` returned.
@@ -22,7 +23,8 @@ def repair_table(found: dict[str, Any], *, width: int = 110) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     columns = ("variable", "units", "changed", "mean change", "largest", "mean", "now", "sd", "now", "sigma")
     table = table_of("Changes", columns, right=range(2, 10))
-    for row in found["variables"]:
+    rows = found["variables"]
+    for row in rows if len(rows) <= _MOST_VARIABLES else [row for row in rows if row["changed"]]:
         table.add_row(
             row["variable"], row["units"], f"{row['changed']:,}", number(row["mean"]), number(row["max"]),
             number(row["mean_before"], 4), number(row["mean_after"], 4), number(row["sd_before"], 4),

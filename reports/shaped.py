@@ -5,13 +5,13 @@ from typing import Any
 
 import xarray as xr
 
-from lawful.domains.shaped import ShapedDomain, View, Views
+from lawful.domains.shaped import ShapedDomain, Views
 from lawful.reports.fidelity import NothingToCompare, fidelity
 from lawful.reports.fidelity.of_fields import with_grids
 from lawful.reports.figures import draw_likeness
 from lawful.reports.figures.laws import law_residuals
 from lawful.reports.page import about, write_report
-from lawful.reports.validity import validity
+from lawful.reports.shaped_validity import shaped_validity
 
 
 def build_shaped_report(
@@ -35,32 +35,12 @@ def build_shaped_report(
     plates += draw_likeness(seen.of(ensemble), seen.of(train), seen.of(held_out), seen.domain, compared)
     return write_report(
         validity={
-            "ensemble": _validity(ensemble, views, domain.event_dim, tolerance_ulps),
-            "data": _validity(data, views, domain.event_dim, tolerance_ulps),
+            "ensemble": shaped_validity(ensemble, domain, views, tolerance_ulps=tolerance_ulps),
+            "data": shaped_validity(data, domain, views, tolerance_ulps=tolerance_ulps),
         },
         fidelity=compared, reason=reason, plates=plates, about=about(domain), run=run, domain=seen.domain,
         event=domain.noun, out_dir=Path(out_dir),
     )  # fmt: skip
-
-
-def _validity(ds: xr.Dataset, views: Views, event_dim: str, tolerance_ulps: float) -> dict[str, Any]:
-    """Laws of all views; bounds, and what is not finite, of the parts."""
-
-    def judged(view: View) -> dict[str, Any]:
-        return validity(view.of(ds), view.domain, tolerance_ulps=tolerance_ulps)
-
-    of_laws, of_parts = [judged(view) for view in views.laws], judged(views.parts)
-    closes = [found["closes"] for found in (*of_laws, of_parts) if found["closes"] is not None]
-    return {
-        **of_parts,
-        "laws": [law for found in (*of_laws, of_parts) for law in found["laws"]],
-        "samples": sum(found["samples"] for found in of_laws),
-        "parts": of_parts["samples"],
-        "events": ds.sizes[event_dim],
-        "stored": of_laws[0]["stored"],
-        "holds": all(found["holds"] for found in (*of_laws, of_parts)),
-        "closes": all(closes) if closes else None,
-    }
 
 
 def _compared(

@@ -10,7 +10,7 @@ from lawful.domains.domain import Domain
 from lawful.reports.arrays import REALIZATION, plain
 from lawful.reports.physics.columns import Columns
 from lawful.reports.physics.judges import Judges
-from lawful.reports.physics.place import Where
+from lawful.reports.physics.place import At, Where
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
 
 
@@ -48,16 +48,32 @@ def validity(
     Raises:
         InputError: a variable or the event dimension is missing, or dimensions or units do not fit.
     """
+    columns, judges = judged(ds, domain, tolerance_ulps=tolerance_ulps, tolerances=tolerances, steps=steps)
+    return plain({**heading(columns, domain, tolerance_ulps), **judges.results(columns.samples)})
+
+
+def judged(
+    ds: xr.Dataset,
+    domain: Domain,
+    *,
+    tolerance_ulps: float,
+    tolerances: Mapping[str, Tolerance] | None,
+    steps: Mapping[str, float] | None,
+    at: At | None = None,
+) -> tuple[Columns, Judges]:
+    """What `validity` tells of, before it is put into words; `at` says where in a file a sample of `ds` is."""
     columns = Columns(ds, domain, steps)
-    judges = Judges(columns, domain, Where(ds, domain, columns.dims), Tolerance("ulps", tolerance_ulps), tolerances)
+    where = Where(ds, domain, columns.dims, at)
+    judges = Judges(columns, domain, where, Tolerance("ulps", tolerance_ulps), tolerances)
     # What overflows is not judged, and so does not hold.
     with np.errstate(over="ignore", invalid="ignore"):
         for block in columns.blocks_ahead():
             judges.add(block, columns)
-    return plain({**_heading(columns, domain, tolerance_ulps), **judges.results(columns.samples)})
+    return columns, judges
 
 
-def _heading(columns: Columns, domain: Domain, tolerance_ulps: float) -> dict[str, Any]:
+def heading(columns: Columns, domain: Domain, tolerance_ulps: float) -> dict[str, Any]:
+    """What was judged."""
     return {
         "domain": domain.name,
         "realizations": columns.sizes.get(REALIZATION, 1),

@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.blocks import blocks, stored_chunks
+from lawful.domains.declarations import component
 from lawful.domains.domain import Domain
+from lawful.domains.shaped import PADDED
 from lawful.domains.units import convert, equivalent
 from lawful.reports.arrays import check_variables
 from lawful.reports.stored import Storage, storage_of
@@ -24,12 +26,17 @@ class Column:
     """One variable: its numbers in the file, how finely these are stored, and the way to the domain's units.
 
     A number x of the file is `factor x + shift` in the units of the domain; its half spacing grows by `|factor|`.
+    Where it is `padded`, +inf is no number of the file but a zero without rounding.
     """
 
     array: xr.DataArray
     storage: Storage
     factor: float = 1.0
     shift: float = 0.0
+
+    @property
+    def padded(self) -> bool:
+        return bool(self.array.encoding.get(PADDED, False))
 
     @property
     def converted(self) -> bool:
@@ -44,6 +51,13 @@ class Column:
 
     def values(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         """Float64 values in the domain's units and their half spacings, of numbers as they come from the file."""
+        values, spacing = self._values(stored)
+        if not self.padded:
+            return values, spacing
+        there = ~np.isposinf(stored)
+        return np.where(there, values, 0.0), np.where(there, spacing, 0.0)
+
+    def _values(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         numbers = stored.astype(np.float64, copy=False)
         if self.storage.packed and stored.dtype != np.float64:
             # Numbers unpacked in single precision lie beside the steps.
@@ -151,7 +165,8 @@ class Columns:
         shift, one = (float(value) for value in convert(np.array([0.0, 1.0]), str(stated), units))
         # Of the difference as it is, one conversion would be rounded twice.
         factor = float(convert(1.0, str(stated), units)) if shift == 0 else one - shift
-        self.notes.append(f"{array.name} converted from {str(stated)!r} to {units!r}")
+        note = f"{(component(str(array.name)) or (array.name,))[0]} converted from {str(stated)!r} to {units!r}"
+        self.notes += [note] if note not in self.notes else []
         return Column(array, storage_of(array, None if step is None else step / abs(factor)), factor, shift)
 
     def of(self, name: str) -> Column:
@@ -176,7 +191,14 @@ class Columns:
         first = self.columns[0].array
         chunks = stored_chunks(self.dims, first.encoding)
         for index in blocks(self.sizes, chunks, _BLOCK):
-            yield Block(index, [self._numbers(column.array, index) for column in self.columns])
+            yield self._block(index)
+
+    def whole(self) -> Block:
+        """The whole file as one block, where it is in memory."""
+        return self._block({dim: slice(0, size) for dim, size in self.sizes.items()})
+
+    def _block(self, index: dict[str, slice]) -> Block:
+        return Block(index, [self._numbers(column.array, index) for column in self.columns])
 
     def _numbers(self, array: xr.DataArray, index: dict[str, slice]) -> np.ndarray:
         part: Any = array.isel(index).transpose(*self.dims).values

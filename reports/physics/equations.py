@@ -25,6 +25,7 @@ class Equation:
 
     def __init__(self, law: Law, domain: Domain, tolerance: Tolerance, where: Where, sizes: dict[str, int]):
         self._law, self._tolerance, self._sizes = law, tolerance, sizes
+        self._samples = int(np.prod([*sizes.values()], dtype=np.int64))
         self._row = np.array([law.parsed.coefficients.get(name, 0.0) for name in domain.names])
         self._sizes_of, self._ulps = Quantiles(), Quantiles()
         self._worst, self._along = Worst(where), Along(sizes, domain.event_dim, where)
@@ -95,12 +96,24 @@ class Equation:
         """End a block."""
         self._along.add(block, self._buffer, None if self._all else self._judged)
 
+    def absorb(self, other: "Equation") -> None:
+        """Take in what was found of the same law in other samples of the same events, be its coefficients others."""
+        self._samples += other._samples
+        self._sizes_of.absorb(other._sizes_of)
+        self._ulps.absorb(other._ulps)
+        self._worst.absorb(other._worst)
+        self._along.absorb(other._along)
+        self._signs.absorb(other._signs)
+        self._suspects.absorb(other._suspects)
+        self._gross, self._relative = self._gross + other._gross, max(self._relative, other._relative)
+        self._beyond, self._open = self._beyond + other._beyond, self._open + other._open
+        self._members.update(other._members)
+
     def result(self, *, complete: bool) -> dict[str, Any]:
         """Everything that is known of the law, ready for JSON; `complete` where all values of the file are finite."""
         law, judged = self._law, self._sizes_of.count
-        samples = int(np.prod([*self._sizes.values()], dtype=np.int64))
         # What is finite and yet was not judged has overflowed.
-        overflowed = complete and judged < samples
+        overflowed = complete and judged < self._samples
         total = self._signs.total
         return {
             "name": law.name,
@@ -152,6 +165,12 @@ class _Signs:
             # Where the other sign is absent, half of what cancels would be made of rounding.
             other = counts[1 - sign] == 0
             self._sums[sign] += both if other else (both + (net if sign == 0 else -net)) / 2 if counts[sign] else 0.0
+
+    def absorb(self, other: "_Signs") -> None:
+        for sign in (0, 1):
+            self._counts[sign] += other._counts[sign]
+            self._sums[sign] += other._sums[sign]
+            self._most[sign] = max(self._most[sign], other._most[sign])
 
     @property
     def total(self) -> float:

@@ -77,9 +77,14 @@ class Judges:
             self._infinite += infinite
             self._missing[name] += nan + infinite
 
+    @property
+    def finite(self) -> bool:
+        """Whether all values so far are."""
+        return self._nan + self._infinite == 0
+
     def results(self, samples: int) -> dict[str, Any]:
         """What all of them found."""
-        complete = samples > 0 and self._nan + self._infinite == 0
+        complete = samples > 0 and self.finite
         laws = [law.result(complete=complete) for law in self.laws]
         limits: list[Inequality | Membership] = [*self.inequalities, *self.categories]
         rows, bounds = ([judge.result() for judge in judges] for judges in (limits, self.bounds))

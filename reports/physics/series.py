@@ -44,6 +44,13 @@ class Along:
         if self._running is not None:
             self._run(block, sums, self._running)
 
+    def absorb(self, other: "Along") -> None:
+        """Take in other series over the same events."""
+        self._sums += other._sums
+        self._counts += other._counts
+        if abs(other._largest) > abs(self._largest):
+            self._largest, self._at = other._largest, other._at
+
     def _judged(self, block: Block, judged: np.ndarray, starts: np.ndarray) -> np.ndarray:
         counts = np.add.reduceat(judged.reshape(block.shape).astype(np.int64), starts, axis=self._axis)
         return np.moveaxis(counts, self._axis, 0).reshape(len(starts), -1).sum(axis=1)

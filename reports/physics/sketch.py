@@ -44,6 +44,18 @@ class Quantiles:
             for part in kept:
                 self._bin(part)
 
+    def absorb(self, other: "Quantiles") -> None:
+        """Take in the numbers that another has."""
+        count, total, largest = self.count + other.count, self.total + other.total, max(self.largest, other.largest)
+        self._bins += other._bins
+        for part in other._kept or []:
+            self.add(part)
+        if other._kept is None and self._kept is not None:
+            kept, self._kept = self._kept, None
+            for part in kept:
+                self._bin(part)
+        self.count, self.total, self.largest = count, total, largest
+
     def _bin(self, sizes: np.ndarray) -> None:
         # Exponent and first bits of the fraction, as one integer, count the bins.
         place = sizes.view(np.int64) >> (52 - _BITS)

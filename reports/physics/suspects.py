@@ -16,18 +16,27 @@ class Suspects:
     """
 
     def __init__(self, row: np.ndarray, names: tuple[str, ...]):
-        self._row, self._names, self._members = row, names, np.flatnonzero(row)
+        self._row, self._names = row, names
         self._count, self._total, self._square = 0, 0.0, 0.0
-        self._products, self._squares = np.zeros(len(self._members)), np.zeros(len(self._members))
+        self._products, self._squares = np.zeros(len(row)), np.zeros(len(row))
 
     def add(self, residual: np.ndarray, values: list[np.ndarray]) -> None:
         """Take in samples (samples,): the residual, and each variable of the domain."""
         self._count += residual.size
         self._total += float(residual.sum())
         self._square += float(residual @ residual)
-        for place, j in enumerate(self._members):
-            self._products[place] += residual @ values[j]
-            self._squares[place] += values[j] @ values[j]
+        for j in np.flatnonzero(self._row):
+            self._products[j] += residual @ values[j]
+            self._squares[j] += values[j] @ values[j]
+
+    def absorb(self, other: "Suspects") -> None:
+        """Take in other samples; variables whose coefficient differs there are no longer suspected."""
+        self._count += other._count
+        self._total += other._total
+        self._square += other._square
+        alike = self._row == other._row
+        self._products = np.where(alike, self._products + other._products, 0.0)
+        self._squares += other._squares
 
     def found(self) -> dict[str, Any] | None:
         """The variable and the factor that would mend it, or the shift; None where nothing explains 99.99 %."""
@@ -41,5 +50,5 @@ class Suspects:
         if shift >= explained.max(initial=0.0):
             return {"variable": None, "factor": None, "shift": self._total / self._count}
         best = int(explained.argmax())
-        slope = self._products[best] / self._squares[best] / self._row[self._members[best]]
-        return {"variable": self._names[self._members[best]], "factor": float(1 - slope), "shift": None}
+        slope = self._products[best] / self._squares[best] / self._row[best]
+        return {"variable": self._names[best], "factor": float(1 - slope), "shift": None}

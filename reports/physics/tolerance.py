@@ -1,7 +1,7 @@
 """How far a law may be off before it counts as broken."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
+from lawful.domains.shaped import ShapedDomain
 
 Kind = Literal["ulps", "units", "relative"]
 LAWFUL_ULPS = 8.0
@@ -34,7 +35,7 @@ class Tolerance:
         return f"{self.value:g} {'ulps' if self.kind == 'ulps' else units if self.kind == 'units' else 'of its terms'}"
 
 
-def parse_tolerances(texts: Iterable[str], domain: Domain) -> dict[str, Tolerance]:
+def parse_tolerances(texts: Iterable[str], domain: Domain | ShapedDomain) -> dict[str, Tolerance]:
     """Tolerances by law from `8ulps`, `1e-6` (units of the law), `1e-6rel` (of its gross flux), `data`, or LAW=these.
 
     `data` is what the domain declares for data; later texts take the place of earlier ones.
@@ -42,13 +43,14 @@ def parse_tolerances(texts: Iterable[str], domain: Domain) -> dict[str, Toleranc
     Raises:
         InputError: a text is none of these, names no law, or asks for tolerances that the domain does not declare.
     """
+    laws = domain.tolerances if isinstance(domain, ShapedDomain) else {law.name: law.tolerance for law in domain.laws}
     chosen: dict[str, Tolerance] = {}
     for text in texts:
-        chosen |= _of_data(domain) if text == "data" else _spelled(text, domain)
+        chosen |= _of_data(laws, domain.name) if text == "data" else _spelled(text, list(laws), domain.name)
     return chosen
 
 
-def _spelled(text: str, domain: Domain) -> dict[str, Tolerance]:
+def _spelled(text: str, laws: list[str], name: str) -> dict[str, Tolerance]:
     found = _SPELLED.fullmatch(text.strip())
     try:
         value = float(found["value"]) if found else -1.0
@@ -56,15 +58,14 @@ def _spelled(text: str, domain: Domain) -> dict[str, Tolerance]:
         value = -1.0
     if not found or not 0 <= value < float("inf"):
         raise InputError(f"--tol {text}: expected data, or a number such as 8ulps, 1e-6 (units of the law), 1e-6rel")
-    laws = [law.name for law in domain.laws]
     if found["law"] and found["law"] not in laws:
-        raise InputError(f"--tol {text}: domain {domain.name!r} has no law {found['law']!r}; it has {', '.join(laws)}")
+        raise InputError(f"--tol {text}: domain {name!r} has no law {found['law']!r}; it has {', '.join(laws)}")
     tolerance = Tolerance(_KINDS[found["kind"]], value)
     return dict.fromkeys([found["law"]] if found["law"] else laws, tolerance)
 
 
-def _of_data(domain: Domain) -> dict[str, Tolerance]:
-    declared = {law.name: Tolerance("units", law.tolerance) for law in domain.laws if law.tolerance is not None}
+def _of_data(laws: Mapping[str, float | None], name: str) -> dict[str, Tolerance]:
+    declared = {law: Tolerance("units", tolerance) for law, tolerance in laws.items() if tolerance is not None}
     if not declared:
-        raise InputError(f"--tol data: domain {domain.name!r} declares no closure tolerances; give one in units")
+        raise InputError(f"--tol data: domain {name!r} declares no closure tolerances; give one in units")
     return declared

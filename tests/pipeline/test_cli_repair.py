@@ -286,6 +286,13 @@ def test_wrong_options_are_one_line(lawful, files, tmp_path, options, words):
     assert not (tmp_path / "o.nc").exists()
 
 
+def test_a_table_is_refused_for_what_it_is(lawful, tmp_path):
+    noisy().to_dataframe().to_csv(tmp_path / "in.csv")
+    said = lawful("repair", tmp_path / "in.csv", "--domain", "budget", "-o", tmp_path / "o.nc")
+    assert "in.csv: numbers can be exchanged in NetCDF and HDF5 files alone" in said.fault
+    assert not (tmp_path / "o.nc").exists()
+
+
 @pytest.fixture(scope="module")
 def urban() -> tuple[Domain, xr.Dataset]:
     from lawful.data_recipes import sample_path

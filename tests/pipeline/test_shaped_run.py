@@ -125,7 +125,6 @@ def test_faults_of_a_file_in_one_line(lawful, tmp_path, old, new, words):
     assert words in lawful("run", tmp_path / "rain.yaml", "--data", data, "--out", tmp_path / "run").fault
 
 
-def test_commands_that_take_events_alone_say_so(lawful, tmp_path):
-    data = save(molecules(5), tmp_path / "molecules.nc")
-    assert "one of graphs or fields" in lawful("check", data, "--domain", "partial-charge").fault
+def test_commands_that_take_events_alone_say_so(lawful):
+    assert "one of graphs or fields" in lawful("compare", "partial-charge").fault
     assert "sum(charge over atom) = total_charge" in lawful("domains").out

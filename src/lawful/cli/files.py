@@ -9,7 +9,7 @@ import typer
 
 from lawful.cli.app import EXIT_CODES, app, fail
 from lawful.cli.options import Map, read_mapping, read_numbers, read_steps
-from lawful.domains import find_domain
+from lawful.domains import find_any_domain
 
 
 @app.command(
@@ -19,6 +19,7 @@ Examples:
   lawful check lawful-surface-balance/ensemble.nc --domain surface-balance
   lawful check site1.nc site2.nc --domain surface-balance --tol data
   lawful check other.h5 --domain rock-oxides --map SiO2=/oxides/silica --json
+  lawful check molecules.nc --domain partial-charge --tol data
 
 {EXIT_CODES}""",
 )
@@ -52,13 +53,13 @@ def check(
 
     A law holds when it is off by no more than 8 ulps: 8 times what rounding every stored number once can do to it,
     be it stored in single or double precision, packed, or printed with so many digits. Bounds and inequalities hold
-    without any allowance. Files of any size are read block by block.
+    without any allowance. Files of any size are read block by block; those of graphs and fields are read whole.
     """
     from lawful.pipeline.check import check as judge
     from lawful.reports.check_page import check_page
     from lawful.reports.files import write_atomically
 
-    chosen = find_domain(domain)
+    chosen = find_any_domain(domain)
     checked = judge(
         files, chosen, mapping=read_mapping(map_), tolerances=tolerance or (), steps=read_steps(steps)
     )  # fmt: skip
@@ -108,7 +109,8 @@ def repair(
         typer.Option(
             "--sigma", metavar="VAR=SD|covariance", show_default=False,
             help="How readily a variable moves, in its units: a change counts by its square over SD squared. 0 holds "
-            "the variable where it is. `covariance`: variables that go together in the file move together.  "
+            "the variable, or all of an array, where it is. `covariance`: variables that go together in the file move "
+            "together.  "
             "[default: its standard deviation in the file]",
         ),
     ] = None,
@@ -118,7 +120,8 @@ def repair(
 
     Samples that are lawful stay as they are, bit for bit, and so does everything else in the file: other variables,
     attributes, compression. Values that are zero or on a bound stay there where the laws allow it. What cannot be
-    repaired is named and left. Files of any size are read and written block by block.
+    repaired is named and left. Files of any size are read and written block by block; those of graphs and fields, of
+    which a graph or a block of cells is a sample whose total or mean stays, are read whole.
     """
     from lawful.pipeline.repair import COVARIANCE
     from lawful.pipeline.repair import repair as mend
@@ -126,7 +129,7 @@ def repair(
 
     own = [pair for pair in sigmas or [] if pair != COVARIANCE]
     found = mend(
-        file, find_domain(domain), output, mapping=read_mapping(map_), sigmas=read_numbers(own, "--sigma"),
+        file, find_any_domain(domain), output, mapping=read_mapping(map_), sigmas=read_numbers(own, "--sigma"),
         correlated=COVARIANCE in (sigmas or []),
     )  # fmt: skip
     for note in found["notes"]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lawful.data_recipes import open_ensemble
-from lawful.domains import Domain, InputError
-from lawful.reports.physics.tolerance import parse_tolerances
+from lawful.data_recipes.shaped_ensemble import read_shaped_ensemble
+from lawful.domains import Domain, InputError, ShapedDomain
+from lawful.reports.physics.tolerance import Tolerance, parse_tolerances
+from lawful.reports.shaped_validity import shaped_validity
 from lawful.reports.validity import validity
 
 
@@ -31,13 +33,15 @@ class Checked:
 
 def check(
     paths: Sequence[Path],
-    domain: Domain,
+    domain: Domain | ShapedDomain,
     *,
     mapping: Mapping[str, str] | None = None,
     tolerances: Sequence[str] = (),
     steps: Mapping[str, float] | None = None,
 ) -> Checked:
-    """Judge the laws, inequalities and bounds of a domain in files as they are stored, without loading them whole.
+    """Judge the laws, inequalities and bounds of a domain in files as they are stored.
+
+    Files of vectors are not loaded whole; those of graphs and fields are.
 
     Args:
         paths: NetCDF or HDF5 files.
@@ -50,14 +54,30 @@ def check(
         InputError: a tolerance or a step is wrong, or names nothing in the domain.
     """
     allowed = parse_tolerances(tolerances, domain)
+    judge, named = (
+        (_shaped, domain.require_variable) if isinstance(domain, ShapedDomain) else (_events, domain.variable)
+    )
     for name in steps or {}:
-        domain.variable(name)
+        named(name)
     checked = Checked()
     for path in dict.fromkeys(paths):
         try:
-            with open_ensemble(path, domain, mapping) as (ds, bound, notes):
-                judged = validity(ds, bound, tolerances=allowed, steps=steps)
+            judged, notes = judge(path, domain, mapping or {}, allowed, steps or {})
             checked.files[str(path)] = {"file": str(path), **judged, "notes": [*notes, *judged["notes"]]}
         except InputError as error:
             checked.faults[str(path)] = str(error)
     return checked
+
+
+def _events(
+    path: Path, domain: Any, mapping: Mapping[str, str], allowed: Mapping[str, Tolerance], steps: Mapping[str, float]
+) -> tuple[dict[str, Any], list[str]]:
+    with open_ensemble(path, domain, mapping) as (ds, bound, notes):
+        return validity(ds, bound, tolerances=allowed, steps=steps), notes
+
+
+def _shaped(
+    path: Path, domain: Any, mapping: Mapping[str, str], allowed: Mapping[str, Tolerance], steps: Mapping[str, float]
+) -> tuple[dict[str, Any], list[str]]:
+    ds, notes = read_shaped_ensemble(path, domain, mapping)
+    return shaped_validity(ds, domain, tolerances=allowed, steps=steps), notes

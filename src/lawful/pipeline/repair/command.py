@@ -1,38 +1,35 @@
 """Repairs a file block by block."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import xarray as xr
 
 from lawful.data_recipes import open_ensemble
 from lawful.data_recipes.rewrite import Copy, changed_copy
-from lawful.domains import Domain, InputError
-from lawful.domains.components import arrays
+from lawful.data_recipes.windows import CUT
+from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.pipeline.repair.effect import Effect
-from lawful.pipeline.repair.metric import Correlated, Independent, Metric
+from lawful.pipeline.repair.metric import metric_of
 from lawful.pipeline.repair.nearest import Nearest
-from lawful.pipeline.repair.storing import Storing
+from lawful.pipeline.repair.parts import OfBlock
+from lawful.pipeline.repair.series import Series, cut_from_series
+from lawful.pipeline.repair.shaped import repair_shaped
+from lawful.pipeline.repair.work import Work, summary
 from lawful.reports.arrays import plain
-from lawful.reports.physics.columns import Block, Columns
-from lawful.reports.physics.judges import Judges
-from lawful.reports.physics.place import Where
-from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
 from lawful.reports.validity import validity
 
 COVARIANCE = "covariance"
 """What `--sigma` says when variables are to move together."""
 
-_LEAST_SIGMA = 1e-6
-_NAMED = 20
-
 
 def repair(
     path: Path,
-    domain: Domain,
+    domain: Domain | ShapedDomain,
     out: Path,
     *,
     mapping: Mapping[str, str] | None = None,
@@ -47,13 +44,13 @@ def repair(
     are bit for bit.
 
     Args:
-        path: NetCDF or HDF5 file; not loaded whole.
+        path: NetCDF or HDF5 file; not loaded whole, unless it holds graphs or fields.
         domain: laws, inequalities and bounds.
         out: file to write; it appears when it is complete.
         mapping: name in the domain -> name in the file, where they differ.
-        sigmas: sigma by variable in the domain's units, 0 for one that is not to move; else its standard deviation in
-            the file.
-        correlated: whether variables move together as they go together in the file.
+        sigmas: sigma by variable or array in the domain's units, 0 for one that is not to move; else its standard
+            deviation in the file.
+        correlated: whether variables move together as they go together in the file; not for graphs and fields.
 
     Returns:
         A JSON-ready dict: counts of "samples", those "lawful" before, "repaired", with "missing" values, and "left"
@@ -62,159 +59,78 @@ def repair(
     Raises:
         InputError: the file cannot be read or written, or a sigma names no variable or is none.
     """
-    _check_sigmas(sigmas or {}, domain)
-    with open_ensemble(path, domain, mapping) as (ds, bound, notes):
-        _require_variables_of_file(bound, path, mapping or {})
-        work = _Work(Columns(ds, bound), Where(ds, bound, tuple(map(str, ds[bound.names[0]].dims))), bound)
-        sigma = work.look(sigmas or {})
-        command = _command(path, domain, out, mapping or {}, sigmas or {}, correlated)
-        with changed_copy(path, out, domain, mapping or {}, command) as copy:
-            work.mend(copy, work.metric(sigma, correlated))
+    for name, sigma in (sigmas or {}).items():
+        if not 0 <= sigma < np.inf:
+            raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
+    command = _command(path, domain.name, out, mapping or {}, sigmas or {}, correlated)
+    if not isinstance(domain, ShapedDomain):
+        found = _repair_events(path, domain, out, mapping or {}, sigmas or {}, correlated, command)
+    elif correlated:
+        raise InputError(f"--sigma {COVARIANCE}: the parts of graphs and fields move independently; give VAR=SD")
+    else:
+        found = repair_shaped(path, domain, out, mapping or {}, sigmas or {}, command)
+    return plain({"file": str(path), "out": str(out), "domain": domain.name, **found})
+
+
+def _repair_events(
+    path: Path, domain: Domain, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float], correlated: bool,
+    command: str,
+) -> dict[str, Any]:  # fmt: skip
+    by_variable = {single: sigma for name, sigma in sigmas.items() for single in domain.expanded([name])}
+    with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        _require_variables_of_file(ds, bound, path, mapping)
+        effect = Effect(bound.variables)
+        work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
+        work.look()
+        sigma = effect.sigmas(by_variable)
+        nearest = _nearest(bound, sigma, effect.covariance() if correlated else None, work.slack)
+        with changed_copy(path, out, domain, mapping, command) as copy:
+            _mend(work, copy, bound, nearest)
         notes = [*notes, *work.columns.notes]
-    with open_ensemble(out, domain, mapping) as (ds, bound, _):
+    with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
-    found = {"file": str(path), "out": str(out), "domain": domain.name, "notes": notes, **work.result(sigma)}
-    return plain({**found, "validity": after})
+    named = dict(zip(bound.names, sigma.tolist(), strict=True))
+    return {"notes": notes, **summary([work]), "sigma": named, **effect.result(), "validity": after}
 
 
-class _Work:
-    """One file that is being repaired: what was seen of it, what was done to it."""
+def _nearest(
+    domain: Domain, sigma: np.ndarray, covariance: np.ndarray | None, slack: np.ndarray
+) -> Callable[[tuple[int, ...]], Nearest]:
+    """Finds nearest states with variables at some positions held, beside those that have no sigma."""
 
-    def __init__(self, columns: Columns, where: Where, domain: Domain):
-        self.columns, self._where, self._domain = columns, where, domain
-        self._judges = Judges(columns, domain, where, Tolerance("ulps", LAWFUL_ULPS))
-        self._effect = Effect(domain)
-        self._repaired, self._missing, self._broken = 0, 0, 0
-        self._left: list[dict[str, Any]] = []
+    @cache
+    def holding(held: tuple[int, ...]) -> Nearest:
+        kept = sigma.copy()
+        kept[list(held)] = 0.0
+        return Nearest(domain, metric_of(kept, covariance), slack)
 
-    def look(self, sigmas: Mapping[str, float]) -> np.ndarray:
-        """Take in all finite samples; gives sigma (variable,) of the metric."""
-        for block in self.columns.blocks():
-            for piece in self.columns.pieces(block):
-                finite = piece.of_finite()
-                if finite.size:
-                    self._effect.see(np.stack(finite.values, axis=-1))
-        spread = self._effect.deviations()
-        # What never varies moves last.
-        spread = np.maximum(spread, _LEAST_SIGMA * (spread.max(initial=0.0) or 1.0))
-        return np.array([sigmas.get(name, spread[j]) for j, name in enumerate(self._domain.names)])
-
-    def metric(self, sigma: np.ndarray, correlated: bool) -> Metric:
-        """The metric of sigmas (variable,), with the correlations that were seen or without."""
-        if not correlated:
-            return Independent(torch.from_numpy(sigma**2))
-        own = self._effect.covariance()
-        spread = np.sqrt(np.diagonal(own))
-        scale = np.where(spread > 0, spread, 1.0)
-        correlations = own / (scale[:, None] * scale)
-        np.fill_diagonal(correlations, 1.0)
-        return Correlated(torch.from_numpy(correlations * sigma[:, None] * sigma))
-
-    def mend(self, copy: Copy, metric: Metric) -> None:
-        """Write lawful numbers over unlawful ones."""
-        columns = self.columns.columns
-        slack = np.array([column.slack_at(0.0) for column in columns])
-        nearest = Nearest(self._domain, metric, slack)
-        storing = Storing(self.columns, self._judges, self._domain)
-        for block in self.columns.blocks():
-            samples, before = self._unlawful(block)
-            if samples.size:
-                self._mend_block(block, copy, nearest, storing, samples, before)
-
-    def _unlawful(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Flat positions in the block of finite samples that break something, and their values (samples, variable)."""
-        positions, values = [], []
-        for piece in self.columns.pieces(block):
-            finite = piece.of_finite()
-            self._missing += piece.size - finite.size
-            if finite.size:
-                broken = np.flatnonzero(self._judges.broken(finite))
-                positions += [finite.flat(int(sample)) for sample in broken]
-                values.append(np.stack(finite.only(broken).values, axis=-1))
-        return np.array(positions, dtype=np.int64), np.concatenate(values) if values else np.zeros((0, 0))
-
-    def _mend_block(
-        self, block: Block, copy: Copy, nearest: Nearest, storing: Storing, samples: np.ndarray, before: np.ndarray
-    ) -> None:
-        after, found = nearest(before)
-        files = {name: _Part(copy, name, self.columns, block) for name in self._domain.names}
-        numbers, values, lawful = storing([part.numbers[samples] for part in files.values()], before, after)
-        done = found & lawful
-        self._broken += len(samples)
-        self._repaired += int(done.sum())
-        self._effect.change(before[done], values[done])
-        self._name(block, samples, found, lawful)
-        for part, new in zip(files.values(), numbers, strict=True):
-            part.put(samples[done], new[done])
-
-    def _name(self, block: Block, samples: np.ndarray, found: np.ndarray, lawful: np.ndarray) -> None:
-        for position in np.flatnonzero(~(found & lawful))[: _NAMED - len(self._left)]:
-            reason = (
-                "its numbers are too coarse, or do not reach far enough, to hold a lawful state"
-                if found[position]
-                else "no values satisfy its laws, bounds and what is held together"
-            )
-            self._left.append({**self._where.at(block.index, int(samples[position])), "reason": reason})
-
-    def result(self, sigma: np.ndarray) -> dict[str, Any]:
-        """Counts, what changed, and what is left."""
-        samples = self.columns.samples
-        return {
-            "samples": samples,
-            "lawful": samples - self._broken - self._missing,
-            "repaired": self._repaired,
-            "left": self._broken - self._repaired,
-            "missing": self._missing,
-            "unrepaired": self._left,
-            "sigma": dict(zip(self._domain.names, sigma.tolist(), strict=True)),
-            **self._effect.result(),
-        }
+    return holding
 
 
-class _Part:
-    """A block of one variable in the file that is written, flat in the order of the samples."""
-
-    def __init__(self, copy: Copy, name: str, columns: Columns, block: Block):
-        self._copy, self._name = copy, name
-        own = [str(dim) for dim in columns.of(name).array.dims]
-        self._index = tuple(block.index[dim] for dim in own)
-        self._order = tuple(own.index(dim) for dim in columns.dims)
-        as_stored = copy.read(name, self._index)
-        self._shape = as_stored.transpose(self._order).shape
-        self.numbers = np.ascontiguousarray(as_stored.transpose(self._order)).reshape(-1)
-
-    def put(self, samples: np.ndarray, numbers: np.ndarray) -> None:
-        """Write numbers at flat positions, unless they are there."""
-        if (self.numbers[samples] == numbers).all():
-            return
-        self.numbers[samples] = numbers
-        back = self.numbers.reshape(self._shape).transpose(np.argsort(self._order))
-        self._copy.write(self._name, self._index, back)
+def _mend(work: Work, copy: Copy, domain: Domain, nearest: Callable[[tuple[int, ...]], Nearest]) -> None:
+    if isinstance(work, Series):
+        work.mend_in_turn(copy, nearest)
+    else:
+        work.mend(nearest(()), lambda block: OfBlock(copy, work.columns, domain.names, block))
 
 
-def _require_variables_of_file(domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
-    """Numbers are written back to where they came from, which must be a variable for each of the domain's."""
-    if arrays(domain) or domain.stack or domain.window:
+def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
+    """Numbers are written back to where they came from, which must be known."""
+    cut = [name for name in domain.names if CUT in ds[name].encoding]
+    if cut and not cut_from_series(ds, domain):
+        whole = next(name for name in domain.names if name not in cut)
         raise InputError(
-            f"{path}: domain {domain.name!r} takes its variables out of larger arrays; only files with a variable for "
-            "each of them can be repaired (`lawful check` judges this one)"
+            f"{path}: {whole} has one value for a window of {domain.window}s and cannot be repaired with them"
         )
     for variable in domain.variables:
         if variable.source and variable.name not in mapping:
             raise InputError(f"{path}: say where {variable.name} is: --map {variable.name}={variable.source}")
 
 
-def _check_sigmas(sigmas: Mapping[str, float], domain: Domain) -> None:
-    for name, sigma in sigmas.items():
-        domain.variable(name)
-        if not 0 <= sigma < np.inf:
-            raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
-
-
 def _command(
-    path: Path, domain: Domain, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float], correlated: bool
+    path: Path, domain: str, out: Path, mapping: Mapping[str, str], sigmas: Mapping[str, float], correlated: bool
 ) -> str:
-    words = ["lawful", "repair", path.name, "--domain", domain.name, "-o", out.name, *_options(mapping, sigmas)]
+    words = ["lawful", "repair", path.name, "--domain", domain, "-o", out.name, *_options(mapping, sigmas)]
     return shlex.join([*words, *(["--sigma", COVARIANCE] if correlated else [])])
 
 

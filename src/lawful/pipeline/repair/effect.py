@@ -1,18 +1,21 @@
 """What a repair did: how far variables were moved, and how means, variances and correlations changed."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from lawful.domains import Domain
+from lawful.domains import Variable
+
+_LEAST_SIGMA = 1e-6
 
 
 class Effect:
     """Moments of all finite samples before, and of the changes to some of them."""
 
-    def __init__(self, domain: Domain):
-        n = len(domain.names)
-        self._variables, self._origin = domain.variables, np.zeros(n)
+    def __init__(self, variables: Sequence[Variable]):
+        n = len(variables)
+        self._variables, self._origin = variables, np.zeros(n)
         self._count = 0
         self._sums = np.zeros((2, n))
         self._products = np.zeros((2, n, n))
@@ -40,9 +43,12 @@ class Effect:
         self._moved += move.sum(axis=0)
         self._squares += (move**2).sum(axis=0)
 
-    def deviations(self) -> np.ndarray:
-        """Standard deviations (variable,) before."""
-        return np.sqrt(np.diagonal(self.covariance()))
+    def sigmas(self, own: Mapping[str, float]) -> np.ndarray:
+        """How readily variables (variable,) move: as `own` says, else by their standard deviations before."""
+        spread = np.sqrt(np.diagonal(self.covariance()))
+        # What never varies moves last.
+        spread = np.maximum(spread, _LEAST_SIGMA * (spread.max(initial=0.0) or 1.0))
+        return np.array([own.get(v.name, spread[j]) for j, v in enumerate(self._variables)])
 
     def covariance(self) -> np.ndarray:
         """Covariance (variable, variable) before."""
@@ -83,7 +89,7 @@ class Effect:
         change = np.nan_to_num(np.abs(np.diff(correlations, axis=0)[0]))
         if len(change) < 2:
             return None
-        first, second = np.unravel_index(int(change.argmax()), change.shape)
+        first, second = map(int, np.unravel_index(int(change.argmax()), change.shape))
         return {
             "variables": [self._variables[first].name, self._variables[second].name],
             "before": float(np.nan_to_num(correlations[0, first, second])),

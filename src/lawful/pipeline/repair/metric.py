@@ -86,6 +86,17 @@ class Correlated:
         return Full.of(self._covariance).given(free, torch.zeros(len(free), dtype=torch.float64))[1]
 
 
+def metric_of(sigma: np.ndarray, covariance: np.ndarray | None) -> Metric:
+    """The metric of sigmas (variable,), with the correlations of a covariance or without."""
+    if covariance is None:
+        return Independent(torch.from_numpy(sigma**2))
+    spread = np.sqrt(np.diagonal(covariance))
+    scale = np.where(spread > 0, spread, 1.0)
+    correlations = covariance / (scale[:, None] * scale)
+    np.fill_diagonal(correlations, 1.0)
+    return Correlated(torch.from_numpy(correlations * sigma[:, None] * sigma))
+
+
 @dataclass(frozen=True)
 class _Whitened:
     """Free variables `z = root w` of identity covariance."""
