@@ -83,7 +83,7 @@ def test_a_damaged_model_is_trained_again(finished, lawful, files, content):
     said = lawful("train", "parts", "--data", files / "parts.nc", "--out", finished, "--fast")
     assert said.code == 0
     assert "model.json: " in said.err
-    assert json.loads((finished / "model/model.json").read_text())["format"] == 4
+    assert json.loads((finished / "model/model.json").read_text())["format"] == 5
 
 
 def test_weights_that_were_tampered_with(finished, lawful):
