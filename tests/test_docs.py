@@ -124,6 +124,29 @@ def test_marked_parts_are_replaced_and_nothing_else() -> None:
         replaced(text, "y", "new")
 
 
+def test_tables_of_one_comparison_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    page, folder = tmp_path / "compare.md", tmp_path / "run"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "figures" / "compare.png").write_bytes(b"new")
+    lake, river = "`lawful compare lake --seeds 2`\n\n| a |", "`lawful compare river --seeds 1`\n\n| b |"
+    text = f"<!-- comparison:begin -->\n{lake}\n\n{river}\n<!-- comparison:end -->\n"
+    page.write_text(text)
+    (folder / "compare.md").write_text(river.replace("| b |", "| c |") + "\n")
+    _script("make_comparison").main([folder], page)
+    assert page.read_text() == text.replace("| b |", "| c |")
+    assert not page.with_suffix(".png").exists()
+    (folder / "compare.md").write_text(lake)
+    _script("make_comparison").main([folder], page)
+    assert page.with_suffix(".png").read_bytes() == b"new"
+
+
+def test_a_row_of_several_seeds() -> None:
+    row = _script("make_seed_table")._row
+    seeds = [{"label": "AUC", "model": m, "floor": 0.5, "excess": m - 0.5} for m in (0.5, 0.6, 0.4)]
+    assert row(seeds) == ["AUC", "0.5", "0.5", "0 ± 0.1", "−0.1 to 0.1"]
+    assert row([{"label": "AUC", "model": None, "floor": None, "excess": None}] * 2) == ["AUC", "–", "–", "–", "–"]
+
+
 def test_readme_has_the_marks() -> None:
     text = (ROOT / "README.md").read_text()
     for mark in ("results", "check"):
