@@ -175,16 +175,17 @@ class _Lagrangian:
         return t, after, share == 1
 
 
-def nearest(reduced: Reduced, z: Tensor, weights: Tensor, start: Tensor) -> tuple[Tensor, Face]:
+def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]:
     """Coordinates t (B, D) of the nearest points of z (B, n), and the faces they are on.
 
     Args:
-        weights: (n,) or (B, n), positive. start: (B, R), the rows at the base of each sample.
+        reduced: with the base (B, n) of each sample. weights: (n,) or (B, n), positive.
 
     Raises:
         NotConvergedError: some samples did not come to rest (the polyhedron may be empty).
     """
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
+    start = reduced.start
     whole = part = _Lagrangian(reduced, metric, start, linear)
     penalty = whole.penalty
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)

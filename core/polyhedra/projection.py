@@ -55,7 +55,7 @@ class Projector:
     def at(self, samples: Tensor, batch: torch.Size) -> _Samples:
         """Right-hand sides, their rounding and base points of some of the flattened `batch`."""
         hull, reduced = self.hull, self.reduced
-        parts = (hull.b, hull.b_rounding, hull.fixed, reduced.base, reduced.start)
+        parts = (hull.b, hull.b_rounding, hull.fixed, reduced.base)
         return _Samples(self, *(_take(x, samples, batch) for x in parts))
 
 
@@ -72,10 +72,9 @@ class _Samples:
     rounding: Tensor
     fixed: Tensor
     base: Tensor
-    start: Tensor
 
     def __getitem__(self, kept: Tensor) -> _Samples:
-        parts = (self.b, self.rounding, self.fixed, self.base, self.start)
+        parts = (self.b, self.rounding, self.fixed, self.base)
         return _Samples(self.projector, *(x if x.dim() == 1 else x[kept] for x in parts))
 
     def solve(self, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]:
@@ -83,14 +82,21 @@ class _Samples:
 
         Residuals in plain float64 bring laws to a few ulps; compensated ones, which cost more, settle the rest.
         """
-        reduced, hull = replace(self.projector.reduced, base=self.base), self.projector.hull
-        t, face = nearest(reduced, z, weights, self.start.expand(len(z), -1))
+        hull = self.projector.hull
+        reduced = self._around(self.projector.bounds.clip(z))
+        t, face = nearest(reduced, z, weights)
         moved = torch.where(hull.free, reduced.z(t), self.fixed)
         # Between active bounds, laws may ask for zeros: what is less than its own rounding is one.
-        unknown = _UNKNOWN * (self.base.abs() + t.norm(dim=-1, keepdim=True) * reduced.moves.norm(dim=1))
+        unknown = _UNKNOWN * (reduced.base.abs() + t.norm(dim=-1, keepdim=True) * reduced.moves.norm(dim=1))
         for _ in range(_PLAIN_ROUNDS):
             moved, _ = self._finished(moved, matvec(coefficients(hull), moved) - self.b, face, unknown)
         return self._settled(moved, face, unknown, weights), face
+
+    def _around(self, z: Tensor) -> Reduced:
+        """Bases near z (B, n): moves far longer than those sought would cost these their digits."""
+        reduced, base = self.projector.reduced, self.base.expand_as(z)
+        base = base + (z - base) @ reduced.coordinates.T @ reduced.moves.T
+        return replace(reduced, base=base, start=reduced.values(base))
 
     def _settled(self, z: Tensor, face: Face, unknown: Tensor, weights: Tensor) -> Tensor:
         """z with every law to 8 ulps; a variable that leaves its bounds on the way joins the active ones."""

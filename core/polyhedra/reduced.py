@@ -72,6 +72,11 @@ class Reduced:
         """`rows` transposed, (D, R)."""
         return self.rows.T.contiguous()
 
+    @cached_property
+    def coordinates(self) -> Tensor:
+        """`moves` pseudo-inverted, (D, n)."""
+        return torch.linalg.pinv(self.moves)
+
     def merged(self) -> Reduced:
         """The same set, with one row for all that move in proportion; for one base (n,)."""
         if not len(self.rows):

@@ -50,6 +50,20 @@ def test_points_near_vertices_and_edges_become_lawful(noise):
     assert ((z - near).norm(dim=-1) <= 1e-6 + 2 * (x - near).norm(dim=-1)).all()
 
 
+@pytest.mark.parametrize("noise", [1e-13, 1e-11, 1e-9])
+def test_points_near_vertices_move_no_further_than_to_these_in_a_metric_of_unlike_scales(noise):
+    """Fluxes that never vary count a millionth of the most varied; moves are to be as small as the noise is."""
+    P = media()
+    ends = P.project(vertices(P, 8))
+    spread = ends.std(0)
+    weights = spread.maximum(1e-6 * spread.max()).square()
+    x = ends + noise * normal(*ends.shape, seed=1)
+    z = P.project(x, weights)
+    assert P.contains(z).all()
+    moved, least = (((y - x).square() / weights).sum(-1).sqrt() for y in (z, ends))
+    assert (moved <= 1.01 * least + 1e-7).all()
+
+
 @pytest.mark.parametrize("steps", [1, 3])
 def test_samples_that_do_not_come_to_rest_are_solved_one_by_one(monkeypatch, steps):
     P, x = media(), 20 * normal(6, 97, seed=2)

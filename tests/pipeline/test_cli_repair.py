@@ -230,6 +230,18 @@ def test_what_it_did_to_the_moments(tmp_path):
     assert change["after"] == pytest.approx(np.corrcoef(after.T)[i, j])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_no_longer_varies_has_no_correlation(lawful, tmp_path, seed):
+    """A dry spell, for which a solver gave some water of less than zero."""
+    ds, rng = budget_data(240), np.random.default_rng(seed)
+    for name in ("Rain", "RO"):
+        ds[name] = (ds[name].dims, -1e-13 * rng.random(240), ds[name].attrs)
+    path = save(ds, tmp_path / "in.nc")
+    said = lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc", "--json")
+    change = json.loads(said.out)["correlation"]
+    assert said.code == 0 and max(abs(change["before"]), abs(change["after"])) <= 1 and change["rms_change"] <= 2
+
+
 def test_blocks_do_not_matter(tmp_path, monkeypatch):
     path = packed(tmp_path / "in.nc", "f4")
     repair(path, BUDGET, tmp_path / "whole.nc")

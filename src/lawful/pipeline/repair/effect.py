@@ -8,6 +8,8 @@ import numpy as np
 from lawful.domains import Variable
 
 _LEAST_SIGMA = 1e-6
+_ROUNDING = 1e-7
+"""A deviation of less, of the root mean square about the origin, is what rounding leaves of sums of squares."""
 
 
 class Effect:
@@ -83,16 +85,19 @@ class Effect:
         return {"variables": rows, "correlation": self._correlation(deviations)}
 
     def _correlation(self, deviations: np.ndarray) -> dict[str, Any] | None:
-        scale = deviations[:, :, None] * deviations[:, None, :]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            correlations = self._covariances() / scale
-        change = np.nan_to_num(np.abs(np.diff(correlations, axis=0)[0]))
+        size = np.sqrt(np.diagonal(self._products, axis1=1, axis2=2).max(axis=0) / max(self._count, 1))
+        # What does not vary goes together with nothing.
+        scale = np.where(deviations > _ROUNDING * size, deviations, np.inf)
+        with np.errstate(invalid="ignore"):
+            correlations = self._covariances() / scale[:, :, None] / scale[:, None, :]
+        correlations = np.nan_to_num(correlations).clip(-1, 1)
+        change = np.abs(np.diff(correlations, axis=0)[0])
         if len(change) < 2:
             return None
         first, second = map(int, np.unravel_index(int(change.argmax()), change.shape))
         return {
             "variables": [self._variables[first].name, self._variables[second].name],
-            "before": float(np.nan_to_num(correlations[0, first, second])),
-            "after": float(np.nan_to_num(correlations[1, first, second])),
+            "before": float(correlations[0, first, second]),
+            "after": float(correlations[1, first, second]),
             "rms_change": float(np.sqrt((change[np.triu_indices(len(change), 1)] ** 2).mean())),
         }
