@@ -111,6 +111,8 @@ class Rooms:
 
     def _groups(self, z: Tensor) -> list[tuple[Room | None, Tensor]]:
         """Rooms, and the numbers of the events of each."""
+        if not self.problem.given.any():
+            return [(self.at(z[0]), torch.arange(len(z)))] if len(z) else []
         values, ids = torch.unique(z[:, self.problem.given], dim=0, return_inverse=True)
         groups = [(ids == k).nonzero()[:, 0] for k in range(len(values))]
         return [(self.at(z[rows[0]]), rows) for rows in groups]

@@ -71,6 +71,16 @@ def test_events_spread_evenly_wherever_they_start(chart, crowded):
     assert is_uniform(moved.z[:, 1] / (1 - moved.z[:, 0]))
 
 
+def test_events_of_which_nothing_is_given():
+    """Parts of a whole, spread evenly: each has the density 2 (1 - a)."""
+    problem = replace(make_problem([[1, 1, 1]], [1], [0, 0, 0], [INF] * 3), uniform=True)
+    z = torch.distributions.Dirichlet(torch.tensor([8.0, 1, 1]).double()).sample((3000,))
+    z = z / z.sum(1, keepdim=True)
+    moved = taken_on(Chart.fit(problem, z)[0], z)
+    assert moved.lawful.all()
+    assert is_uniform(1 - (1 - moved.z[:, 0]) ** 2) and not is_uniform(1 - (1 - z[:, 0]) ** 2)
+
+
 def test_each_event_keeps_within_its_own_limit(chart):
     _, z = triangles(300, seed=3)
     moved = taken_on(chart, z, seed=4).z
