@@ -127,16 +127,17 @@ class RawModel(nn.Module):
         """
         if not isinstance(self.layer, Mirror | Completion):
             return u
-        u = u + _INWARD * (self._inside(u.mean(0)) - u)
         bounds, unit = self.layer.bounds, torch.full((self.n,), LINK_UNIT, dtype=torch.float64)
+        u = bounds.clip(u)
+        u = u + _INWARD * (self._inside(u.mean(0)) - u)
         y = Link(bounds.lower, bounds.upper, unit).inverse(u).where(self.layer.system.free, 0.0)
         self.raw_mean, self.raw_std = y.mean(0), y.std(0, correction=0).clamp_min(1e-9)
         return u
 
     def _inside(self, mean: Tensor) -> Tensor:
-        """The mean (n,) of events, or near it where a variable is on the same bound in all of them."""
+        """The mean (n,) of events, or near it where a variable is on a bound in all of them but for rounding."""
         bounds, free = self.layer.bounds, self.layer.system.free
-        if not (((mean <= bounds.lower) | (mean >= bounds.upper)) & free).any():
+        if not (((mean - bounds.lower <= _ROUNDING) | (bounds.upper - mean <= _ROUNDING)) & free).any():
             return mean
         return mean + _INWARD * (torch.from_numpy(self.layer.polyhedron.interior.point) - mean)
 
