@@ -2,7 +2,7 @@
 
     python docs/study_strategies.py FOLDER [HOW MANY TRUTHS]
 
-Rewrites a table of `docs/compare.md`; about a quarter of an hour on one core for all five. What is finished is kept in
+Rewrites a table of `docs/compare.md`; about forty minutes on one core for all five. What is finished is kept in
 FOLDER, from which a second call goes on.
 """
 
