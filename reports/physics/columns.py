@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.blocks import blocks, stored_chunks
+from lawful.data_recipes.cf import MISSING
 from lawful.domains.declarations import component
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
@@ -77,6 +78,11 @@ class Column:
         steps = np.rint((numbers - self.storage.offset) / self.storage.scale if self.storage.packed else numbers)
         limits = np.iinfo(dtype)
         return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+    def missing(self, stored: np.ndarray) -> np.ndarray:
+        """Which numbers, as they lie in the file, stand for a missing value there."""
+        encoding = self.array.encoding
+        return np.isin(stored, [encoding[key] for key in MISSING if key in encoding])
 
     def unpacked(self, stored: np.ndarray) -> np.ndarray:
         """Float64 numbers in the file's units, of numbers as they lie in the file."""

@@ -192,6 +192,31 @@ def test_packed_numbers_that_cannot_reach_are_left_with_the_reason(tmp_path):
     assert not found["validity"]["holds"]
 
 
+def tenths(path, kind, fill):
+    """Hours far off, in steps of a tenth, with a fill value among them; unsigned, runoff is never as low as no rain."""
+    ds, rng = noisy(), np.random.default_rng(0)
+    ds["Store"] = (ds["Store"].dims, ds["Store"].to_numpy() + rng.normal(0, 4, 360), ds["Store"].attrs)
+    low = {"Evap": -2.0, "Store": -12.0, "RO": 0.04} if kind == "u1" else {}
+    ds.clip(min=-12).to_netcdf(path, encoding={
+        name: {"dtype": kind, "scale_factor": 0.1, "add_offset": low.get(name, 0.0), "_FillValue": fill}
+        for name in NAMES
+    })  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(("kind", "fill"), [("i2", 7), ("i2", 3), ("u1", 255)])
+def test_no_number_is_written_that_stands_for_a_missing_one(tmp_path, kind, fill):
+    path = tenths(tmp_path / "in.nc", kind, fill)
+    found = repair(path, BUDGET, tmp_path / "out.nc")
+    before, after = raw(path), raw(tmp_path / "out.nc")
+    assert found["repaired"] > 50
+    for name in NAMES:
+        assert ((after[name] == fill) == (before[name] == fill)).all()
+    assert found["validity"]["not_finite_by_variable"] == {
+        name: int((before[name] == fill).sum()) for name in NAMES if (before[name] == fill).any()
+    }
+
+
 def test_plain_hdf5_is_repaired_in_its_own_places(tmp_path):
     ds = noisy()
     with h5py.File(tmp_path / "in.h5", "w") as file:
