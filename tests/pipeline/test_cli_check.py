@@ -70,6 +70,16 @@ def test_json_and_page(lawful, broken, tmp_path):
     assert "2012-03-05T21:00:00" in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.parametrize("command", [("check",), ("repair", "-o", "out.nc")])
+def test_a_file_without_samples_is_refused(lawful, tmp_path, command):
+    """A file whose time axis nobody has filled yet: nothing holds in it, and nothing is broken."""
+    path = tmp_path / "in.nc"
+    budget_data().isel(time=slice(0, 0)).to_netcdf(path, unlimited_dims=["time"])
+    assert f"{path} holds no sample: its dimension 'time' is empty" in lawful(
+        *command, path, "--domain", "budget"
+    ).fault  # fmt: skip
+
+
 def test_units_that_do_not_fit_are_named_with_file_and_variable(lawful, files, tmp_path):
     ds = budget_data()
     ds["RO"].attrs["units"] = "kW"

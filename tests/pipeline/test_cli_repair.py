@@ -267,6 +267,13 @@ def test_what_no_longer_varies_has_no_correlation(lawful, tmp_path, seed):
     assert said.code == 0 and max(abs(change["before"]), abs(change["after"])) <= 1 and change["rms_change"] <= 2
 
 
+def test_an_outlier_does_not_correlate_with_itself(tmp_path):
+    ds = noisy()
+    ds["Store"][5] = 1e36
+    change = repair(save(ds, tmp_path / "in.nc"), BUDGET, tmp_path / "out.nc")["correlation"]
+    assert len(set(change["variables"])) == 2
+
+
 def test_blocks_do_not_matter(tmp_path, monkeypatch):
     path = packed(tmp_path / "in.nc", "f4")
     repair(path, BUDGET, tmp_path / "whole.nc")
