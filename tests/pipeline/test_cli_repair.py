@@ -9,10 +9,12 @@ import pytest
 import torch
 import xarray as xr
 from copula import gaussian_copula
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from small import BUDGET, budget_data, parts_data, save
 
+from lawful.data_recipes import sample_path
 from lawful.domains import Domain, get_domain
+from lawful.domains.metabolic_flux import DOMAIN as FLUX
 from lawful.pipeline.repair import repair
 from lawful.pipeline.repair.metric import Correlated, Independent
 from lawful.pipeline.repair.nearest import Nearest
@@ -381,3 +383,21 @@ def test_the_covariance_of_the_file_as_metric(lawful, tmp_path):
     assert json.loads(plain.out)["correlation"]["rms_change"] > 0
     with netCDF4.Dataset(tmp_path / "out.nc") as file:
         assert file.history.endswith("--sigma Rain=0 --sigma covariance")
+
+
+def test_corners_are_met_with_the_covariance_too(tmp_path):
+    """Ends of linear programmes, as flux balance analysis gives them, with noise on all fluxes."""
+    (A, b, _), (C, d, _), rng = FLUX.matrix(), FLUX.inequality_matrix(), np.random.default_rng(2)
+    given = np.array([v.given for v in FLUX.variables])
+    with xr.open_dataset(sample_path(FLUX)) as sample:
+        media = np.stack([sample[name].to_numpy()[:16] for name in FLUX.names], -1)
+    columns = {name: np.zeros(16) for name in FLUX.names}
+    for k, medium in enumerate(media):
+        low, high = (np.where(given, medium, end) for end in (FLUX.lower, FLUX.upper))
+        end = linprog(rng.normal(size=len(given)), C, d, A, b, np.stack([low, high], 1)).x
+        for name, value, own in zip(FLUX.names, end, given, strict=True):
+            columns[name][k] = value if own else value + 1e-6 * rng.normal()
+    ds = xr.Dataset({name: ("state", values) for name, values in columns.items()})
+    found = repair(save(ds, tmp_path / "in.nc"), FLUX, tmp_path / "out.nc", correlated=True)
+    assert (found["repaired"], found["left"]) == (16, 0) and found["validity"]["holds"]
+    assert max(row["max"] for row in found["variables"]) < 0.01
