@@ -22,7 +22,10 @@ _CARRIED_ON = (
 )  # fmt: skip
 """Of the data, true of what is made of them too."""
 
-_STORAGE = ("dtype", "scale_factor", "add_offset", "least_significant_digit")
+MISSING = ("_FillValue", "missing_value")
+"""Where a file says which of its numbers stand for a missing value."""
+
+_STORAGE = ("dtype", "scale_factor", "add_offset", "least_significant_digit", *MISSING)
 
 
 def storage_encoding(encoding: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

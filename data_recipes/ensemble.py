@@ -70,6 +70,14 @@ def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:
             raise no_such_variable(file, name, map(str, ds.variables))
         if ds[name].dtype.kind not in "fiu":
             raise InputError(f"{file}: variable {name!r} holds {ds[name].dtype}, not numbers")
+    require_samples(ds[list(domain.names)], file)
+
+
+def require_samples(ds: xr.Dataset, file: Path) -> None:
+    """Raise InputError where a data set of a file has a dimension without any place along it."""
+    for dim, size in ds.sizes.items():
+        if size == 0:
+            raise InputError(f"{file} holds no sample: its dimension {str(dim)!r} is empty")
 
 
 def _name_dimensions(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from lawful.data_recipes.ensemble import REALIZATION
+from lawful.data_recipes.ensemble import REALIZATION, require_samples
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import renamed
 from lawful.data_recipes.shaped import check_names, open_named, require_grid
@@ -34,6 +34,7 @@ def read_shaped_ensemble(
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
         ds = ds[list(domain.judged_by)]
+        require_samples(ds, path)
         if isinstance(domain, FieldDomain):
             ds = _on_grid(ds, domain, path, notes)
         ds = ds.load()

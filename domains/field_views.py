@@ -86,7 +86,8 @@ def _values(ds: xr.Dataset, domain: FieldDomain, name: str) -> np.ndarray:
 
 def _made(domain: FieldDomain, **declared: Any) -> Domain:
     """A domain of vectors under the name of that of fields."""
-    said = {"name": domain.name, "title": domain.title, "note": domain.note, "references": domain.references}
+    kept = ("name", "title", "note", "references", "density")
+    said = {name: getattr(domain, name) for name in kept}
     return Domain.model_validate({**said, **declared})
 
 

@@ -48,8 +48,8 @@ def _sentences(found: dict[str, Any]) -> Iterator[str]:
             f"{change['before']:.3f}, now {change['after']:.3f}."
         )
     if found["missing"]:
-        yield f"{found['missing']:,} samples with missing or infinite values were left as they are."
+        yield f"Left as they are for missing or infinite values: {found['missing']:,}."
     if found["left"]:
         shown = "; ".join(f"{place(left)}: {left['reason']}" for left in found["unrepaired"][:_SHOWN])
-        yield f"{found['left']:,} samples could not be repaired and were left as they are ({shown})."
+        yield f"Left as they are because they could not be repaired: {found['left']:,} ({shown})."
     yield f"{found['out']}: {physics(found['validity'])}."

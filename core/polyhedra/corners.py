@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -21,30 +20,44 @@ _ZEROS = (1e-20, 1e-15)
 _MOST = 20
 
 
-def at_corner(system: LinearSystem, bounds: Bounds, reduced: Reduced, z: Tensor, weights: Tensor) -> Iterator[Tensor]:
+def at_corner(
+    system: LinearSystem, free: Tensor, bounds: Bounds, reduced: Reduced, z: Tensor, weights: Tensor
+) -> Iterator[Tensor]:
     """Points (n,) near z (n,), which is lawful but for rounding, with ever more variables on their bounds.
 
     Variables that are on a bound but for rounding are fixed there, and the laws solved for the others, by least moves
-    in the metric of `weights` (n,). Whether such a point keeps all laws and inequalities is left to be asked.
+    in the metric of `weights` (n,). Variables that are not `free` (n,) stay. Whether such a point keeps all laws and
+    inequalities is left to be asked.
     """
     away = z - reduced.base
     reach = reduced.base.abs() + away.abs() + away.norm() * reduced.moves.norm(dim=1)
-    for near, zero in product(_NEAR, _ZEROS):
-        laws = _with_tight(system, reduced, z, near * reach)
-        moved = _solved(laws, bounds, z, weights, near * reach, zero * reach)
-        if moved is not None:
-            yield moved
+    (C, d), known = reduced.limits, set()
+    for near in _NEAR:
+        gap = near * reach
+        low, high, tight = z - bounds.lower <= gap, bounds.upper - z <= gap, d - C @ z <= C.abs() @ gap
+        active = tuple(torch.cat([low, high, tight]).tolist())
+        if active in known:
+            continue
+        known.add(active)
+        laws = _with_tight(system, C[tight], d[tight])
+        for zero in _ZEROS:
+            moved = _solved(laws, bounds, z, weights, low, high, free, zero * reach)
+            if moved is not None:
+                yield moved
 
 
-def _solved(laws: LinearSystem, bounds: Bounds, z: Tensor, weights: Tensor, gap: Tensor, zero: Tensor) -> Tensor | None:
-    """The point with what is within `gap` (n,) of a bound on it; None where others leave their bounds time and again.
+def _solved(
+    laws: LinearSystem, bounds: Bounds, z: Tensor, weights: Tensor, low: Tensor, high: Tensor, free: Tensor,
+    zero: Tensor,
+) -> Tensor | None:  # fmt: skip
+    """The point with what is `low` or `high` (n,) on its bound; None where others leave their bounds time and again.
 
     Variables that this pins to zero come out less than `zero` (n,).
     """
-    low, high, none = z - bounds.lower <= gap, bounds.upper - z <= gap, torch.zeros_like(z, dtype=torch.bool)
+    none = torch.zeros_like(low)
     for _ in range(_MOST):
         places = torch.where(low, bounds.lower, torch.where(high, bounds.upper, torch.where(none, 0.0, z)))
-        part = laws.restrict(~(low | high | none), places, check=False)
+        part = laws.restrict(free & ~(low | high | none), places, check=False)
         moved = part.with_fixed(part.project(places, weights))
         below, above, gone = moved < bounds.lower, moved > bounds.upper, (moved != 0) & (moved.abs() <= zero)
         if not (below | above | gone).any():
@@ -53,11 +66,8 @@ def _solved(laws: LinearSystem, bounds: Bounds, z: Tensor, weights: Tensor, gap:
     return None
 
 
-def _with_tight(system: LinearSystem, reduced: Reduced, z: Tensor, gap: Tensor) -> LinearSystem:
-    """The laws, and inequalities that are tight but for rounding as laws."""
-    C, d = reduced.limits
-    tight = d - C @ z <= C.abs() @ gap
-    if not tight.any():
+def _with_tight(system: LinearSystem, C: Tensor, d: Tensor) -> LinearSystem:
+    """The laws, and tight inequalities `C z = d` as laws."""
+    if not len(C):
         return system
-    A, b = torch.cat([coefficients(system), C[tight]]), torch.cat([system.b, d[tight]])
-    return LinearSystem(A, b, check=False).restrict(system.free, system.fixed, check=False)
+    return LinearSystem(torch.cat([coefficients(system), C]), torch.cat([system.b, d]), check=False)

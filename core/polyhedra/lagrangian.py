@@ -20,9 +20,8 @@ from lawful.core.polyhedra.least_distance import least_move
 from lawful.core.polyhedra.reduced import Reduced
 
 _PENALTY = 1e4
-_MAX_STEPS = 300
-_RESTLESS = 60
-"""After so many steps, what has not come to rest goes on with its first penalties: raised ones may make it cycle."""
+_MAX_STEPS = 100
+"""What has not come to rest by then hardly ever does, and is solved one by one."""
 _HALVINGS = 12
 _SLOW = 0.5
 _MOST_RAISES = 6
@@ -154,10 +153,6 @@ class _Lagrangian:
         self.raised = self.raised + drifting
         self.penalty = torch.where(drifting.unsqueeze(-1), 10 * self.penalty, self.penalty)
 
-    def calm(self, penalty: Tensor) -> None:
-        """Take these penalties (B, R), for good."""
-        self.penalty, self.raised = penalty, torch.full_like(self.raised, _MOST_RAISES)
-
     def _search(self, move: Tensor, gradient: Tensor, excess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The step halved until the value falls, its excess, and which samples (B,) took it whole."""
         value, slope = self.value(self.t, excess), (gradient * move).sum(-1)
@@ -186,13 +181,11 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     """
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
     start = reduced.start
-    whole = part = _Lagrangian(reduced, metric, start, linear)
-    penalty = whole.penalty
+    part = _Lagrangian(reduced, metric, start, linear)
+    penalty = part.penalty
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
     todo = torch.arange(len(z), device=z.device)
-    for number in range(_MAX_STEPS):
-        if number == _RESTLESS:
-            part.calm(penalty[todo])
+    for _ in range(_MAX_STEPS):
         now, rest = part.step()
         active[todo], multipliers[todo] = now, part.multipliers
         todo = todo[~rest]
@@ -203,7 +196,7 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     else:
         active[todo], multipliers[todo] = _one_by_one(part, len(z))
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
-    face = Face.of(reduced, metric, whole.penalty, active, limit)
+    face = Face.of(reduced, metric, penalty, active, limit)
     return face.least(linear, limit - start), face
 
 

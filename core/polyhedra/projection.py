@@ -121,9 +121,10 @@ class _Samples:
     def _at_corner(self, z: Tensor, weights: Tensor) -> Tensor:
         """A lawful point (n,) near z (n,), for one sample."""
         hull, bounds, reduced = self.projector.hull, self.projector.bounds, self.projector.reduced
-        b, fixed, base = (x.reshape(-1) for x in (self.b, self.fixed, self.base))
-        system = LinearSystem(coefficients(hull), b, check=False).restrict(hull.free, fixed, check=False)
-        for near in at_corner(system, bounds, replace(reduced, base=base), z, weights):
+        base = self.base.reshape(-1)
+        shared = self.b.dim() == 1
+        system = hull if shared else LinearSystem(coefficients(hull), self.b.reshape(-1), check=False)
+        for near in at_corner(system, hull.free, bounds, replace(reduced, base=base), z, weights):
             if not self._missed(near[None])[0].any():
                 return near
         raise NotConvergedError(

@@ -10,8 +10,10 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.blocks import blocks, stored_chunks
+from lawful.data_recipes.cf import MISSING
 from lawful.domains.declarations import component
 from lawful.domains.domain import Domain
+from lawful.domains.errors import InputError
 from lawful.domains.shaped import PADDED
 from lawful.domains.units import convert, equivalent
 from lawful.reports.arrays import check_variables
@@ -76,6 +78,11 @@ class Column:
         steps = np.rint((numbers - self.storage.offset) / self.storage.scale if self.storage.packed else numbers)
         limits = np.iinfo(dtype)
         return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+    def missing(self, stored: np.ndarray) -> np.ndarray:
+        """Which numbers, as they lie in the file, stand for a missing value there."""
+        encoding = self.array.encoding
+        return np.isin(stored, [encoding[key] for key in MISSING if key in encoding])
 
     def unpacked(self, stored: np.ndarray) -> np.ndarray:
         """Float64 numbers in the file's units, of numbers as they lie in the file."""
@@ -155,17 +162,21 @@ class Columns:
         self.notes: list[str] = []
         self.dims = tuple(str(dim) for dim in ds[domain.names[0]].dims)
         self.sizes = {dim: ds.sizes[dim] for dim in self.dims}
+        self._density = domain.density
         self.columns = [self._column(ds[v.name], v.units, (steps or {}).get(v.name)) for v in domain.variables]
         self._by_name = dict(zip(domain.names, self.columns, strict=True))
 
     def _column(self, array: xr.DataArray, units: str, step: float | None) -> Column:
-        stated = array.attrs.get("units")
-        if stated is None or equivalent(str(stated), units):
-            return Column(array, storage_of(array, step))
-        shift, one = (float(value) for value in convert(np.array([0.0, 1.0]), str(stated), units))
+        stated, name = str(array.attrs.get("units", units)), (component(str(array.name)) or (array.name,))[0]
+        try:
+            if equivalent(stated, units):
+                return Column(array, storage_of(array, step))
+            shift, one = (float(value) for value in convert(np.array([0.0, 1.0]), stated, units, self._density))
+        except InputError as error:
+            raise InputError(f"variable {name!r}: {error}") from error
         # Of the difference as it is, one conversion would be rounded twice.
-        factor = float(convert(1.0, str(stated), units)) if shift == 0 else one - shift
-        note = f"{(component(str(array.name)) or (array.name,))[0]} converted from {str(stated)!r} to {units!r}"
+        factor = float(convert(1.0, stated, units, self._density)) if shift == 0 else one - shift
+        note = f"{name} converted from {stated!r} to {units!r}"
         self.notes += [note] if note not in self.notes else []
         return Column(array, storage_of(array, None if step is None else step / abs(factor)), factor, shift)
 

@@ -9,7 +9,7 @@ from polyhedra_cases import INF, core_metabolism, normal, polyhedron, random_pol
 from scipy.optimize import minimize
 
 from lawful.core import LinearSystem
-from lawful.core.polyhedra import Bounds, InfeasibleError, NotConvergedError, Polyhedron, lagrangian
+from lawful.core.polyhedra import Bounds, InfeasibleError, NotConvergedError, Polyhedron
 
 seeds = st.integers(0, 10**6)
 
@@ -111,18 +111,6 @@ def test_rows_that_nearly_meet_in_a_point():
     P = random_polyhedron(4246)
     x = (3 * normal(20, 6, seed=4246)).float()
     assert P.contains(P.project(x)).all()
-
-
-@pytest.mark.parametrize("steps", [1, 4])
-def test_restless_samples_go_on_with_first_penalties_to_the_same_point(monkeypatch, steps):
-    P, x = core_metabolism(), 20 * normal(20, 95)
-    expected = P.project(x)
-    calmed = []
-    calm = lagrangian._Lagrangian.calm
-    monkeypatch.setattr(lagrangian._Lagrangian, "calm", lambda *a: calmed.append(len(a[1])) or calm(*a))
-    monkeypatch.setattr(lagrangian, "_RESTLESS", steps)
-    torch.testing.assert_close(P.project(x), expected, rtol=1e-8, atol=1e-8)
-    assert calmed == [20] or (steps > 1 and 0 < calmed[0] <= 20)
 
 
 def test_a_single_point_and_no_point():

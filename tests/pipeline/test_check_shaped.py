@@ -223,6 +223,8 @@ def test_a_unit_slip_of_the_means_is_named(judged):
         ("rain", lambda ds: ds, ("--step", "snow=1"), "has no variable 'snow'; it has rain, rain_coarse"),
         ("rain", lambda ds: ds, ("--map", "snow=x"), "mapping names 'snow'"),
         ("charge", lambda ds: ds.assign(atom_count=ds.atom_count + 1), (), "atom_count adds up to"),
+        ("rain", lambda ds: ds.isel(realization=slice(0)), (), "holds no sample: its dimension 'realization' is empty"),
+        ("charge", lambda ds: ds.isel(molecule=[], atom=[]), (), "holds no sample: its dimension 'molecule' is empty"),
         ("charge", lambda ds: ds.rename(molecule="m"), (), "no dimension 'molecule'"),
         ("charge", lambda ds: ds.assign(charge=ds.atom_count.astype(str)), (), "'charge' needs numbers along atom"),
     ],

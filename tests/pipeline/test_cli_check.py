@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from small import budget_data, save
+from small import BUDGET, budget_data, save
+
+from lawful.pipeline.check import check
 
 
 @pytest.fixture
@@ -66,6 +68,33 @@ def test_json_and_page(lawful, broken, tmp_path):
     assert found["laws"][0]["worst"]["index"] == {"time": 7}
     assert found["laws"][0]["worst"]["residual"] == pytest.approx(-0.1)
     assert "2012-03-05T21:00:00" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("command", [("check",), ("repair", "-o", "out.nc")])
+def test_a_file_without_samples_is_refused(lawful, tmp_path, command):
+    """A file whose time axis nobody has filled yet: nothing holds in it, and nothing is broken."""
+    path = tmp_path / "in.nc"
+    budget_data().isel(time=slice(0, 0)).to_netcdf(path, unlimited_dims=["time"])
+    assert f"{path} holds no sample: its dimension 'time' is empty" in lawful(
+        *command, path, "--domain", "budget"
+    ).fault  # fmt: skip
+
+
+def test_units_that_do_not_fit_are_named_with_file_and_variable(lawful, files, tmp_path):
+    ds = budget_data()
+    ds["RO"].attrs["units"] = "kW"
+    path = save(ds, tmp_path / "power.nc")
+    said = lawful("check", path, files / "budget.nc", "--domain", "budget")
+    assert said.code == 2 and f"{path}: variable 'RO': units 'kW' do not convert into 'mm h-1'" in said.err
+
+
+def test_depth_and_mass_are_one_with_a_density(tmp_path):
+    ds = budget_data().astype("f4").astype("f8")
+    domain = BUDGET.model_copy(update={"density": "1000 kg m-3"})
+    for name in BUDGET.names:
+        ds[name] = (ds[name].dims, ds[name].to_numpy() / 3600, {"units": "kg m-2 s-1"})
+    judged = check([save(ds.astype("f4"), tmp_path / "mass.nc")], domain).files.popitem()[1]
+    assert judged["holds"] and judged["laws"][0]["ulps"]["max"] > 0
 
 
 def test_units_are_converted_with_a_note(lawful, tmp_path):

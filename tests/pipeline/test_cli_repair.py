@@ -9,10 +9,12 @@ import pytest
 import torch
 import xarray as xr
 from copula import gaussian_copula
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from small import BUDGET, budget_data, parts_data, save
 
+from lawful.data_recipes import sample_path
 from lawful.domains import Domain, get_domain
+from lawful.domains.metabolic_flux import DOMAIN as FLUX
 from lawful.pipeline.repair import repair
 from lawful.pipeline.repair.metric import Correlated, Independent
 from lawful.pipeline.repair.nearest import Nearest
@@ -192,6 +194,31 @@ def test_packed_numbers_that_cannot_reach_are_left_with_the_reason(tmp_path):
     assert not found["validity"]["holds"]
 
 
+def tenths(path, kind, fill):
+    """Hours far off, in steps of a tenth, with a fill value among them; unsigned, runoff is never as low as no rain."""
+    ds, rng = noisy(), np.random.default_rng(0)
+    ds["Store"] = (ds["Store"].dims, ds["Store"].to_numpy() + rng.normal(0, 4, 360), ds["Store"].attrs)
+    low = {"Evap": -2.0, "Store": -12.0, "RO": 0.04} if kind == "u1" else {}
+    ds.clip(min=-12).to_netcdf(path, encoding={
+        name: {"dtype": kind, "scale_factor": 0.1, "add_offset": low.get(name, 0.0), "_FillValue": fill}
+        for name in NAMES
+    })  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(("kind", "fill"), [("i2", 7), ("i2", 3), ("u1", 255)])
+def test_no_number_is_written_that_stands_for_a_missing_one(tmp_path, kind, fill):
+    path = tenths(tmp_path / "in.nc", kind, fill)
+    found = repair(path, BUDGET, tmp_path / "out.nc")
+    before, after = raw(path), raw(tmp_path / "out.nc")
+    assert found["repaired"] > 50
+    for name in NAMES:
+        assert ((after[name] == fill) == (before[name] == fill)).all()
+    assert found["validity"]["not_finite_by_variable"] == {
+        name: int((before[name] == fill).sum()) for name in NAMES if (before[name] == fill).any()
+    }
+
+
 def test_plain_hdf5_is_repaired_in_its_own_places(tmp_path):
     ds = noisy()
     with h5py.File(tmp_path / "in.h5", "w") as file:
@@ -240,6 +267,13 @@ def test_what_no_longer_varies_has_no_correlation(lawful, tmp_path, seed):
     said = lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc", "--json")
     change = json.loads(said.out)["correlation"]
     assert said.code == 0 and max(abs(change["before"]), abs(change["after"])) <= 1 and change["rms_change"] <= 2
+
+
+def test_an_outlier_does_not_correlate_with_itself(tmp_path):
+    ds = noisy()
+    ds["Store"][5] = 1e36
+    change = repair(save(ds, tmp_path / "in.nc"), BUDGET, tmp_path / "out.nc")["correlation"]
+    assert len(set(change["variables"])) == 2
 
 
 def test_blocks_do_not_matter(tmp_path, monkeypatch):
@@ -349,3 +383,21 @@ def test_the_covariance_of_the_file_as_metric(lawful, tmp_path):
     assert json.loads(plain.out)["correlation"]["rms_change"] > 0
     with netCDF4.Dataset(tmp_path / "out.nc") as file:
         assert file.history.endswith("--sigma Rain=0 --sigma covariance")
+
+
+def test_corners_are_met_with_the_covariance_too(tmp_path):
+    """Ends of linear programmes, as flux balance analysis gives them, with noise on all fluxes."""
+    (A, b, _), (C, d, _), rng = FLUX.matrix(), FLUX.inequality_matrix(), np.random.default_rng(2)
+    given = np.array([v.given for v in FLUX.variables])
+    with xr.open_dataset(sample_path(FLUX)) as sample:
+        media = np.stack([sample[name].to_numpy()[:16] for name in FLUX.names], -1)
+    columns = {name: np.zeros(16) for name in FLUX.names}
+    for k, medium in enumerate(media):
+        low, high = (np.where(given, medium, end) for end in (FLUX.lower, FLUX.upper))
+        end = linprog(rng.normal(size=len(given)), C, d, A, b, np.stack([low, high], 1)).x
+        for name, value, own in zip(FLUX.names, end, given, strict=True):
+            columns[name][k] = value if own else value + 1e-6 * rng.normal()
+    ds = xr.Dataset({name: ("state", values) for name, values in columns.items()})
+    found = repair(save(ds, tmp_path / "in.nc"), FLUX, tmp_path / "out.nc", correlated=True)
+    assert (found["repaired"], found["left"]) == (16, 0) and found["validity"]["holds"]
+    assert max(row["max"] for row in found["variables"]) < 0.01

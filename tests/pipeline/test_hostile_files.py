@@ -9,6 +9,7 @@ import yaml
 from safetensors.torch import load, save
 
 from lawful.core.models import BaggedModel
+from lawful.pipeline.model_file import FORMAT
 
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{new}: &{new} [*{old},*{old},*{old},*{old},*{old},*{old},*{old},*{old},*{old}]\n"
@@ -67,7 +68,7 @@ DESCRIPTIONS = {
     "not text": b"\xff\xfe\x00\x01",
     "a list": b"[]",
     "deeply nested": b"[" * 100_000,
-    "newer": b'{"format": 5}',
+    "newer": b'{"format": %d}' % (FORMAT + 1),
 }
 
 
@@ -83,7 +84,7 @@ def test_a_damaged_model_is_trained_again(finished, lawful, files, content):
     said = lawful("train", "parts", "--data", files / "parts.nc", "--out", finished, "--fast")
     assert said.code == 0
     assert "model.json: " in said.err
-    assert json.loads((finished / "model/model.json").read_text())["format"] == 5
+    assert json.loads((finished / "model/model.json").read_text())["format"] == FORMAT
 
 
 def test_weights_that_were_tampered_with(finished, lawful):

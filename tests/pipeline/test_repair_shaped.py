@@ -127,6 +127,18 @@ def test_one_sum_beside_a_general_optimiser():
     assert not found.any()
 
 
+@pytest.mark.parametrize("total", [0.0, 1e-300, 1e-20, 1e-17, 1e-6, 1.0])
+def test_one_sum_of_far_less_than_what_there_was(total):
+    """Dry blocks, and all but dry ones, for which a model had rain of either sign: no rounding of it is left."""
+    rng = np.random.default_rng(4)
+    y, row = rng.normal(0.3, 1, (500, 16)), rng.uniform(0.5, 1, 16)
+    x, found = within(y, row, np.full(500, total), np.zeros(y.shape), np.full(y.shape, np.inf))
+    assert found.all() and (x >= 0).all()
+    if not total:
+        assert not x.any()
+    np.testing.assert_allclose(x @ row, total, rtol=1e-15)
+
+
 @pytest.mark.parametrize("encoding", [{"dtype": "f8"}, {"dtype": "f4"}, {"dtype": "i2", "scale_factor": 2.0**-10}])
 def test_blocks_keep_their_means_and_their_dry_cells(mended, tmp_path, encoding):
     ds = ensemble()

@@ -65,7 +65,8 @@ def check(
             judged, notes = judge(path, domain, mapping or {}, allowed, steps or {})
             checked.files[str(path)] = {"file": str(path), **judged, "notes": [*notes, *judged["notes"]]}
         except InputError as error:
-            checked.faults[str(path)] = str(error)
+            fault = str(error)
+            checked.faults[str(path)] = fault if str(path) in fault else f"{path}: {fault}"
     return checked
 
 

@@ -91,13 +91,14 @@ class Effect:
         with np.errstate(invalid="ignore"):
             correlations = self._covariances() / scale[:, :, None] / scale[:, None, :]
         correlations = np.nan_to_num(correlations).clip(-1, 1)
-        change = np.abs(np.diff(correlations, axis=0)[0])
-        if len(change) < 2:
+        pairs = np.triu_indices(len(deviations[0]), 1)
+        if not len(pairs[0]):
             return None
-        first, second = map(int, np.unravel_index(int(change.argmax()), change.shape))
+        change = np.abs(np.diff(correlations, axis=0)[0])[pairs]
+        first, second = (int(place[change.argmax()]) for place in pairs)
         return {
             "variables": [self._variables[first].name, self._variables[second].name],
             "before": float(correlations[0, first, second]),
             "after": float(correlations[1, first, second]),
-            "rms_change": float(np.sqrt((change[np.triu_indices(len(change), 1)] ** 2).mean())),
+            "rms_change": float(np.sqrt((change**2).mean())),
         }

@@ -70,7 +70,8 @@ class Correlated:
         """See `Metric`.
 
         In coordinates in which the covariance is the identity, where bounds are inequalities; a last step in the
-        variables themselves puts what is on a bound there exactly.
+        variables themselves puts what is on a bound there exactly. Where it cannot, the nearest states are those of the
+        variances alone.
         """
         white = _Whitened.of(inside, self._given(inside.system.free).matrix)
         near = inside.system.with_fixed(white.project(inside, z))
@@ -79,7 +80,11 @@ class Correlated:
         snapped = inside.system.with_fixed(torch.where(at_low, lower, torch.where(at_high, upper, near)))
         slack = _room(inside) - snapped @ (inside.inequalities.C * inside.system.free).mT
         tight = slack <= _SAME * snapped.abs().amax(-1, keepdim=True)
-        return Finishing(inside, _room(inside))(snapped, at_low | at_high, tight)
+        finished = Finishing(inside, _room(inside))(snapped, at_low | at_high, tight)
+        # Near corners a covariance that is next to singular leaves a law missed, and may lead far: variances do not.
+        missed = ~inside.contains(finished).unsqueeze(-1)
+        variances = torch.where(self.held, 1.0, self._covariance.diagonal())
+        return inside.project(torch.where(missed, z, finished), variances)
 
     def _given(self, free: Tensor) -> Full:
         """The covariance of the free variables, once the others are where they are."""

@@ -5,6 +5,7 @@ import numpy as np
 from lawful.domains import Domain
 
 _SAME = 1e-12
+_ROUNDING = 2e-16
 
 
 class OneSum:
@@ -75,7 +76,27 @@ def within(
         if not fixed.any():
             break
         x, free = np.where(fixed, wanted, np.where(free, y * sign, x)), free & ~fixed
-    return np.where(found[:, None], wanted * sign, y), found
+    return np.where(found[:, None], _near_low(wanted, y * sign, a, total, low, high) * sign, y), found
+
+
+def _near_low(
+    x: np.ndarray, y: np.ndarray, a: np.ndarray, total: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """x, without what the rounding of y has left in it where total, such as none, is next to the least that there is.
+
+    The shares above low are scaled; where there are none, the variable that was largest takes all.
+    """
+    least = (low[:, a > 0] * a[a > 0]).sum(-1)
+    off = np.abs(total - (x * a).sum(-1))
+    rows = np.flatnonzero((off > _ROUNDING * np.abs(total)) & np.isfinite(least))
+    away, more, ends = x[rows] - low[rows], (total - least)[rows], low[rows]
+    bare = np.flatnonzero(~(away > 0).any(-1))
+    largest = np.where((low < high) & (a > 0), y, -np.inf)[rows[bare]].argmax(-1)
+    away[bare, largest] = 1.0
+    scaled = np.minimum(ends + away * (np.maximum(more, 0) / (away * a).sum(-1))[:, None], high[rows])
+    better = np.abs(total[rows] - (scaled * a).sum(-1)) < off[rows]
+    x[rows[better]] = scaled[better]
+    return x
 
 
 def _reachable(a: np.ndarray, total: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

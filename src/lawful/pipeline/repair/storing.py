@@ -31,7 +31,8 @@ class Storing:
         self._put_in_order(numbers, after)
         pairs = [column.values(column.unpacked(new)) for column, new in zip(self._columns, numbers, strict=True)]
         piece = Piece(0, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-        return numbers, np.stack(piece.values, axis=-1), ~self._judges.broken(piece)
+        missing = np.any([column.missing(new) for column, new in zip(self._columns, numbers, strict=True)], axis=0)
+        return numbers, np.stack(piece.values, axis=-1), ~self._judges.broken(piece) & ~missing
 
     def _put_in_order(self, numbers: list[np.ndarray], after: np.ndarray) -> None:
         """Variables that are to be no more than others, and that rounding has taken above them, at or below these."""
@@ -74,5 +75,7 @@ def _inward(column: Column, numbers: np.ndarray, side: float) -> np.ndarray:
     """The next number of the file's type, away from a bound on that side (-1 below, 1 above)."""
     way = -side * np.sign(column.factor) * (np.sign(column.storage.scale) or 1.0)
     if numbers.dtype.kind in "iu":
-        return (numbers + int(way)).astype(numbers.dtype)
+        # At the end of its range there is no next.
+        ends = np.iinfo(numbers.dtype)
+        return np.minimum(numbers, ends.max - 1) + 1 if way > 0 else np.maximum(numbers, ends.min + 1) - 1
     return np.nextafter(numbers, numbers.dtype.type(way * np.inf))
