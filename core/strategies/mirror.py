@@ -88,6 +88,9 @@ class Mirror(Strategy):
             return z
         slopes = self._slopes(exact)
         settled = self.bounds.clip(self.system.project(exact, weights=slopes.square().clamp_min(_SMALLEST)))
+        # Between traces laws can be singular to all digits, and what solves them is then far away.
+        far = (settled - exact).abs() > _NEGLIGIBLE * exact.abs().amax(-1, keepdim=True)
+        settled = torch.where(far.any(-1, keepdim=True), exact, settled)
         for _ in range(_SETTLINGS):
             off = self.system.ulps(settled) > LAWFUL_ULPS
             if not (missed & off.any(-1)).any():

@@ -282,6 +282,17 @@ def test_the_mirror_map_holds_a_small_law_that_large_ones_imply(depth):
     assert (z[:, 5] < 1e-2).all() and system.ulps(z).max() <= 8 and (z > 0).all()
 
 
+@pytest.mark.parametrize("depth", [0.0, 40.0])
+def test_the_mirror_map_holds_small_laws_of_right_hand_sides_that_differ(depth):
+    system, y = traces(depth)
+    b = torch.linspace(0.5, 2.0, len(y)).double()[:, None] * system.b
+    z = strategy("mirror", polyhedron(LinearSystem(system.A, b), lower=0)).apply(y)
+    assert LinearSystem(system.A, b).ulps(z).max() <= 8 and (z > 0).all()
+    for k in range(0, len(y), 10):
+        alone = strategy("mirror", polyhedron(LinearSystem(system.A, b[k]), lower=0)).apply(y[k])
+        torch.testing.assert_close(z[k], alone, rtol=1e-9, atol=1e-7)
+
+
 def test_traces_that_no_number_resolves_are_no_given_values():
     """Near 1e-162, where squares of slopes are zero, a sample is lawful or refused: nothing was given that clashes."""
     system, y = traces(360.0)
