@@ -113,7 +113,7 @@ class FieldDomain(ShapedDomain):
         import torch
 
         from lawful.core.models.fields import Fields
-        from lawful.core.models.fields.charts import Blocks
+        from lawful.core.models.fields.blocks import Blocks
 
         told = np.stack([self._field(ds, name) for name in self.covariates], 1) if self.covariates else None
         if self.names[0] not in ds:

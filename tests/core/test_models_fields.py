@@ -9,6 +9,7 @@ import torch
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.models.fields import FieldModel, Fields, FieldSettings, LinearFields, PositiveFields
+from lawful.core.models.fields.positive import _carried_on
 from lawful.core.training import Schedule, fit
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -186,3 +187,29 @@ def test_periodic_columns_know_no_edge():
     known = model._known(Fields.of(chart.blocks.means(z), z=z))
     turned = model._velocity(x.roll(5, -1), t, known.roll(5, -1))
     assert torch.allclose(turned, model._velocity(x, t, known).roll(5, -1), atol=1e-5)
+
+
+def test_what_dry_cells_are_encoded_as_goes_on_from_wet_ones():
+    """Any number decodes to the same field; white noise would be learned as roughness of all cells."""
+    known = torch.zeros(1, 1, 5, 7, dtype=torch.bool)
+    known[0, 0, 1, 2] = True
+    values = torch.full((1, 1, 5, 7), 9.0).double().where(~known, 2.0)
+    torch.testing.assert_close(_carried_on(values, known), torch.full_like(values, 2.0))
+    assert not _carried_on(values, torch.zeros_like(known)).any()
+    known[0, 0, 1, 6] = True
+    values[0, 0, 1, 6] = 4.0
+    ramp = _carried_on(values, known)[0, 0, 1]
+    assert ramp[2] == 2 and ramp[6] == 4 and (ramp[2:].diff() > 0).all() and (ramp[:2] - 2).abs().max() < 0.3
+
+
+def test_coordinates_of_rain_are_no_rougher_than_it_is():
+    torch.manual_seed(0)
+    smooth = torch.nn.functional.avg_pool2d(torch.randn(60, 1, 24, 24).double(), 9, stride=1)
+    z = (smooth / smooth.std() - 0.4).clamp_min(0)
+    chart = PositiveFields.fit(z, (4, 4))
+    coarse = chart.blocks.means(z)
+    x = chart.encode(z, coarse, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(chart.decode(x, coarse), z, rtol=1e-9, atol=1e-9)
+    assert ((x[:, :1] > 0) == (z > 0)).all()
+    for part in x.chunk(2, 1):
+        assert part.diff(dim=-1).square().mean() < 0.5 * part.var()
