@@ -38,8 +38,9 @@ def repair_table(found: dict[str, Any], *, width: int = 110) -> str:
 
 
 def _sentences(found: dict[str, Any]) -> Iterator[str]:
-    kept, repaired = f"{found['lawful']:,} were lawful and stay as they are", f"{found['repaired']:,} were repaired"
-    yield f"Of {found['samples']:,} samples {kept}; {repaired}."
+    kept, mended = (f"{n:,} {'was' if n == 1 else 'were'}" for n in (found["lawful"], found["repaired"]))
+    stay = "stays as it is" if found["lawful"] == 1 else "stay as they are"
+    yield f"Of {found['samples']:,} samples {kept} lawful and {stay}; {mended} repaired."
     change = found["correlation"]
     if change and found["repaired"]:
         pair = " and ".join(change["variables"])
