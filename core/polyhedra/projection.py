@@ -128,8 +128,8 @@ class _Samples:
             if not self._missed(near[None])[0].any():
                 return near
         raise NotConvergedError(
-            f"A projected sample misses a law by more than {LAWFUL_ULPS:g} ulps within its bounds: bounds may lie "
-            "closer to each other than numbers resolve."
+            f"A projected sample misses a law or an inequality by more than {LAWFUL_ULPS:g} ulps within its bounds: "
+            "bounds may lie closer to each other than numbers resolve."
         )
 
     def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -104,35 +104,34 @@ def graphs() -> xr.Dataset:
     return ds.drop_vars("smiles").drop_encoding()
 
 
-RAIN_FILE = """\
+def field_file(name: str, title: str, rest: str) -> str:
+    """The declaration of fields by day on a grid in blocks of 2 by 3; `rest` has variables and what else there is."""
+    return f"""\
 shape: fields
-name: rain
-title: Rain of a day
+name: {name}
+title: {title}
 event: day
 dim: time
 rows: y
 columns: x
 block: [2, 3]
-variables:
-  rain: {units: mm d-1, lower: 0}
-weights: area
-"""
-WIND_FILE = """\
-shape: fields
-name: wind
-title: Radiation
-event: day
-dim: time
-rows: y
-columns: x
-block: [2, 3]
+{rest}"""
+
+
+RAINS = "variables:\n  rain: {units: mm d-1, lower: 0}\n"
+RAIN_FILE = field_file("rain", "Rain of a day", f"{RAINS}weights: area\n")
+WIND_FILE = field_file(
+    "wind",
+    "Radiation",
+    """\
 variables:
   down: {units: W m-2}
   up: {units: W m-2}
   net: {units: W m-2}
 laws:
   net: {equation: net = down - up, units: W m-2}
-"""
+""",
+)
 
 
 def declare(monkeypatch, folder: Path) -> Callable[[str], str]:

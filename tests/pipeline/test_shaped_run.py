@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from shaped_cases import CHARGES, SHORT, fields, molecules
+from shaped_cases import CHARGES, RAINS, SHORT, field_file, fields, molecules
 from small import install, save
 
 from lawful.core.models.fields import FieldSettings
@@ -14,20 +14,7 @@ from lawful.core.models.graphs import GraphSettings
 from lawful.pipeline.fields import FieldKind
 from lawful.pipeline.graphs import GraphKind
 
-RAIN = """\
-shape: fields
-name: rain
-title: Rain of a day
-event: day
-dim: time
-rows: y
-columns: x
-block: [2, 3]
-variables:
-  rain: {units: mm d-1, lower: 0}
-covariates: [height]
-blocks: {kind: time}
-"""
+RAIN = field_file("rain", "Rain of a day", f"{RAINS}covariates: [height]\nblocks: {{kind: time}}\n")
 
 
 @pytest.fixture(autouse=True)

@@ -72,11 +72,11 @@ class PositiveFields:
 
     def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
         """Fields (B, C, H, W) float64."""
-        pattern, ratios = (self.blocks.split(part) for part in x.double().chunk(2, 1))
+        pattern, sizes = (self.blocks.split(part) for part in x.double().chunk(2, 1))
         mean, std = self.moments[:2, :, None, None, None]
         highest = pattern >= pattern.amax(-1, keepdim=True)
         above = ((pattern > 0) | highest) & (coarse > 0)[..., None]
-        size = softplus((ratios * std + mean).clamp_min(-_FAR)).where(above, 0.0)
+        size = softplus((sizes * std + mean).clamp_min(-_FAR)).where(above, 0.0)
         share = self.blocks.split(self.blocks.share.expand(x.shape[-2:]))
         whole = (share * size).sum(-1, keepdim=True)
         return self.blocks.join(torch.where(above, coarse[..., None] * size / whole.where(whole > 0, 1.0), 0.0))
