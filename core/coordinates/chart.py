@@ -10,12 +10,16 @@ from torch import Tensor
 from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
+from lawful.core.coordinates.rooms import Rooms, surely_bounded
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
-from lawful.core.coordinates.uniform import Rooms
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
+
+_SOME = 256
+_OFF = 0.01
+_STEADY = 0.95
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,17 @@ class Chart:
     `w` (columns,), zero where the state has none. Decoding is in three steps: ratios and variables with a resolution
     come straight from their own coordinate; with those and the state's values moved to the right-hand side, the mirror
     map solves the laws strictly inside the bounds; a weighted projection in float64 removes what Newton left.
+
+    Where events are uniform, or what bounds leave open is too thin for that, `rooms` take the place of all three:
+    `coordinate` (S, columns) then marks the columns in which each state has those of its rooms.
     """
 
-    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor):
+    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor, coordinate: Tensor | None = None):
         self.problem, self.states, self.link, self.ratios = problem, states, link, ratios
-        self.rooms = Rooms(problem) if problem.uniform else None
+        self.rooms = None if coordinate is None else _rooms(problem, states)
         order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
-        self.coordinate = torch.stack([plan.coordinate for plan in self.plans])
+        self.coordinate = torch.stack([plan.coordinate for plan in self.plans]) if coordinate is None else coordinate
         self.fixed = torch.stack([plan.fixed for plan in self.plans])
         self.held = [tuple(plan.held(problem).tolist()) for plan in self.plans]
 
@@ -59,12 +66,33 @@ class Chart:
         lower, upper = support(problem, states, extended)
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
-        link = Link(lower, upper, scales(extended, lower, upper, solved))
-        return cls(problem, states, _flat(link, problem) if problem.uniform else link, typical), ids
+        chart = cls(problem, states, Link(lower, upper, scales(extended, lower, upper, solved)), typical)
+        if not problem.uniform and (not surely_bounded(problem) or chart.steadiness(z, ids) > _STEADY):
+            return chart, ids
+        roomy = chart._with_rooms(z, ids)
+        better = problem.uniform or roomy.steadiness(z, ids) > chart.steadiness(z, ids)
+        return (roomy if better else chart), ids
+
+    def _with_rooms(self, z: Tensor, ids: Tensor) -> Chart:
+        """The same states in rooms; the first event of a state says of how many dimensions these are."""
+        rooms, coordinate = _rooms(self.problem, self.states), self.coordinate.clone()
+        for state in range(len(coordinate)):
+            columns = rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
+            coordinate[state] = coordinate[state] if columns is None else columns
+        return Chart(self.problem, self.states, _flat(self.link, self.problem), self.ratios, coordinate)
+
+    def steadiness(self, z: Tensor, ids: Tensor) -> float:
+        """The share of events `z` (N, n) of which lawful ones are made when each coordinate is off by a hundredth of
+        its standard deviation, as those that a model makes are; of some events."""
+        some, generator = slice(None, None, max(1, len(z) // _SOME)), torch.Generator().manual_seed(0)
+        w = self.encode(z[some], ids[some], generator)
+        noise = torch.randn(w.shape, dtype=w.dtype, generator=generator)
+        near = w + _OFF * w.std(0, correction=0) * noise * self.coordinate[ids[some]]
+        return self.decode(near, ids[some], z[some]).lawful.double().mean().item()
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
-        return {
+        found = {
             "table": self.states.table,
             "atoms": self.states.atoms,
             "counts": self.states.counts,
@@ -73,13 +101,14 @@ class Chart:
             "scale": self.link.scale,
             "ratios": self.ratios,
         }
+        return found if self.rooms is None else found | {"coordinate": self.coordinate}
 
     @classmethod
     def from_tensors(cls, problem: Problem, tensors: dict[str, Tensor]) -> Chart:
         """The chart of `tensors()`, for the same problem."""
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
-        return cls(problem, states, link, tensors["ratios"])
+        return cls(problem, states, link, tensors["ratios"], tensors.get("coordinate"))
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.
@@ -87,7 +116,7 @@ class Chart:
         A variable with a resolution is spread uniformly over its step first, with random numbers from `generator`.
         """
         if self.rooms is not None:
-            return self.rooms.encode(z, self.coordinate[ids])
+            return self.rooms.encode(z, ids, self.coordinate[ids])
         extended = self.problem.extend(z)
         y = self.link.inverse(self._spread(extended, generator))
         w = torch.zeros_like(extended)
@@ -113,7 +142,7 @@ class Chart:
         With a generator, events of a uniform problem are taken on by steps that leave their distribution as it is.
         """
         if self.rooms is not None:
-            return Decoded(*self.rooms.decode(w, self.coordinate[ids], given, generator))
+            return Decoded(*self.rooms.decode(w, ids, self.coordinate[ids], given, generator))
         known = self._known(w, ids, given)
         lifted = torch.zeros(len(w), self.problem.lifted, dtype=torch.float64)
         converged = torch.zeros(len(w), dtype=torch.bool)
@@ -181,6 +210,10 @@ def _resting(A: Tensor, plan: Plan, y: Tensor) -> Tensor:
     if A.dim() == 2:
         return torch.linalg.solve(to_solved.mT, y.mT).mT @ to_moved
     return matvec(to_moved.mT, torch.linalg.solve(to_solved.mT, y[..., None]).squeeze(-1))
+
+
+def _rooms(problem: Problem, states: States) -> Rooms:
+    return Rooms(problem, None if problem.uniform else states)
 
 
 def _flat(link: Link, problem: Problem) -> Link:

@@ -1,8 +1,9 @@
-"""What laws and bounds leave open at one set of given values, in coordinates that make it round."""
+"""What laws and bounds leave open at one set of known values, in coordinates that make it round and without end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.bounds import Inequalities
+from lawful.core.polyhedra.entropy import EntropyMap
 from lawful.core.polyhedra.laws import Laws, coefficients
 from lawful.core.polyhedra.reduced import STILL, Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
@@ -18,7 +20,6 @@ from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
 _NOTHING = 1e-12
 """Of the largest variable: what rounding leaves of one that is pinned to zero."""
 
-_INWARD = 0.99
 _NUDGE = 1e-6
 _CHAINS = 1024
 
@@ -28,7 +29,8 @@ class Face:
     """What rooms with the same implied equalities share.
 
     `laws` hold inequalities that are equalities too; `free` are these for the variables that no bound pins, `moving`
-    for those that laws do not pin either. `columns` (D,) are the first variables that determine an event.
+    for those that laws do not pin either. `columns` (D,) are the first variables that determine an event; inequalities
+    that are `tight` (k,) are held, each at its `slack` (k,).
     """
 
     laws: Laws
@@ -36,18 +38,19 @@ class Face:
     moving: LinearSystem
     columns: Tensor
     tight: Tensor
+    slack: Tensor
 
     @classmethod
-    def of(cls, problem: Problem, free: Tensor, tight: Tensor) -> Face:
-        """The face of `free` variables (n,) and `tight` inequalities (k,)."""
-        A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, problem.d[tight]])
+    def of(cls, problem: Problem, free: Tensor, tight: Tensor, slack: Tensor) -> Face:
+        """The face of `free` variables (n,) and inequalities that are `tight` (k,), each at its `slack` (k,)."""
+        A, b = torch.cat([problem.A, problem.C[tight]]), torch.cat([problem.b, (problem.d - slack)[tight]])
         system, nothing = LinearSystem(A, b, check=False), torch.zeros(problem.n, dtype=torch.float64)
         of_free = system.restrict(free, nothing, check=False)
         moves, unit = balanced_moves(of_free)
         moved = free & (moves.norm(dim=1) > STILL * unit)
         moving = system.restrict(moved, nothing, check=False)
         columns = independent(moves, moved.nonzero()[:, 0].tolist(), limit=moves.shape[1])
-        return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight)
+        return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight, slack)
 
     def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
         """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
@@ -64,17 +67,16 @@ class Face:
 
 @dataclass(frozen=True)
 class Room:
-    """Events `z = centre + moves s` of one set of given values, s (D,).
+    """Events `z = centre + moves s` of one set of known values, and their coordinates w (D,), which have no limits.
 
-    The centre is the analytic one, and the coordinates are those in which the log barrier has unit curvature there:
-    they round a polyhedron up to a factor that does not depend on how thin it is (Nesterov & Nemirovskii 1994), and
-    events of rooms of different shapes have like coordinates. They do not depend on how null spaces were computed:
-    `s = root (z - centre)[columns]` with an upper triangular root.
+    The centre is the analytic one, and s are the coordinates in which the log barrier has unit curvature there: they
+    round a polyhedron up to a factor that does not depend on how thin it is (Nesterov & Nemirovskii 1994), and events
+    of rooms of different shapes have like coordinates. They do not depend on how null spaces were computed:
+    `s = root (z - centre)[columns]` with an upper triangular root. From there w is what `EntropyMap` makes of s.
     """
 
     face: Face
     reduced: Reduced
-    root: Tensor
 
     @classmethod
     def of(cls, problem: Problem, face: Face, z: Tensor) -> Room:
@@ -89,34 +91,34 @@ class Room:
         # In units of the columns the factor is the same whatever basis the moves were.
         basis = torch.linalg.inv(reduced.moves[face.columns])
         root = torch.linalg.cholesky(basis.T @ hessian @ basis).T
-        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)), root)
+        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)))
 
     @property
     def dimension(self) -> int:
         """D."""
         return len(self.face.columns)
 
+    @cached_property
+    def _map(self) -> EntropyMap:
+        return EntropyMap(self.reduced.rows, self.reduced.start, self.reduced.low, self.reduced.high)
+
     def inverse(self, z: Tensor) -> Tensor:
         """Coordinates (B, D) of events z (B, n)."""
-        return (z - self.reduced.base)[:, self.face.columns] @ self.root.T
+        return self._map.inverse(self.reduced.values(z))
 
-    def within(self, s: Tensor) -> Tensor:
-        """Coordinates (B, D) as they are where they are inside, and moved towards the centre until they are."""
-        change = s @ self.reduced.columns
-        room = torch.where(change > 0, self.reduced.high, self.reduced.low) - self.reduced.start
-        share = torch.where(change == 0, torch.inf, room / change)
-        reach = share.amin(-1, keepdim=True) if share.shape[-1] else torch.full_like(s[:, :1], torch.inf)
-        return torch.where(reach > 1, s, _INWARD * reach.clamp_max(1.0) * s)
+    def inside(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Points s (B, D) of coordinates (B, D), and which of them (B,) are those; others are inside too."""
+        return self._map.solve(w)
 
     def walked(self, s: Tensor, sweeps: int, reflected: float, generator: torch.Generator) -> Tensor:
-        """Coordinates (B, D) after sweeps of hit-and-run along the axes, from such inside."""
+        """Points (B, D) after sweeps of hit-and-run along the axes, from such inside."""
         target, still = Target.uniform(self.reduced), torch.zeros(self.dimension, dtype=torch.float64)
         steps, eye = sweeps * self.dimension, torch.eye(self.dimension, dtype=torch.float64)
         walks = [Walk(target, still, eye, part.T) for part in s.split(_CHAINS)]
         return torch.cat([walk.stepped(steps, generator, reflected=reflected).t for walk in walks])
 
     def events(self, s: Tensor) -> Tensor:
-        """Events (B, n) of coordinates (B, D) inside, with laws to rounding."""
+        """Events (B, n) of points (B, D) inside, with laws to rounding."""
         return self.face.on_laws(self.reduced.z(s), self.face.moving)
 
     def nudged(self, z: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lawful.core.coordinates.uniform import Rooms
+from lawful.core.coordinates.rooms import Rooms
 from lawful.data_recipes import metabolic_flux as recipe
 from lawful.data_recipes import read, sample_path
 from lawful.domains.blocks import block_labels, fold_masks
@@ -55,7 +55,7 @@ def test_any_medium_has_a_room_in_which_pinned_fluxes_are_zero(given, pinned):
     generator = torch.Generator().manual_seed(0)
     w = 100 * torch.randn(64, problem.columns, dtype=torch.float64, generator=generator)
     active = torch.arange(problem.columns).expand(64, -1) < recipe.polyhedron(one).dimension
-    moved, lawful = Rooms(problem).decode(w, active, z, generator)
+    moved, lawful = Rooms(problem).decode(w, torch.zeros(64, dtype=torch.long), active, z, generator)
     assert lawful.all()
     assert (moved[:, DOMAIN.names.index(pinned)] == 0).all()
     assert recipe.polyhedron(one).contains(moved).all()
