@@ -17,7 +17,7 @@ from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
 
-_SOME = 256
+_SOME = 64
 _OFF = 0.01
 _STEADY = 0.95
 
@@ -67,19 +67,23 @@ class Chart:
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
         chart = cls(problem, states, Link(lower, upper, scales(extended, lower, upper, solved)), typical)
-        if not problem.uniform and (not surely_bounded(problem) or chart.steadiness(z, ids) > _STEADY):
+        if problem.uniform:
+            return chart._with_rooms(z, ids), ids
+        steady = chart.steadiness(z, ids) if surely_bounded(problem) else 1.0
+        if steady > _STEADY:
             return chart, ids
         roomy = chart._with_rooms(z, ids)
-        better = problem.uniform or roomy.steadiness(z, ids) > chart.steadiness(z, ids)
-        return (roomy if better else chart), ids
+        return (roomy if roomy.steadiness(z, ids) > steady else chart), ids
 
     def _with_rooms(self, z: Tensor, ids: Tensor) -> Chart:
         """The same states in rooms; the first event of a state says of how many dimensions these are."""
-        rooms, coordinate = _rooms(self.problem, self.states), self.coordinate.clone()
+        flat, coordinate = _flat(self.link, self.problem), self.coordinate.clone()
+        chart = Chart(self.problem, self.states, flat, self.ratios, coordinate)
+        assert chart.rooms is not None
         for state in range(len(coordinate)):
-            columns = rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
+            columns = chart.rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
             coordinate[state] = coordinate[state] if columns is None else columns
-        return Chart(self.problem, self.states, _flat(self.link, self.problem), self.ratios, coordinate)
+        return chart
 
     def steadiness(self, z: Tensor, ids: Tensor) -> float:
         """The share of events `z` (N, n) of which lawful ones are made when each coordinate is off by a hundredth of
