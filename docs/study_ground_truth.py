@@ -61,7 +61,8 @@ def scores(truth: Truth, family: str, seed: int) -> tuple[float, ...]:
     """Distances of draws of a trained model, in the order of `Distance`, and its divergence in nats (NaN: none)."""
     made = learned(truth, family, seed)
     fresh = truth.draw(FRESH, np.random.default_rng(1000 + seed))
-    nats = divergence(truth, made.model, made.known, made.ids, fresh) if family in DENSITIES else float("nan")
+    told = family in DENSITIES and truth.log_density is not None
+    nats = divergence(truth, made.model, made.known, made.ids, fresh) if told else float("nan")
     return *astuple(distance(truth, made.draws())), nats
 
 
@@ -77,7 +78,8 @@ def few_steps(truth: Truth, seed: int) -> dict[int, tuple[float, ...]]:
 
 def floor(truth: Truth, seed: int) -> tuple[float, ...]:
     """Distances of as many exact draws as a model learns from."""
-    return *astuple(distance(truth, truth.draw(EVENTS, np.random.default_rng(seed)))), 0.0
+    nats = float("nan") if truth.log_density is None else 0.0
+    return *astuple(distance(truth, truth.draw(EVENTS, np.random.default_rng(seed)))), nats
 
 
 def cells(rows: Sequence[tuple[float, ...]]) -> list[str]:

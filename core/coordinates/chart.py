@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lawful.core.coordinates.choice import STEADY, likeliest, steadiness
 from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
@@ -16,10 +17,6 @@ from lawful.core.coordinates.support import scales, support
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra import Link, MirrorMap
-
-_SOME = 64
-_OFF = 0.01
-_STEADY = 0.95
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,16 @@ class Chart:
     `coordinate` (S, columns) then marks the columns in which each state has those of its rooms.
     """
 
-    def __init__(self, problem: Problem, states: States, link: Link, ratios: Tensor, coordinate: Tensor | None = None):
-        self.problem, self.states, self.link, self.ratios = problem, states, link, ratios
-        self.rooms = None if coordinate is None else _rooms(problem, states)
+    def __init__(
+        self,
+        problem: Problem,
+        states: States,
+        link: Link,
+        ratios: Tensor,
+        rooms: Rooms | None = None,
+        coordinate: Tensor | None = None,
+    ):
+        self.problem, self.states, self.link, self.ratios, self.rooms = problem, states, link, ratios, rooms
         order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans]) if coordinate is None else coordinate
@@ -69,30 +73,20 @@ class Chart:
         chart = cls(problem, states, Link(lower, upper, scales(extended, lower, upper, solved)), typical)
         if problem.uniform:
             return chart._with_rooms(z, ids), ids
-        steady = chart.steadiness(z, ids) if surely_bounded(problem) else 1.0
-        if steady > _STEADY:
+        steady = steadiness(chart, z, ids) if surely_bounded(problem) else 1.0
+        if steady > STEADY:
             return chart, ids
         roomy = chart._with_rooms(z, ids)
-        return (roomy if roomy.steadiness(z, ids) > steady else chart), ids
+        return (roomy if steadiness(roomy, z, ids) > steady else chart), ids
 
     def _with_rooms(self, z: Tensor, ids: Tensor) -> Chart:
         """The same states in rooms; the first event of a state says of how many dimensions these are."""
-        flat, coordinate = _flat(self.link, self.problem), self.coordinate.clone()
-        chart = Chart(self.problem, self.states, flat, self.ratios, coordinate)
-        assert chart.rooms is not None
+        rooms, coordinate = _rooms(self.problem, self.states), self.coordinate.clone()
         for state in range(len(coordinate)):
-            columns = chart.rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
+            columns = rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
             coordinate[state] = coordinate[state] if columns is None else columns
-        return chart
-
-    def steadiness(self, z: Tensor, ids: Tensor) -> float:
-        """The share of events `z` (N, n) of which lawful ones are made when each coordinate is off by a hundredth of
-        its standard deviation, as those that a model makes are; of some events."""
-        some, generator = slice(None, None, max(1, len(z) // _SOME)), torch.Generator().manual_seed(0)
-        w = self.encode(z[some], ids[some], generator)
-        noise = torch.randn(w.shape, dtype=w.dtype, generator=generator)
-        near = w + _OFF * w.std(0, correction=0) * noise * self.coordinate[ids[some]]
-        return self.decode(near, ids[some], z[some]).lawful.double().mean().item()
+        rooms = likeliest(rooms, z, ids, coordinate[ids])
+        return Chart(self.problem, self.states, _flat(self.link, self.problem), self.ratios, rooms, coordinate)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
@@ -105,14 +99,20 @@ class Chart:
             "scale": self.link.scale,
             "ratios": self.ratios,
         }
-        return found if self.rooms is None else found | {"coordinate": self.coordinate}
+        if self.rooms is None:
+            return found
+        sharpness = torch.tensor(self.rooms.sharpness, dtype=torch.float64)
+        return found | {"coordinate": self.coordinate, "sharpness": sharpness}
 
     @classmethod
     def from_tensors(cls, problem: Problem, tensors: dict[str, Tensor]) -> Chart:
         """The chart of `tensors()`, for the same problem."""
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
-        return cls(problem, states, link, tensors["ratios"], tensors.get("coordinate"))
+        if "sharpness" not in tensors:
+            return cls(problem, states, link, tensors["ratios"])
+        rooms = _rooms(problem, states, tensors["sharpness"].item())
+        return cls(problem, states, link, tensors["ratios"], rooms, tensors["coordinate"])
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.
@@ -216,8 +216,8 @@ def _resting(A: Tensor, plan: Plan, y: Tensor) -> Tensor:
     return matvec(to_moved.mT, torch.linalg.solve(to_solved.mT, y[..., None]).squeeze(-1))
 
 
-def _rooms(problem: Problem, states: States) -> Rooms:
-    return Rooms(problem, None if problem.uniform else states)
+def _rooms(problem: Problem, states: States, sharpness: float = 1.0) -> Rooms:
+    return Rooms(problem, None if problem.uniform else states, sharpness)
 
 
 def _flat(link: Link, problem: Problem) -> Link:

@@ -12,8 +12,8 @@ from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.bounds import Inequalities
-from lawful.core.polyhedra.entropy import EntropyMap
 from lawful.core.polyhedra.laws import Laws, coefficients
+from lawful.core.polyhedra.limits import LimitsMap
 from lawful.core.polyhedra.reduced import STILL, Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
 
@@ -72,14 +72,15 @@ class Room:
     The centre is the analytic one, and s are the coordinates in which the log barrier has unit curvature there: they
     round a polyhedron up to a factor that does not depend on how thin it is (Nesterov & Nemirovskii 1994), and events
     of rooms of different shapes have like coordinates. They do not depend on how null spaces were computed:
-    `s = root (z - centre)[columns]` with an upper triangular root. From there w is what `EntropyMap` makes of s.
+    `s = root (z - centre)[columns]` with an upper triangular root. From there w is what `LimitsMap` makes of s.
     """
 
     face: Face
     reduced: Reduced
+    sharpness: float
 
     @classmethod
-    def of(cls, problem: Problem, face: Face, z: Tensor) -> Room:
+    def of(cls, problem: Problem, face: Face, z: Tensor, sharpness: float) -> Room:
         """The room around a point z (n,) strictly inside all bounds and inequalities that the face leaves open.
 
         Raises:
@@ -91,7 +92,7 @@ class Room:
         # In units of the columns the factor is the same whatever basis the moves were.
         basis = torch.linalg.inv(reduced.moves[face.columns])
         root = torch.linalg.cholesky(basis.T @ hessian @ basis).T
-        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)))
+        return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)), sharpness)
 
     @property
     def dimension(self) -> int:
@@ -99,12 +100,17 @@ class Room:
         return len(self.face.columns)
 
     @cached_property
-    def _map(self) -> EntropyMap:
-        return EntropyMap(self.reduced.rows, self.reduced.start, self.reduced.low, self.reduced.high)
+    def _map(self) -> LimitsMap:
+        reduced = self.reduced
+        return LimitsMap(reduced.rows, reduced.start, reduced.low, reduced.high, self.sharpness)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Coordinates (B, D) of events z (B, n)."""
         return self._map.inverse(self.reduced.values(z))
+
+    def log_det(self, z: Tensor) -> Tensor:
+        """`log |dw / ds|` (B,) at events z (B, n)."""
+        return self._map.log_det(self.reduced.values(z))
 
     def inside(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Points s (B, D) of coordinates (B, D), and which of them (B,) are those; others are inside too."""

@@ -12,6 +12,8 @@ the same coordinates serve both.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -40,18 +42,26 @@ def surely_bounded(problem: Problem) -> bool:
 class Rooms:
     """The rooms of a problem; those last asked for are kept.
 
-    Without `states` they are of given values alone: of uniform events a state is what these leave, or chance.
+    Without `states` they are of given values alone: of uniform events a state is what these leave, or chance. The
+    `sharpness` is that of `LimitsMap`.
 
     Raises:
         InvalidValueError: ratios or variables with a resolution are generated: events do not fill a polyhedron.
     """
 
-    def __init__(self, problem: Problem, states: States | None = None):
+    def __init__(self, problem: Problem, states: States | None = None, sharpness: float = 1.0):
         if problem.ratios or problem.quantised.any():
             raise InvalidValueError("Expected uniform events without ratios or resolutions: they fill no polyhedron.")
-        self.problem, self.states = problem, states
+        self.problem, self.states, self.sharpness = problem, states, sharpness
         self._rooms: dict[bytes, Room | None] = {}
         self._faces: dict[bytes, Face] = {}
+
+    def sharpened(self, sharpness: float) -> Rooms:
+        """The same rooms with another sharpness."""
+        new = Rooms(self.problem, self.states, sharpness)
+        new._faces = self._faces
+        new._rooms = {key: room and replace(room, sharpness=sharpness) for key, room in self._rooms.items()}
+        return new
 
     def at(self, z: Tensor, state: int = 0) -> Room | None:
         """The room of a state at the given values in z (n,); None where they leave no event."""
@@ -86,7 +96,7 @@ class Rooms:
             return None
         at_lower, at_upper, tight = map(torch.from_numpy, (inside.at_lower, inside.at_upper, inside.tight))
         point = torch.where(at_lower, low, torch.where(at_upper, high, torch.from_numpy(inside.point)))
-        return Room.of(problem, self._face(~(at_lower | at_upper | pinned), tight | held, slack), point)
+        return Room.of(problem, self._face(~(at_lower | at_upper | pinned), tight | held, slack), point, self.sharpness)
 
     def _face(self, free: Tensor, tight: Tensor, slack: Tensor) -> Face:
         key = torch.cat([free, tight]).numpy().tobytes() + slack.numpy().tobytes()
@@ -115,6 +125,14 @@ class Rooms:
                 fits = rows[active[rows].sum(1) == room.dimension]
                 w[fits] = w[fits].masked_scatter(active[fits], room.inverse(z[fits]))
         return w
+
+    def log_det(self, z: Tensor, ids: Tensor) -> Tensor:
+        """`log |dw / ds|` (N,) at events z (N, n) in states `ids`, zero without a room."""
+        found = torch.zeros(len(z), dtype=torch.float64)
+        for room, rows in self._groups(z, ids):
+            if room is not None:
+                found[rows] = room.log_det(z[rows])
+        return found
 
     def decode(
         self, w: Tensor, ids: Tensor, active: Tensor, given: Tensor, generator: torch.Generator | None

@@ -109,13 +109,14 @@ def test_draws_outside_start_as_far_out_as_there_is_room(chart):
     assert (nearest >= 0).all() and (nearest < 0.02).all()
 
 
-def test_coordinates_are_those_of_the_entropy_around_the_analytic_centre():
+def test_coordinates_are_those_of_the_limits_around_the_analytic_centre():
     """Of `0 <= x <= 4`: the centre is 2, the curvature of -log x - log(4 - x) there is 1/2, and distances in units of
-    the centre's are `x / 2` and `(4 - x) / 2`."""
+    the centre's are `x / 2` and `(4 - x) / 2`. The link of sharpness one is `(1 - 1 / e) log(e^x - 1)`."""
     problem = replace(make_problem([[1, 1, -1]], [0], [0, 0, 0], [INF] * 3, given=("c",)), uniform=True)
     z = torch.tensor([[1.0, 3.0, 4.0], [2.0, 2.0, 4.0]], dtype=torch.float64)
+    far = 0.5**0.5 * (1 - math.exp(-1)) * (math.log(math.expm1(0.5)) - math.log(math.expm1(1.5)))
     w = Rooms(problem).encode(z, torch.zeros(2, dtype=torch.long), torch.tensor([[True, False, False]]).expand(2, -1))
-    torch.testing.assert_close(w[:, 0], torch.tensor([0.5**0.5 * (math.log(0.5) - math.log(1.5)), 0.0]).double())
+    torch.testing.assert_close(w[:, 0], torch.tensor([far, 0.0]).double())
 
 
 def test_the_barrier_is_flat_and_round_at_the_centre(chart):
@@ -212,6 +213,7 @@ def test_thin_and_pinned_problems_have_rooms_of_their_states():
     torch.testing.assert_close(back.z, z, rtol=1e-8, atol=1e-13)
     torch.testing.assert_close(back.z[:, 5], z[:, 5], rtol=1e-8, atol=0)
     assert (back.z[:, 2:5] == 0).all()
+    assert torch.equal(chart.rooms.sharpened(chart.rooms.sharpness).encode(z, ids, chart.coordinate[ids]), w)
     noise = torch.randn(w.shape, generator=generator(5), dtype=torch.float64) * chart.coordinate[ids]
     far = chart.decode(w + 3 * noise, ids, torch.zeros_like(z))
     assert far.lawful.all()
@@ -245,3 +247,26 @@ def test_problems_with_room_keep_the_mirror_map(chart):
     problem, z = triangles(200)
     assert Chart.fit(replace(problem, uniform=False), z)[0].rooms is None
     assert chart.rooms is not None
+
+
+@pytest.mark.parametrize("thin", [False, True])
+def test_the_sharpness_is_that_which_makes_coordinates_normal(thin):
+    """Evenly spread parts are best seen as they are, parts on many scales by their logarithms."""
+    problem = replace(make_problem([[1, 1, 1]], [1], [0] * 3, [1] * 3), uniform=True)
+    noise = torch.randn(800, 2, generator=generator(6), dtype=torch.float64)
+    parts = torch.exp(2 * noise - 5) if thin else 1 + 0.2 * noise
+    z = torch.cat([parts, torch.ones(800, 1)], 1).double()
+    z = z / z.sum(1, keepdim=True)
+    chart, _ = Chart.fit(problem, z)
+    assert (chart.rooms.sharpness < 0.5) == thin
+    assert Chart.from_tensors(problem, chart.tensors()).rooms.sharpness == chart.rooms.sharpness
+
+
+def test_the_volume_of_coordinates_is_that_of_their_derivative(chart):
+    room = chart.rooms.at(triangles(1, seed=8)[1][0])
+    s = torch.tensor([[0.1, -0.2], [0.3, 0.4]], dtype=torch.float64)
+    step = 1e-6 * torch.eye(2, dtype=torch.float64)
+    J = torch.stack(
+        [(room.inverse(room.reduced.z(s + e)) - room.inverse(room.reduced.z(s - e))) / 2e-6 for e in step], -1
+    )
+    torch.testing.assert_close(room.log_det(room.reduced.z(s)), torch.logdet(J), rtol=1e-6, atol=1e-7)

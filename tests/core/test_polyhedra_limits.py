@@ -1,4 +1,4 @@
-"""The map between a bounded polyhedron and all of space by the entropy of distances from its limits."""
+"""The map between a bounded polyhedron and all of space by links of distances from its limits."""
 
 import math
 
@@ -6,8 +6,9 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
+from torch.autograd.functional import jacobian
 
-from lawful.core.polyhedra.entropy import EntropyMap
+from lawful.core.polyhedra.limits import LimitsMap
 
 INF = math.inf
 
@@ -18,7 +19,7 @@ def tensor(*values):
 
 def box(width=1.0):
     """`|s| < width` in two dimensions."""
-    return EntropyMap(torch.eye(2).double(), tensor(0, 0), tensor(-width, -width), tensor(width, width))
+    return LimitsMap(torch.eye(2).double(), tensor(0, 0), tensor(-width, -width), tensor(width, width))
 
 
 def random_map(seed, D=3, R=8):
@@ -41,32 +42,34 @@ def points(limits, count=200, seed=0):
 
 
 def test_closed_form_of_a_segment():
-    """`w = (log(1 + s) - log(1 - s))`, whose inverse is `tanh(w / 2)`."""
-    line = EntropyMap(tensor([1.0]), tensor(0), tensor(-1), tensor(1))
-    w = torch.linspace(-20, 20, 41, dtype=torch.float64)[:, None]
-    s, converged = line.solve(w)
+    """`h(x) = (1 - e^-c) log(e^(c x) - 1) / c`, and `w = h(1 + s) - h(1 - s)`."""
+    c = 2.0
+    line = LimitsMap(tensor([1.0]), tensor(0), tensor(-1), tensor(1), c)
+    s = torch.linspace(-0.999, 0.999, 41, dtype=torch.float64)[:, None]
+    w = (1 - math.exp(-c)) / c * (torch.expm1(c * (1 + s)).log() - torch.expm1(c * (1 - s)).log())
+    torch.testing.assert_close(line.inverse(s), w, rtol=1e-12, atol=1e-14)
+    found, converged = line.solve(w)
     assert converged.all()
-    torch.testing.assert_close(s, torch.tanh(w / 2), rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(line.inverse(s)[5:36], w[5:36], rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(found, s, rtol=1e-11, atol=1e-13)
 
 
 def test_closed_form_of_a_triangle():
-    """`s > 0, t > 0, s + t < 3` around (1, 1): `w = (log s - log u, log t - log u)` with u = 3 - s - t."""
+    """`s > 0, t > 0, s + t < 3` around (1, 1): logarithms of parts, in the limit, are log-ratios of a composition."""
     rows = tensor([1, 0], [0, 1], [1, 1])
-    triangle = EntropyMap(rows, tensor(1, 1, 2), tensor(0, 0, -INF), tensor(INF, INF, 3))
+    triangle = LimitsMap(rows, tensor(1, 1, 2), tensor(0, 0, -INF), tensor(INF, INF, 3), 1e-9)
     w = 4 * torch.randn(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     s, converged = triangle.solve(w)
     assert converged.all()
     share = torch.cat([w, torch.zeros(100, 1)], 1).softmax(1)
-    torch.testing.assert_close(1 + s, 3 * share[:, :2], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(1 + s, 3 * share[:, :2], rtol=1e-6, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), D=st.integers(1, 6), R=st.integers(0, 12))
-def test_there_and_back(seed, D, R):
+@given(seed=st.integers(0, 10_000), D=st.integers(1, 6), R=st.integers(0, 12), c=st.sampled_from([0.1, 1.0, 5.0]))
+def test_there_and_back(seed, D, R, c):
     limits = random_map(seed, D, R)
-    entropy, s = EntropyMap(*limits), points(limits, seed=seed)
-    found, converged = entropy.solve(entropy.inverse(s @ limits[0].T))
+    mapped, s = LimitsMap(*limits, c), points(limits, seed=seed)
+    found, converged = mapped.solve(mapped.inverse(s @ limits[0].T))
     assert converged.all()
     torch.testing.assert_close(found, s, rtol=1e-6, atol=1e-9)
 
@@ -76,28 +79,32 @@ def test_there_and_back(seed, D, R):
 def test_every_coordinate_has_a_point_inside(seed, size):
     limits = random_map(seed)
     w = size * torch.randn(50, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    s, converged = EntropyMap(*limits).solve(w)
+    s, converged = LimitsMap(*limits).solve(w)
     # Far out limits are nearer than numbers can tell.
     assert converged.all() or size > 1
     assert (s @ limits[0].T < limits[3] + 1e-12).all()
     assert (s @ limits[0].T > limits[2] - 1e-12).all()
 
 
-def test_coordinates_are_the_gradient_of_the_entropy():
+@pytest.mark.parametrize("sharpness", [0.125, 1.0, 4.0])
+def test_the_volume_is_that_of_the_derivative(sharpness):
     limits = random_map(4)
-    s = points(limits, 20).requires_grad_()
-    rows, start, low, high = limits
+    s, mapped = points(limits, 20), LimitsMap(*limits, sharpness)
+    J = torch.stack([jacobian(lambda t: mapped.inverse((t @ limits[0].T)[None])[0], each) for each in s])
+    torch.testing.assert_close(J, J.mT, rtol=1e-9, atol=1e-9)
+    assert (torch.linalg.eigvalsh(J) > 0).all()
+    torch.testing.assert_close(mapped.log_det(s @ limits[0].T), torch.logdet(J), rtol=1e-9, atol=1e-9)
+
+
+def test_at_the_centre_a_step_is_a_step_of_the_barrier():
+    """Whatever the sharpness, the derivative there is `L' L`."""
+    rows, start, low, high = random_map(4)
     below, above = low.isfinite(), high.isfinite()
-    values = start + s @ rows.T
-    x = torch.cat(
-        [
-            (values - low)[:, below] / (start - low)[below],
-            (high - values)[:, above] / (high - start)[above],
-        ],
-        1,
-    )
-    (gradient,) = torch.autograd.grad((x * x.log() - x).sum(), s)
-    torch.testing.assert_close(EntropyMap(*limits).inverse(values.detach()), gradient, rtol=1e-9, atol=1e-9)
+    L = torch.cat([rows[below] / (start - low)[below, None], -rows[above] / (high - start)[above, None]])
+    for sharpness in (0.1, 1.0, 10.0):
+        mapped = LimitsMap(rows, start, low, high, sharpness)
+        J = jacobian(lambda t, e=mapped: e.inverse((t @ rows.T)[None])[0], torch.zeros(3).double())
+        torch.testing.assert_close(J, L.T @ L, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("width", [1e-9, 1.0, 1e9])
@@ -111,7 +118,7 @@ def test_units_do_not_count(width):
 def test_values_on_a_limit_have_coordinates():
     w = box().inverse(tensor([1.0, 0.0], [2.0, 0.0]))
     assert w.isfinite().all()
-    assert w[1, 0] > w[0, 0] > 29
+    assert w[1, 0] > w[0, 0] > 18
     assert (box().solve(w)[0][:, 0] <= 1).all()
 
 
@@ -122,7 +129,7 @@ def test_what_is_no_number_does_not_converge():
 
 
 def test_nothing_to_solve():
-    none = EntropyMap(torch.zeros(0, 0).double(), tensor(), tensor(), tensor())
+    none = LimitsMap(torch.zeros(0, 0).double(), tensor(), tensor(), tensor())
     s, converged = none.solve(torch.zeros(4, 0).double())
     assert s.shape == (4, 0) and converged.all()
     assert box().solve(torch.zeros(0, 2).double())[0].shape == (0, 2)

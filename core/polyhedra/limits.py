@@ -1,13 +1,16 @@
-"""The mirror map of a bounded polyhedron by the entropy of its distances from all limits.
+"""The mirror map of a bounded polyhedron by links of its distances from all limits.
 
-With distances `x` from bounds and inequalities, in units of those at a centre, and the entropy
-`phi(s) = sum_i x_i log x_i - x_i`, the gradient `w = L' log x` takes the inside of `x = 1 + L s > 0` onto all of R^D:
-it is smooth, strictly monotone, and grows without end towards every limit (a Legendre function; Rockafellar 1970,
-section 26). At the centre it is the identity where the log barrier `-sum_i log x_i` has unit curvature, which makes it
-the same for all shapes of a polyhedron that a linear map takes into each other, however thin.
+`x` are the distances from bounds and inequalities in units of those at a centre, `x = 1 + L s` at points s. Each has
+the link `h(x) = (1 - exp(-c)) (x + log(1 - exp(-c x)) / c)`, an inverse of softplus: a logarithm up to `x = 1 / c`,
+with the `sharpness` c, and linear from there; its slope at the centre is one. `w = L' h(x)` is the gradient of a
+Legendre function (Bauschke & Borwein 1997, J. Convex Anal. 4, 27-67), so that it takes the inside of `x > 0` onto all
+of R^D, one to one and smoothly. No linear change of the variables changes it, however thin it makes a polyhedron; and
+around the analytic centre, in coordinates in which the log barrier has unit curvature there, w is s to first order.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -24,15 +27,16 @@ _NOTHING = 1e-13
 """Of its distance at the centre: what a limit is nearer than counts as reached."""
 
 
-class EntropyMap:
-    """Between points `s` (B, D) with `low < start + rows s < high` and coordinates `w` (B, D), all of them.
+class LimitsMap:
+    """Between points `s` (B, D) with `low < start + rows s < high` and coordinates `w` (B, D), which are all of R^D.
 
     Args:
         rows: (R, D). start: (R,), strictly between `low` and `high` (R,), some of which may be infinite; the set has
         an end in every direction.
+        sharpness: positive; small where most of the set is close to its limits on many scales.
     """
 
-    def __init__(self, rows: Tensor, start: Tensor, low: Tensor, high: Tensor):
+    def __init__(self, rows: Tensor, start: Tensor, low: Tensor, high: Tensor, sharpness: float = 1.0):
         self._below, self._above = low.isfinite(), high.isfinite()
         self._low, self._high = low[self._below], high[self._above]
         self._from_low, self._from_high = start[self._below] - self._low, self._high - start[self._above]
@@ -40,12 +44,15 @@ class EntropyMap:
             [rows[self._below] / self._from_low[:, None], -rows[self._above] / self._from_high[:, None]]
         )
         self._by_limit = self._changes.T.contiguous()
+        self._sharpness, self._slope = sharpness, -math.expm1(-sharpness)
 
     def inverse(self, values: Tensor) -> Tensor:
         """Coordinates (B, D) of the rows' values (B, R); a value on its limit or beyond counts as just inside."""
-        below = (values[:, self._below] - self._low) / self._from_low
-        above = (self._high - values[:, self._above]) / self._from_high
-        return torch.cat([below, above], 1).clamp_min(_NOTHING).log() @ self._changes
+        return self._link(self._distances(values)) @ self._changes
+
+    def log_det(self, values: Tensor) -> Tensor:
+        """`log |dw / ds|` (B,) at the rows' values (B, R)."""
+        return torch.logdet(gram(self._by_limit, self._slopes(self._distances(values))))
 
     def solve(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Points s (B, D) of coordinates w (B, D), always inside, and which of them (B,) converged."""
@@ -55,8 +62,21 @@ class EntropyMap:
         points, converged = zip(*parts, strict=True)
         return torch.cat(points), torch.cat(converged)
 
+    def _distances(self, values: Tensor) -> Tensor:
+        below = (values[:, self._below] - self._low) / self._from_low
+        above = (self._high - values[:, self._above]) / self._from_high
+        return torch.cat([below, above], 1).clamp_min(_NOTHING)
+
+    def _link(self, x: Tensor) -> Tensor:
+        c = self._sharpness
+        return self._slope * (x + torch.log(-torch.expm1(-c * x)) / c)
+
+    def _slopes(self, x: Tensor) -> Tensor:
+        return -self._slope / torch.expm1(-self._sharpness * x)
+
     def _solved(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Newton's method on the convex `phi(s) - w s`; samples leave it as they converge."""
+        """Newton's method on the convex function of which `L' h(x) - w` is the gradient; samples leave it as they
+        converge."""
         s, converged = torch.zeros_like(w), torch.zeros(len(w), dtype=torch.bool)
         todo = w.isfinite().all(1).nonzero()[:, 0]
         x = w.new_ones(len(todo), self._changes.shape[0])
@@ -73,8 +93,8 @@ class EntropyMap:
     def _stepped(self, w: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The move (B, D), the change of distances (B, K), the distances after it, and which samples (B,) are so close
         to several limits that no step can be told: they stay."""
-        short = w - x.log() @ self._changes
-        factor, failed = torch.linalg.cholesky_ex(gram(self._by_limit, 1 / x))
+        short = w - self._link(x) @ self._changes
+        factor, failed = torch.linalg.cholesky_ex(gram(self._by_limit, self._slopes(x)))
         move = torch.cholesky_solve(short[..., None], factor).squeeze(-1)
         lost = (failed > 0) | ~move.isfinite().all(1)
         move = torch.where(lost[:, None], 0.0, move)
@@ -84,7 +104,7 @@ class EntropyMap:
         # A long step goes on for as long as it leads down; a short one is as good as its model.
         far = (change.abs() > _FAR * x).any(1)
         for _ in range(_HALVINGS):
-            beyond = far & (((w - (x + share * change).log() @ self._changes) * move).sum(1) < 0)
+            beyond = far & (((w - self._link(x + share * change) @ self._changes) * move).sum(1) < 0)
             if not beyond.any():
                 break
             share = torch.where(beyond[:, None], share / 2, share)
