@@ -34,7 +34,8 @@ def steadiness(chart: Chart, z: Tensor, ids: Tensor) -> float:
 
 def likeliest(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> Rooms:
     """The rooms of that sharpness under which events `z` (N, n) in states `ids` are likeliest, if each of their
-    `active` (N, columns) coordinates is normal by itself (as Box & Cox 1964, J. R. Stat. Soc. B 26, 211-252, choose a power)."""
+    `active` (N, columns) coordinates is normal by itself (as Box & Cox 1964, J. R. Stat. Soc. B 26, 211-252, choose a
+    power)."""
     some = slice(None, None, -(-len(z) // _MOST))
     parts = z[some], ids[some], active[some]
     return max(map(rooms.sharpened, SHARPNESSES), key=lambda each: _log_likelihood(each, *parts))
