@@ -11,7 +11,7 @@ from lawful.core.coordinates.choice import STEADY, likeliest, steadiness
 from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
-from lawful.core.coordinates.rooms import Rooms, surely_bounded
+from lawful.core.coordinates.rooms import Rooms, may_have_rooms
 from lawful.core.coordinates.states import FREE, States
 from lawful.core.coordinates.support import scales, support
 from lawful.core.errors import InvalidValueError
@@ -73,7 +73,7 @@ class Chart:
         chart = cls(problem, states, Link(lower, upper, scales(extended, lower, upper, solved)), typical)
         if problem.uniform:
             return chart._with_rooms(z, ids), ids
-        steady = steadiness(chart, z, ids) if surely_bounded(problem) else 1.0
+        steady = steadiness(chart, z, ids) if may_have_rooms(problem, z) else 1.0
         if steady > STEADY:
             return chart, ids
         roomy = chart._with_rooms(z, ids)

@@ -30,13 +30,16 @@ SWEEPS = 32
 REFLECTED = 0.5
 """Share of steps that reflect. In few sweeps every axis must also be drawn afresh, at least once."""
 
-_MOST_ROOMS = 10_000
+_MOST_ROOMS, _MANY_ROOMS = 10_000, 1_000
 
 
-def surely_bounded(problem: Problem) -> bool:
-    """Whether what a problem leaves open is a bounded polyhedron for sure: bounds all round, no ratios, no steps."""
+def may_have_rooms(problem: Problem, z: Tensor) -> bool:
+    """Whether events like z (N, n) fill bounded polyhedra for sure, and not too many: bounds all round, no ratios, no
+    steps, few sets of given values."""
     bounded = problem.given | (problem.lower.isfinite() & problem.upper.isfinite())
-    return not problem.ratios and not problem.quantised.any() and bool(bounded.all())
+    if problem.ratios or problem.quantised.any() or not bounded.all():
+        return False
+    return not problem.given.any() or len(torch.unique(z[:, problem.given], dim=0)) <= _MANY_ROOMS
 
 
 class Rooms:

@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 from lawful.core.coordinates import Chart
 from lawful.core.coordinates.finish import holds
-from lawful.core.coordinates.rooms import Rooms
+from lawful.core.coordinates.rooms import Rooms, may_have_rooms
 from lawful.core.errors import InvalidValueError
 
 
@@ -241,6 +241,15 @@ def test_rooms_hold_inequalities_at_the_slack_of_a_state():
     apart = gap[(share >= 0.4) & (share < 0.6)]
     assert (gap[share < 0.4].abs() < 1e-13).all()
     torch.testing.assert_close(apart, torch.full_like(apart, 0.5))
+
+
+def test_rooms_are_not_found_by_the_thousand():
+    problem, z = pinned(2000)
+    assert may_have_rooms(problem, z)
+    assert may_have_rooms(problem.with_given(("f",)), torch.cat([z[:, :5], (z[:, 5:] > 0).double()], 1))
+    assert not may_have_rooms(problem.with_given(("a",)), z)
+    assert not may_have_rooms(replace(problem, upper=torch.full((6,), INF).double()), z)
+    assert not may_have_rooms(replace(problem, resolution=torch.full((6,), 0.1).double()), z)
 
 
 def test_problems_with_room_keep_the_mirror_map(chart):
