@@ -19,17 +19,24 @@ SHARPNESSES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """That are tried."""
 
 _SOME, _MOST = 64, 1000
-_OFF = 0.01
+_OFF, _NEAR = 0.01, 0.2
+_STILL = 1e-12
 
 
 def steadiness(chart: Chart, z: Tensor, ids: Tensor) -> float:
-    """The share of events `z` (N, n) of which lawful ones are made when each coordinate is off by a hundredth of its
-    standard deviation, as those that a model makes are; of some events."""
+    """The share of events `z` (N, n) of which near and lawful ones are made when each coordinate is off by a hundredth
+    of its standard deviation, as those that a model makes are; of some events.
+
+    Near is an event none of whose variables is off by more than a fifth of its standard deviation.
+    """
     some, generator = slice(None, None, max(1, len(z) // _SOME)), torch.Generator().manual_seed(0)
     w = chart.encode(z[some], ids[some], generator)
     noise = torch.randn(w.shape, dtype=w.dtype, generator=generator)
-    near = w + _OFF * w.std(0, correction=0) * noise * chart.coordinate[ids[some]]
-    return chart.decode(near, ids[some], z[some]).lawful.double().mean().item()
+    moved = w + _OFF * w.std(0, correction=0) * noise * chart.coordinate[ids[some]]
+    made, deviation = chart.decode(moved, ids[some], z[some]), z.std(0, correction=0)
+    varies = deviation > _STILL * z.abs().amax(0)
+    near = ((made.z - z[some]).abs() <= _NEAR * deviation)[:, varies].all(1)
+    return (made.lawful & near).double().mean().item()
 
 
 def likeliest(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> Rooms:

@@ -23,6 +23,7 @@ from lawful.core.coordinates.room import Face, Room
 from lawful.core.coordinates.states import States
 from lawful.core.errors import InvalidValueError
 from lawful.core.polyhedra.implied import EmptyError, relative_interior
+from lawful.core.polyhedra.walk import UnboundedError
 
 SWEEPS = 32
 """Steps along each axis."""
@@ -99,7 +100,13 @@ class Rooms:
             return None
         at_lower, at_upper, tight = map(torch.from_numpy, (inside.at_lower, inside.at_upper, inside.tight))
         point = torch.where(at_lower, low, torch.where(at_upper, high, torch.from_numpy(inside.point)))
-        return Room.of(problem, self._face(~(at_lower | at_upper | pinned), tight | held, slack), point, self.sharpness)
+        face = self._face(~(at_lower | at_upper | pinned), tight | held, slack)
+        try:
+            return Room.of(problem, face, point, self.sharpness)
+        except UnboundedError:
+            if self.states is None:
+                raise
+            return None
 
     def _face(self, free: Tensor, tight: Tensor, slack: Tensor) -> Face:
         key = torch.cat([free, tight]).numpy().tobytes() + slack.numpy().tobytes()

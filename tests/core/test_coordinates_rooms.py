@@ -12,6 +12,7 @@ from lawful.core.coordinates import Chart
 from lawful.core.coordinates.finish import holds
 from lawful.core.coordinates.rooms import Rooms, may_have_rooms
 from lawful.core.errors import InvalidValueError
+from lawful.core.polyhedra import UnboundedError
 
 
 def generator(seed=0):
@@ -250,6 +251,16 @@ def test_rooms_are_not_found_by_the_thousand():
     assert not may_have_rooms(problem.with_given(("a",)), z)
     assert not may_have_rooms(replace(problem, upper=torch.full((6,), INF).double()), z)
     assert not may_have_rooms(replace(problem, resolution=torch.full((6,), 0.1).double()), z)
+
+
+def test_rooms_without_an_end_are_refused_where_events_are_uniform_and_none_elsewhere():
+    problem = make_problem([[1, 1, -1]], [0], [-INF] * 3, [INF] * 3)
+    z = torch.rand(50, 3, generator=generator(), dtype=torch.float64)
+    z[:, 2] = z[:, 0] + z[:, 1]
+    states = Chart.fit(problem, z)[0].states
+    with pytest.raises(UnboundedError):
+        Rooms(replace(problem, uniform=True)).at(z[0])
+    assert Rooms(problem, states).at(z[0]) is None
 
 
 def test_problems_with_room_keep_the_mirror_map(chart):
