@@ -88,10 +88,11 @@ class Room:
         """
         limits = Inequalities(problem.C[~face.tight], problem.d[~face.tight])
         reduced = Reduced.of(face.moving, face.point(z), problem.bounds, limits).merged()
-        t, hessian = analytic_centre(Target.uniform(reduced))
-        # In units of the columns the factor is the same whatever basis the moves were.
+        t, curvature = analytic_centre(Target.uniform(reduced))
+        # In units of the columns the root is the same whatever basis the moves were.
         basis = torch.linalg.inv(reduced.moves[face.columns])
-        root = torch.linalg.cholesky(basis.T @ hessian @ basis).T
+        root = torch.linalg.qr(curvature @ basis).R
+        root = root * root.diagonal().sign()[:, None]
         return cls(face, reduced.around(t, basis @ torch.linalg.inv(root)), sharpness)
 
     @property

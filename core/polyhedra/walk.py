@@ -21,6 +21,7 @@ from lawful.core.errors import LawfulError
 from lawful.core.polyhedra.reduced import Reduced
 
 _CENTRE_STEPS = 100
+_SINGULAR = 1e-13
 _ROUNDINGS = 5
 _STEPS_PER_DIMENSION = 40
 _REFRESH = 500
@@ -72,8 +73,8 @@ class Walk:
         Raises:
             UnboundedError: the target is uniform and the polyhedron has no end.
         """
-        centre, hessian = analytic_centre(target)
-        scaling = torch.linalg.inv(torch.linalg.cholesky(hessian)).T
+        centre, root = analytic_centre(target)
+        scaling = torch.linalg.inv(root)
         walk = cls(target, centre, scaling, torch.zeros(len(centre), chains, dtype=torch.float64))
         for _ in range(_ROUNDINGS):
             walk = walk.stepped(_STEPS_PER_DIMENSION * len(centre), generator)._rerounded()
@@ -149,24 +150,40 @@ def _sliced(start: Tensor, end: Tensor, slope: Tensor, curvature: Tensor, height
 
 
 def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
-    """The point t (D,) of largest log density plus sum of log distances from limits, and the Hessian (D, D) there.
+    """The point t (D,) of largest log density plus sum of log distances from limits, and an upper triangular root
+    (D, D) of the curvature there, `root' root`.
 
-    Damped Newton steps, which stay inside (self-concordance: Nesterov & Nemirovskii 1994).
+    Damped Newton steps, which stay inside (self-concordance: Nesterov & Nemirovskii 1994). They are least squares
+    problems solved by QR: a polyhedron may be ten decades wider in one direction than in another.
+
+    Raises:
+        UnboundedError: no limit stops some direction.
     """
-    reduced = target.reduced
-    t = torch.zeros(reduced.dimension, dtype=torch.float64)
+    t = torch.zeros(target.reduced.dimension, dtype=torch.float64)
     for _ in range(_CENTRE_STEPS):
-        rows = reduced.start + reduced.rows @ t
-        from_low, from_high = 1 / (rows - reduced.low), 1 / (reduced.high - rows)
-        gradient = target.precision @ t - target.linear + (from_high - from_low) @ reduced.rows
-        weight = from_low.square() + from_high.square()
-        hessian = target.precision + (reduced.rows.T * weight) @ reduced.rows
-        factor, failed = torch.linalg.cholesky_ex(hessian)
-        if failed:
+        rows, pull = _least_squares(target, t)
+        Q, root = torch.linalg.qr(rows)
+        size = root.diagonal().abs()
+        if len(root) < len(t) or (len(t) and size.min() <= _SINGULAR * size.max()):
             raise UnboundedError("Expected a bounded polyhedron: give bounds to its variables, or draw from a normal.")
-        move = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
-        decrement = float((move @ hessian @ move).sqrt())
+        step = Q.T @ pull
+        move = -torch.linalg.solve_triangular(root, step[:, None], upper=True)[:, 0]
+        decrement = float(step.norm())
         t = t + move / (1 + decrement)
         if decrement < 1e-6:
             break
-    return t, hessian
+    return t, root * root.diagonal().sign()[:, None]
+
+
+def _least_squares(target: Target, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows W (K, D) and a pull (K,): the curvature at t is `W' W`, the gradient `W' pull`."""
+    reduced = target.reduced
+    at = reduced.start + reduced.rows @ t
+    from_low, from_high = 1 / (at - reduced.low), 1 / (reduced.high - at)
+    weight = (from_low.square() + from_high.square()).sqrt()
+    rows, pull = reduced.rows * weight[:, None], (from_high - from_low) / weight
+    if target.is_uniform:
+        return rows, pull
+    factor = torch.linalg.cholesky(target.precision)
+    away = factor.T @ t - torch.linalg.solve_triangular(factor, target.linear[:, None], upper=False)[:, 0]
+    return torch.cat([rows, factor.T]), torch.cat([pull, away])

@@ -9,6 +9,8 @@ from scipy.stats import beta, kstest, multivariate_normal, truncnorm
 
 from lawful.core import InvalidValueError, LinearSystem
 from lawful.core.polyhedra import Bounds, HitAndRun, Polyhedron, UnboundedError
+from lawful.core.polyhedra.reduced import Reduced
+from lawful.core.polyhedra.walk import Target, analytic_centre
 
 COUNT = 4096
 
@@ -92,3 +94,25 @@ def test_what_cannot_be_drawn():
         HitAndRun(simplex(5), chains=3, generator=seeded())
     with pytest.raises(InvalidValueError, match="more than zero"):
         draws(simplex(3), torch.zeros(3), torch.zeros(3))
+
+
+def test_the_analytic_centre_of_what_is_ten_decades_wider_one_way():
+    """Of a box it is the middle, where the curvature in each direction is `2 / (width / 2)^2`; laws turn the axes."""
+    width = torch.tensor([1e-5, 1.0, 1e5], dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
+    zero = torch.zeros(3, dtype=torch.float64)
+    box = Reduced(zero, turn, turn, 0.2 * width, zero, width, torch.arange(3), torch.zeros(0, 3).double())
+    t, root = analytic_centre(Target.uniform(box))
+    torch.testing.assert_close(box.start + turn @ t, width / 2, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        (root @ turn.T @ (width / 2)).square().sum(), torch.tensor(6.0).double(), rtol=1e-5, atol=0
+    )
+    assert torch.equal(root, root.triu()) and (root.diagonal() > 0).all()
+
+
+def test_the_analytic_centre_of_a_direction_without_limits():
+    zero = torch.zeros(2, dtype=torch.float64)
+    rows = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
+    strip = Reduced(zero, torch.eye(2).double(), rows, zero[:1], zero[:1] - 1, zero[:1] + 1, torch.arange(1), rows[:0])
+    with pytest.raises(UnboundedError):
+        analytic_centre(Target.uniform(strip))
