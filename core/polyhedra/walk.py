@@ -22,6 +22,7 @@ from lawful.core.polyhedra.reduced import Reduced
 
 _CENTRE_STEPS = 100
 _SINGULAR = 1e-13
+_REACH, _BEYOND = 0.9, 0.1
 _ROUNDINGS = 5
 _STEPS_PER_DIMENSION = 40
 _REFRESH = 500
@@ -34,27 +35,25 @@ class UnboundedError(LawfulError, ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """Density `exp(linear't - t'precision t / 2)` on a reduced polyhedron; uniform where both are zero."""
+    """Density `exp(-|away + factor t|^2 / 2)` on a reduced polyhedron, factor (K, D), away (K,); uniform for K = 0."""
 
     reduced: Reduced
-    precision: Tensor
-    linear: Tensor
+    factor: Tensor
+    away: Tensor
 
     @classmethod
     def normal(cls, reduced: Reduced, loc: Tensor, scale: Tensor) -> Target:
         """Independent normal variables of means `loc` (n,) and deviations `scale` (n,), on the polyhedron."""
-        weighted = reduced.moves / scale.square()[:, None]
-        return cls(reduced, reduced.moves.T @ weighted, (loc - reduced.base) @ weighted)
+        return cls(reduced, reduced.moves / scale[:, None], (reduced.base - loc) / scale)
 
     @classmethod
     def uniform(cls, reduced: Reduced) -> Target:
         """The uniform distribution."""
-        D = reduced.dimension
-        return cls(reduced, torch.zeros(D, D, dtype=torch.float64), torch.zeros(D, dtype=torch.float64))
+        return cls(reduced, torch.zeros(0, reduced.dimension).double(), torch.zeros(0).double())
 
     @property
     def is_uniform(self) -> bool:
-        return not self.precision.any()
+        return not len(self.away)
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,9 @@ class Walk:
         farther = torch.where(axes == 0, torch.inf, torch.where(axes > 0, high, low) * inverse)
         share, distance = torch.empty_like(rows), torch.empty_like(rows)
         uniform_target = self.target.is_uniform
-        precision = self.scaling.T @ self.target.precision @ self.scaling
-        slope = precision @ s + (self.scaling.T @ (self.target.precision @ self.centre - self.target.linear))[:, None]
+        factor = self.target.factor @ self.scaling
+        precision, away = factor.T @ factor, self.target.away + self.target.factor @ self.centre
+        slope = precision @ s + (factor.T @ away)[:, None]
         sweeps = [torch.randperm(D, generator=generator) for _ in range(-(-steps // D))]
         order = torch.cat(sweeps)[:steps].tolist()
         uniform = torch.rand(steps, chains, dtype=torch.float64, generator=generator)
@@ -153,8 +153,8 @@ def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
     """The point t (D,) of largest log density plus sum of log distances from limits, and an upper triangular root
     (D, D) of the curvature there, `root' root`.
 
-    Damped Newton steps, which stay inside (self-concordance: Nesterov & Nemirovskii 1994). They are least squares
-    problems solved by QR: a polyhedron may be ten decades wider in one direction than in another.
+    Newton steps, damped where they overshoot so that they stay inside (self-concordance: Nesterov & Nemirovskii 1994).
+    They are least squares problems solved by QR: a polyhedron may be ten decades wider one way than another.
 
     Raises:
         UnboundedError: no limit stops some direction.
@@ -169,10 +169,21 @@ def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
         step = Q.T @ pull
         move = -torch.linalg.solve_triangular(root, step[:, None], upper=True)[:, 0]
         decrement = float(step.norm())
-        t = t + move / (1 + decrement)
+        t = t + _share(target, t, move, decrement) * move
         if decrement < 1e-6:
             break
     return t, root * root.diagonal().sign()[:, None]
+
+
+def _share(target: Target, t: Tensor, move: Tensor, decrement: float) -> float:
+    """How much of a step to take: nearly all that limits leave, unless that is far beyond the lowest point."""
+    reduced = target.reduced
+    at, change = reduced.start + reduced.rows @ t, reduced.rows @ move
+    room = torch.where(change > 0, reduced.high - at, reduced.low - at)
+    reach = torch.where(change == 0, torch.inf, room / change).min().item() if len(change) else 1.0
+    share = min(1.0, _REACH * reach)
+    rows, pull = _least_squares(target, t + share * move)
+    return share if float(pull @ (rows @ move)) <= _BEYOND * decrement**2 else 1 / (1 + decrement)
 
 
 def _least_squares(target: Target, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,8 +193,4 @@ def _least_squares(target: Target, t: Tensor) -> tuple[Tensor, Tensor]:
     from_low, from_high = 1 / (at - reduced.low), 1 / (reduced.high - at)
     weight = (from_low.square() + from_high.square()).sqrt()
     rows, pull = reduced.rows * weight[:, None], (from_high - from_low) / weight
-    if target.is_uniform:
-        return rows, pull
-    factor = torch.linalg.cholesky(target.precision)
-    away = factor.T @ t - torch.linalg.solve_triangular(factor, target.linear[:, None], upper=False)[:, 0]
-    return torch.cat([rows, factor.T]), torch.cat([pull, away])
+    return torch.cat([rows, target.factor]), torch.cat([pull, target.away + target.factor @ t])

@@ -116,3 +116,13 @@ def test_the_analytic_centre_of_a_direction_without_limits():
     strip = Reduced(zero, torch.eye(2).double(), rows, zero[:1], zero[:1] - 1, zero[:1] + 1, torch.arange(1), rows[:0])
     with pytest.raises(UnboundedError):
         analytic_centre(Target.uniform(strip))
+
+
+def test_the_centre_of_a_normal_of_many_scales():
+    """Without limits it is the mean, on the law; where deviations lie twelve decades apart too."""
+    loc, scale = tensor([1.0, 2.0, 3.0]), tensor([1e-6, 1.0, 1e6])
+    P = polyhedron([[1, 1, 1]], [6], [-INF] * 3, [INF] * 3)
+    reduced = P.reduced.merged()
+    t, root = analytic_centre(Target.normal(reduced, loc, scale))
+    torch.testing.assert_close(reduced.z(t), loc, rtol=1e-6, atol=1e-6)
+    assert torch.equal(root, root.triu())
