@@ -11,6 +11,7 @@ from torch import Tensor
 from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Inequalities
 from lawful.core.polyhedra.laws import Laws, coefficients
 from lawful.core.polyhedra.limits import LimitsMap
@@ -62,7 +63,14 @@ class Face:
         """A point z (n,) with laws to rounding, and what they pin to zero exactly there."""
         z = self.on_laws(z[None], self.free)[0]
         pinned = self.free.free & ~self.moving.free & (z.abs() <= _NOTHING * z.abs().max())
-        return self.on_laws(torch.where(pinned, 0.0, z)[None], self.moving)[0]
+        cleaned = self.on_laws(torch.where(pinned, 0.0, z)[None], self.moving)
+        # What is small beside other variables may be all that there is in a law of its own.
+        return cleaned[0] if self._holds(cleaned) else self.on_laws(z[None], self.moving)[0]
+
+    def _holds(self, z: Tensor) -> bool:
+        system = self.laws.system
+        residual = self.laws.residual(z, system.b)
+        return bool((self.laws.ulps(z, residual, system.b_rounding, torch.float64) <= LAWFUL_ULPS).all())
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ the same coordinates serve both.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -50,12 +51,16 @@ class Rooms:
     `sharpness` is that of `LimitsMap`.
 
     Raises:
-        InvalidValueError: ratios or variables with a resolution are generated: events do not fill a polyhedron.
+        InvalidValueError: ratios or variables with a resolution are generated, or categories without states: events do
+            not fill a polyhedron.
     """
 
     def __init__(self, problem: Problem, states: States | None = None, sharpness: float = 1.0):
         if problem.ratios or problem.quantised.any():
             raise InvalidValueError("Expected uniform events without ratios or resolutions: they fill no polyhedron.")
+        kinds = [name for name, given, kinds in _kinds(problem) if kinds and not given]
+        if states is None and kinds:
+            raise InvalidValueError(f"Expected uniform events with {kinds[0]!r} given: categories fill no polyhedron.")
         self.problem, self.states, self.sharpness = problem, states, sharpness
         self._rooms: dict[bytes, Room | None] = {}
         self._faces: dict[bytes, Face] = {}
@@ -69,6 +74,8 @@ class Rooms:
 
     def at(self, z: Tensor, state: int = 0) -> Room | None:
         """The room of a state at the given values in z (n,); None where they leave no event."""
+        if not z[self.problem.given].isfinite().all():
+            return None
         known = self._known(z, state)
         key = known.numpy().tobytes()
         if key not in self._rooms:
@@ -190,6 +197,11 @@ class Rooms:
         values, groups = torch.unique(keys, dim=0, return_inverse=True)
         members = [(groups == k).nonzero()[:, 0] for k in range(len(values))]
         return [(self.at(z[rows[0]], int(ids[rows[0]])), rows) for rows in members]
+
+
+def _kinds(problem: Problem) -> Iterator[tuple[str, bool, tuple[float, ...]]]:
+    """Name, whether it is given, and the categories of each variable."""
+    return zip(problem.names, problem.given.tolist(), problem.categories or [()] * problem.n, strict=True)
 
 
 def _coordinates(w: Tensor, active: Tensor, dimension: int) -> Tensor:

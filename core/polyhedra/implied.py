@@ -62,6 +62,10 @@ class Programme:
         """The programme of laws `A` (m, n), inequalities `C` (k, n) and bounds (n,)."""
         unit = _GRAIN * _units(np.vstack([A, C]), np.concatenate([b, d]), lower, upper)
         rows, limits = np.vstack([A, C]) * unit, np.concatenate([b, d])
+        # What is fixed has no width to be measured in, and the solver drops coefficients below 1e-9.
+        fixed = lower == upper
+        limits = limits - rows[:, fixed] @ (lower / unit)[fixed]
+        rows[:, fixed] = 0.0
         size = np.abs(rows).max(axis=1, initial=0.0)
         size = np.where(size > 0, size, 1.0)
         rows, limits, m = sp.csr_matrix(rows / size[:, None]), limits / size, len(b)

@@ -23,6 +23,8 @@ from lawful.core.polyhedra.reduced import Reduced
 _CENTRE_STEPS = 100
 _SINGULAR = 1e-13
 _REACH, _BEYOND = 0.9, 0.1
+_CLOSE, _LOST = 1e-6, 0.1
+_UNBOUNDED = "Expected a bounded polyhedron: give bounds to its variables, or draw from a normal."
 _ROUNDINGS = 5
 _STEPS_PER_DIMENSION = 40
 _REFRESH = 500
@@ -133,7 +135,7 @@ class Walk:
             if not uniform_target:
                 slope += precision[:, k, None] * move
         if not s.isfinite().all():
-            raise UnboundedError("Expected a bounded polyhedron: give bounds to its variables, or draw from a normal.")
+            raise UnboundedError(_UNBOUNDED)
         return replace(self, s=s)
 
 
@@ -159,20 +161,23 @@ def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
     Raises:
         UnboundedError: no limit stops some direction.
     """
-    t = torch.zeros(target.reduced.dimension, dtype=torch.float64)
+    t, decrement = torch.zeros(target.reduced.dimension, dtype=torch.float64), 0.0
     for _ in range(_CENTRE_STEPS):
         rows, pull = _least_squares(target, t)
-        Q, root = torch.linalg.qr(rows)
-        size = root.diagonal().abs()
-        if len(root) < len(t) or (len(t) and size.min() <= _SINGULAR * size.max()):
-            raise UnboundedError("Expected a bounded polyhedron: give bounds to its variables, or draw from a normal.")
+        size = rows.norm(dim=0).clamp_min(torch.finfo(rows.dtype).tiny)
+        Q, root = torch.linalg.qr(rows / size)
+        if len(root) < len(t) or (root.diagonal().abs() <= _SINGULAR).any():
+            raise UnboundedError(_UNBOUNDED)
         step = Q.T @ pull
-        move = -torch.linalg.solve_triangular(root, step[:, None], upper=True)[:, 0]
+        move = -torch.linalg.solve_triangular(root, step[:, None], upper=True)[:, 0] / size
         decrement = float(step.norm())
         t = t + _share(target, t, move, decrement) * move
-        if decrement < 1e-6:
+        if decrement < _CLOSE:
             break
-    return t, root * root.diagonal().sign()[:, None]
+    if decrement > _LOST:
+        # A cone: wherever one stands, the middle is still as far away.
+        raise UnboundedError(_UNBOUNDED)
+    return t, root * root.diagonal().sign()[:, None] * size
 
 
 def _share(target: Target, t: Tensor, move: Tensor, decrement: float) -> float:

@@ -263,6 +263,37 @@ def test_rooms_without_an_end_are_refused_where_events_are_uniform_and_none_else
     assert Rooms(problem, states).at(z[0]) is None
 
 
+def test_small_coefficients_of_given_values_are_seen():
+    """`f <= 1e-6 a` at a = 300: next to nothing, and not nothing."""
+    limits = [[-1e-6, 0, 0, 1], [1, -1, 0, 0]]
+    problem = make_problem([[1, 1, -1, 0]], [0], [0] * 4, [1000] * 4, C=limits, d=[0, 0.5], given=("a",))
+    rooms = Rooms(replace(problem, uniform=True))
+    assert rooms.at(torch.tensor([300.0, 0, 0, 0], dtype=torch.float64)).dimension == 2
+
+
+def test_small_values_that_laws_pin_stay():
+    problem = make_problem(
+        [[1, -1, 0, 0, 0], [0, 0, 1, 1, -1]], [0, 0], [0] * 5, [1e-6, 1e-6, 1000, 1000, 1000], given=("a", "e")
+    )
+    z = torch.tensor([[8e-10, 8e-10, 300, 700, 1000]], dtype=torch.float64).expand(5, -1)
+    chart, ids = Chart.fit(replace(problem, uniform=True), z)
+    back = chart.decode(chart.encode(z, ids, generator()), ids, z)
+    assert back.lawful.all()
+    torch.testing.assert_close(back.z, z, rtol=1e-9, atol=0)
+
+
+def test_given_values_that_are_no_numbers_have_no_room(chart):
+    assert chart.rooms.at(torch.tensor([0.1, 0.1, 0.8, math.nan], dtype=torch.float64)) is None
+
+
+def test_uniform_categories_are_refused_unless_they_are_given():
+    problem = make_problem([[1, 1, 0]], [1], [0] * 3, [1] * 3)
+    problem = replace(problem, uniform=True, categories=((), (), (0.0, 1.0)))
+    with pytest.raises(InvalidValueError, match="'c' given"):
+        Rooms(problem)
+    assert Rooms(problem.with_given(("c",))).at(torch.ones(3, dtype=torch.float64)).dimension == 1
+
+
 def test_problems_with_room_keep_the_mirror_map(chart):
     problem, z = triangles(200)
     assert Chart.fit(replace(problem, uniform=False), z)[0].rooms is None

@@ -110,6 +110,26 @@ def test_the_analytic_centre_of_what_is_ten_decades_wider_one_way():
     assert torch.equal(root, root.triu()) and (root.diagonal() > 0).all()
 
 
+@pytest.mark.parametrize("wide", [1e-10, 1e10])
+def test_the_analytic_centre_in_any_units(wide):
+    zero, eye = torch.zeros(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    width = tensor([1e4, 1e4 * wide])
+    t, root = analytic_centre(
+        Target.uniform(Reduced(zero, eye, eye, 0.3 * width, zero, width, torch.arange(2), eye[:0]))
+    )
+    torch.testing.assert_close(t, 0.2 * width, rtol=1e-6, atol=0)
+    torch.testing.assert_close(root.diagonal(), 8**0.5 / width, rtol=1e-6, atol=0)
+
+
+def test_a_cone_has_no_analytic_centre():
+    zero, eye = torch.zeros(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    cone = Reduced(zero, eye, eye, zero + 1, zero, zero + INF, torch.arange(2), eye[:0])
+    with pytest.raises(UnboundedError):
+        analytic_centre(Target.uniform(cone))
+    t, _ = analytic_centre(Target.normal(cone, tensor([-5.0, 1e6]), tensor([1e-6, 1.0])))
+    assert t.isfinite().all()
+
+
 def test_the_analytic_centre_of_a_direction_without_limits():
     zero = torch.zeros(2, dtype=torch.float64)
     rows = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
