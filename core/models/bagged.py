@@ -48,14 +48,25 @@ class BaggedModel(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, events: Batch, judged: Sequence[Tensor]) -> dict[str, float]:
-        """Stretch the conditionals of all members alike; the factors by name of the coordinate.
+        """Shares of states as all `events` have them, and conditionals as wide as the `judged` blocks ask for.
+
+        Nothing is changed where steps of an exact chain follow. The factors of conditionals by name of the coordinate.
+        """
+        self.eval()
+        if self.chart.problem.uniform:
+            return {}
+        for member in self._each():
+            member.fit_shares(events)
+        return self._stretch(events, judged)
+
+    def _stretch(self, events: Batch, judged: Sequence[Tensor]) -> dict[str, float]:
+        """Stretch the conditionals of all members alike, in families that have them.
 
         Each member is asked for the blocks of `events` that did not train it, `judged` (N,), and all for one factor a
-        coordinate: one member's blocks are too few. Nothing is changed in families of other kinds, and where steps of
-        an exact chain follow.
+        coordinate: one member's blocks are too few.
         """
         members = [member for member in self.members if isinstance(member, AutoregressiveModel)]
-        if not members or self.chart.problem.uniform:
+        if not members:
             return {}
         names = [self.chart.problem.column_names[column] for column in members[0].order]
         blocks, number = events.block.unique(return_inverse=True)

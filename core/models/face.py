@@ -9,6 +9,7 @@ from torch.nn.functional import one_hot
 from lawful.core.coordinates import Chart
 from lawful.core.models.base import Batch, Settings, Trainable
 from lawful.core.models.sampling import law_residual
+from lawful.core.models.shares import fitted_intercepts, spread_rows
 from lawful.core.models.standard import Standard
 
 
@@ -77,6 +78,21 @@ class FaceModel(Trainable):
         # Without context or given values there is nothing to learn of states beyond their shares.
         return nn.functional.cross_entropy(logits if self.informed else logits.detach(), batch.ids.to(logits.device))
 
+    def weights(self, batch: Batch) -> Tensor:
+        """For how much each event counts `(B,)` where shares of states are taken."""
+        return torch.ones(len(batch), dtype=torch.float64)
+
+    @torch.no_grad()
+    def fit_shares(self, events: Batch) -> None:
+        """Move intercepts of states until these have the shares in draws for `events` that they have in the data.
+
+        A network that stops early on other blocks has the shares of the rest, and not quite those.
+        """
+        batch = events[spread_rows(len(events), len(self.active))]
+        scores = self._state_scores(self._known(batch.context, batch.z), batch.z)
+        added = fitted_intercepts(scores, batch.ids, self.weights(batch))
+        self.state_logits[-1].bias += added.to(self.active.device)  # type: ignore[operator]
+
     @torch.no_grad()
     def sample(self, context: Tensor, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """States `(B,)` and coordinates `(B, columns)` float64 on the CPU; see `GenerativeModel`."""
@@ -89,11 +105,18 @@ class FaceModel(Trainable):
         return law_residual(self, self.chart, events.context, events.z, generator)
 
     def _sample_state(self, known: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
-        """States that agree with which given variables are on a bound; the nearest where none does."""
+        scores = self._state_scores(known, z)
+        return torch.multinomial(scores.softmax(-1), 1, generator=generator)[:, 0].to(known.device)
+
+    def _state_scores(self, known: Tensor, z: Tensor) -> Tensor:
+        """Logits `(B, S)` float64, on the CPU, of states that agree with which given variables are on a bound.
+
+        Those of others are out of reach; the nearest are not where none agrees.
+        """
         logits = self.state_logits(known).cpu().double()
         if self.chart.problem.given.any():
             logits = logits - 1e6 * self.chart.states.mismatch(self.chart.problem, z.cpu())
-        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0].to(known.device)
+        return logits
 
     def _known(self, context: Tensor, z: Tensor) -> Tensor:
         given = self.standard.given(z.cpu()).to(self.active.device)

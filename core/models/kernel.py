@@ -62,11 +62,15 @@ class KernelModel(JointModel):
         known = self._known(batch.context, batch.z)
         self.residual[train] = self.residuals(self._static(batch.ids, known), batch.w, self._on(batch.ids))
         self.known[train], self.state[train], self.block[train] = known, batch.ids, batch.block
-        self.weight[train] = block_weights(batch.block)
+        self.weight[train] = self.weights(batch).to(self.weight)
         coordinates = self._on(batch.ids).sum(-1).float().mean()
         self.bandwidth = _NARROW * self.weight.sum().clamp_min(1.0) ** (-1 / (coordinates + 4))
         counts = torch.zeros(len(self.active)).index_add_(0, self.state, self.weight)
         self.state_logits[-1].bias.copy_((counts * len(train) / counts.sum() + 0.1).log())  # type: ignore[operator]
+
+    def weights(self, batch: Batch) -> Tensor:
+        """Those of events that are alike: less."""
+        return block_weights(batch.block).double()
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean negative log-likelihood of events given the remembered ones of other blocks, `()`."""
