@@ -9,9 +9,8 @@ from torch import Tensor
 
 from lawful.core.coordinates import Chart
 from lawful.core.models.base import Batch, Settings
-from lawful.core.models.conditionals import MixtureConditionals, log_density, stretched
+from lawful.core.models.conditionals import MixtureConditionals, mixture_moments
 from lawful.core.models.face import FaceModel
-from lawful.core.models.stretch import STRETCHES
 
 _REDRAWS = 8
 
@@ -42,14 +41,12 @@ class AutoregressiveModel(FaceModel):
         return -(self.coordinates.log_prob(static, inputs, targets) * on).sum(-1).mean()
 
     @torch.no_grad()
-    def stretched_log_prob(self, batch: Batch) -> Tensor:
-        """Log densities (B, d, stretches) of active coordinates, zero for others, at each of `STRETCHES`."""
+    def moments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and variance (B, d) float64, on the CPU, of each coordinate given those before it; zero where off."""
         static, on = self._static(batch.ids, self._known(batch.context, batch.z)), self._on(batch.ids)
-        inputs, targets = self.standard.inputs(batch.w, on), self.standard.targets(batch.w, on)
-        logits, means, log_scales = self.coordinates(static, inputs)
-        ones = torch.ones(len(self.order), device=static.device)
-        wider = [stretched(logits, means, log_scales, by * ones) for by in STRETCHES.tolist()]
-        return torch.stack([log_density(*mixtures, targets) * on for mixtures in wider], -1)
+        mean, variance = mixture_moments(*self.coordinates(static, self.standard.inputs(batch.w, on)))
+        unit, centre = self.standard.coordinate_std.cpu(), self.standard.coordinate_mean.cpu()
+        return (mean.double().cpu() * unit + centre) * on.cpu(), variance.double().cpu() * unit**2 * on.cpu()
 
     def draw(self, static: Tensor, on: Tensor, generator: torch.Generator) -> Tensor:
         """One coordinate after another."""

@@ -12,7 +12,7 @@ from lawful.core.models.autoregressive import AutoregressiveModel
 from lawful.core.models.base import Batch, Settings
 from lawful.core.models.face import FaceModel
 from lawful.core.models.families import FAMILIES
-from lawful.core.models.stretch import STRETCHES, stretch_of
+from lawful.core.models.stretch import fitted_stretch
 
 
 class BaggedModel(nn.Module):
@@ -68,16 +68,12 @@ class BaggedModel(nn.Module):
         members = [member for member in self.members if isinstance(member, AutoregressiveModel)]
         if not members:
             return {}
-        names = [self.chart.problem.column_names[column] for column in members[0].order]
-        blocks, number = events.block.unique(return_inverse=True)
-        sums = torch.zeros(len(blocks), len(names), len(STRETCHES), dtype=torch.float64)
-        for member, mask in zip(members, judged, strict=True):
-            rows = mask.nonzero()[:, 0]
-            member.eval().coordinates.stretch.zero_()
-            sums.index_add_(0, number[rows], member.stretched_log_prob(events[rows]).double().cpu())
-        stretch = stretch_of(sums)
+        for member in members:
+            member.coordinates.stretch.zero_()
+        stretch = fitted_stretch(members, events, judged)
         for member in members:
             member.coordinates.stretch.copy_(stretch)
+        names = [self.chart.problem.column_names[column] for column in members[0].order]
         return dict(zip(names, stretch.exp().tolist(), strict=True))
 
     def _each(self) -> list[FaceModel]:

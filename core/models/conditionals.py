@@ -95,6 +95,14 @@ def log_density(logits: Tensor, means: Tensor, log_scales: Tensor, u: Tensor) ->
     return torch.logsumexp(logits - 0.5 * z**2 - log_scales - _LOG_SQRT_2PI, -1).T
 
 
+def mixture_moments(logits: Tensor, means: Tensor, log_scales: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and variances (B, d) of mixtures (d, B, K)."""
+    p = logits.exp()
+    mean = (p * means).sum(-1, keepdim=True)
+    variance = (p * ((means - mean).square() + (2 * log_scales).exp())).sum(-1)
+    return mean[..., 0].T, variance.T
+
+
 def stretched(logits: Tensor, means: Tensor, log_scales: Tensor, by: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mixtures (d, B, K) made wider about their means by factors of which `by` (d,) are the logarithms."""
     if not by.any():
