@@ -58,8 +58,8 @@ class ConstrainedNormal(Distribution):
         self.loc = loc.to(dtype).expand(*batch, system.n)
         self.scale = deviations.to(dtype).expand(*batch, system.n)
         super().__init__(batch, torch.Size([system.n]), validate_args)
-        varies = deviations > 0
-        self.system = system if varies.all() else system.restrict(varies, loc)
+        all_vary = not deviations.numel() or bool(deviations.amin() > 0)
+        self.system = system if all_vary else system.restrict(deviations > 0, loc)
         self._condition(loc, covariance)
 
     def _condition(self, loc: Tensor, covariance: Covariance) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _CHUNK = 2**20
-_SMALL = 16
+SMALL = 16
 """Up to so many laws no pair above the diagonal is made, at the price of a copy."""
 _ROWS = 8
 """Rows of the Gram matrix that are made together: enough columns for a matrix product, few pairs above the diagonal."""
@@ -44,11 +44,15 @@ def gram(A: Tensor, v: Tensor) -> Tensor:
     return _Gram.apply(A, v)
 
 
-def lower_gram(A: Tensor, v: Tensor) -> Tensor:
-    """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result."""
+def lower_gram(A: Tensor, v: Tensor, pairs: Tensor | None = None) -> Tensor:
+    """The lower triangles (B, m, m) of `A diag(v) A'` for A (m, n), v (B, n); what stands above them is no result.
+
+    `pairs` are `row_pairs(A)` for up to `SMALL` laws, if they are at hand.
+    """
     K = v.new_empty(len(v), len(A), len(A))
-    if len(A) <= _SMALL:
-        for i, row in enumerate((v @ row_pairs(A).mT).split([*range(1, len(A) + 1)], -1)):
+    if len(A) <= SMALL:
+        pairs = row_pairs(A) if pairs is None else pairs
+        for i, row in enumerate((v @ pairs.mT).split([*range(1, len(A) + 1)], -1)):
             K[:, i, : i + 1] = row
         return K
     for start, stop, products in _row_blocks(A):

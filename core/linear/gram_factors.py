@@ -124,9 +124,10 @@ GramFactors: TypeAlias = FewFactors | LapackFactors
 
 def gram_factors(A: Tensor, v: Tensor, pairs: Tensor | None = None) -> GramFactors:
     """Factors of `A diag(v_k) A'` for A (r, n) and v (N, n); `pairs` are `row_pairs(A)`, where those are few."""
+    pairs = None if pairs is None else pairs.to(v.dtype)
     if A.shape[0] > FEW_LAWS:
-        return LapackFactors.of(lower_gram(A, v))
-    return FewFactors.of((row_pairs(A) if pairs is None else pairs).to(v.dtype) @ v.mT)
+        return LapackFactors.of(lower_gram(A, v, pairs))
+    return FewFactors.of((row_pairs(A) if pairs is None else pairs) @ v.mT)
 
 
 def _pieces(K: Tensor) -> tuple[Tensor, ...]:

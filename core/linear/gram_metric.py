@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lawful.core.linear.exact import length_of
 from lawful.core.linear.factor import Factor
-from lawful.core.linear.gram import gram, lower_gram, pair_sums, row_pairs
-from lawful.core.linear.gram_factors import FEW_LAWS, GramFactors
+from lawful.core.linear.gram import SMALL, gram, lower_gram, pair_sums, row_pairs
+from lawful.core.linear.gram_factors import GramFactors
 from lawful.core.precision import full_precision
 
 
@@ -33,7 +33,7 @@ class EvenLaws:
         self.log_volume = 2 * R.diagonal().abs().log().sum()
         self.scaled, self.unscaled = self.basis * self.typical, self.basis / self.typical
         self._kept = self.scaled, self.unscaled
-        self.pairs = row_pairs(self.basis) if len(self.basis) <= FEW_LAWS else None
+        self.pairs = row_pairs(self.basis) if len(self.basis) <= SMALL else None
         self._plain = bool((self.typical == 1).all())
         self._compared: tuple[Tensor, Tensor, Tensor] | None = None
 

@@ -34,7 +34,9 @@ class _Moved(torch.autograd.Function):
         if torch.is_grad_enabled():
             return *_again(ctx, z, b, root, gradients[0]), None, None, None
         by_z, by_b = ctx.metric.adjoint(gradients[0], ctx.needs_input_grad[1])
-        by_root = (by_z * step).div_(root.to(by_z.dtype)).mul_(-2) if ctx.needs_input_grad[2] else None
+        by_root = None
+        if ctx.needs_input_grad[2]:
+            by_root = torch.addcdiv(by_z.new_zeros(()), by_z * step, root.to(by_z.dtype), value=-2)
         return _like(by_z, z), _like(by_b, b), _like(by_root, root), None, None, None
 
 

@@ -150,9 +150,12 @@ class SharedMoves:
 
 
 def _parts_of(A: Tensor, stored: torch.dtype) -> list[Tensor]:
-    """Coefficients that tell what sizes the terms of laws at least have: a few, if large ones of every law, and all."""
-    few = A[:, : max(_FEW, A.shape[1] // _SHARE[stored])]
-    return [few, A] if (few.abs().amax(-1) >= 0.1 * A.abs().amax(-1)).all() else [A]
+    """Coefficients that tell what sizes the terms of laws at least have: a few, if large ones of every law, more, and
+    all."""
+    n = A.shape[1]
+    least = max(_FEW, n // _SHARE[stored])
+    some = [A[:, :k] for k in (least, n // 4) if least <= k < n]
+    return [*(part for part in some if (part.abs().amax(-1) >= 0.1 * A.abs().amax(-1)).all()), A]
 
 
 def _largest(x: Tensor) -> float:
