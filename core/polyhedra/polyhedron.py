@@ -128,8 +128,9 @@ class Polyhedron:
         names = [*self.system.names, *(name for name, t in zip(self.inequalities.names or (), tight, strict=True) if t)]
         laws = LinearSystem(A, b, names=names, columns=self.system.columns, check=False)
         values = torch.where(at_lower, self.bounds.lower, self.bounds.upper)
-        free = ~(at_lower | at_upper) & self.system.free
-        return laws.restrict(free, torch.where(self.system.free, values, self.system.fixed), check=False)
+        values = torch.where(self.system.free, values, self.system.fixed)
+        free, values = _pinned(A, b, ~(at_lower | at_upper) & self.system.free, values)
+        return laws.restrict(free, torch.where(free, values, self.bounds.clip(values)), check=False)
 
     @property
     def dimension(self) -> int:
@@ -194,6 +195,19 @@ class Polyhedron:
     def nearest_pattern(self, pattern: Tensor) -> Tensor:
         """See `patterns.nearest_pattern`."""
         return nearest_pattern(self, pattern)
+
+
+def _pinned(A: Tensor, b: Tensor, free: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Which variables are still `free` (n,), and the `values` of others, once equalities with one of them are solved.
+
+    Their values are exact so, where a projection leaves a rounding that is none of a sum.
+    """
+    free, values, terms = free.clone(), values.where(~free, 0.0), A != 0
+    while len(rows := ((terms & free).sum(1) == 1).nonzero()[:, 0]):
+        columns = (terms[rows] & free).int().argmax(1)
+        values[columns] = (b[rows] - matvec(A[rows], values)) / A[rows, columns]
+        free[columns] = False
+    return free, values
 
 
 def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:

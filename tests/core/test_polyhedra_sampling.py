@@ -8,7 +8,7 @@ from polyhedra_cases import INF, box, core_metabolism, polyhedron, seeded, simpl
 from scipy.stats import beta, kstest, multivariate_normal, truncnorm
 
 from lawful.core import InvalidValueError, LinearSystem
-from lawful.core.polyhedra import Bounds, HitAndRun, Polyhedron, UnboundedError
+from lawful.core.polyhedra import Bounds, HitAndRun, Inequalities, Polyhedron, UnboundedError
 from lawful.core.polyhedra.reduced import Reduced
 from lawful.core.polyhedra.walk import Target, analytic_centre
 
@@ -77,6 +77,34 @@ def test_core_metabolism():
     assert not P.hull.free.all()
     spread = z.std(0)[P.hull.free]
     assert (spread > 0).all()
+
+
+def pinned():
+    """`a` is held at zero by a pair of inequalities with a switch `s` that is off, `e` at a third by a law of its own,
+    and `f` at what both leave; `c` and `d` share one."""
+    names = ("s", "a", "c", "d", "e", "f")
+    laws = LinearSystem(
+        tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 3, 0], [0, 1, 0, 0, 1, 1]]), tensor([1, 1, 1]), columns=names
+    )
+    limits = Inequalities(tensor([[-1e3, 1, 0, 0, 0, 0], [-1e3, -1, 0, 0, 0, 0]]), tensor([0, 0]), ("up", "down"))
+    return Polyhedron(laws, Bounds(tensor([0, -5, 0, 0, -1, -1]), tensor([0, 5, 1, 1, 1, 1])), limits)
+
+
+def test_what_equalities_pin_has_its_value_exactly():
+    P = pinned()
+    assert P.dimension == 1 and (~P.hull.free).sum() == 4
+    z = draws(P)
+    assert (z[:, 0] == 0).all() and (z[:, 1] == 0).all()
+    assert (z[:, 4] == 1 / 3).all() and (z[:, 5] == 1 - 1 / 3).all()
+    assert P.contains(z).all() and close(z[:, 2], "uniform")
+
+
+def test_draws_of_a_polyhedron_with_pinned_variables_are_inside_before_any_projection(monkeypatch):
+    P = pinned()
+    seen = []
+    monkeypatch.setattr(P, "project", lambda z: seen.append(P.contains(z)) or z)
+    draws(P)
+    assert seen[-1].double().mean() > 0.99
 
 
 def test_a_single_point():
