@@ -50,14 +50,16 @@ class BaggedModel(nn.Module):
     def calibrate(self, events: Batch, judged: Sequence[Tensor]) -> dict[str, float]:
         """Shares of states as all `events` have them, and conditionals as wide as the `judged` blocks ask for.
 
-        Nothing is changed where steps of an exact chain follow. The factors of conditionals by name of the coordinate.
+        The factors of conditionals by name of the coordinate. They are one where nothing is given: then an event is no
+        forecast of another, and the shape of a distribution counts for more than its spread. Nothing at all is changed
+        where steps of an exact chain follow.
         """
         self.eval()
         if self.chart.problem.uniform:
             return {}
         for member in self._each():
             member.fit_shares(events)
-        return self._stretch(events, judged)
+        return self._stretch(events, judged) if self.chart.problem.given.any() else {}
 
     def _stretch(self, events: Batch, judged: Sequence[Tensor]) -> dict[str, float]:
         """Stretch the conditionals of all members alike, in families that have them.

@@ -90,10 +90,11 @@ def test_a_stretched_mixture_has_the_mean_and_so_many_times_the_spread():
 
 @pytest.fixture
 def bagged():
-    """Two members that start from regressions of `a` on nothing, and events of which the first half taught them."""
-    z = torch.randn(1200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    z = torch.cat([z, 1 - z], 1)
-    chart, ids = Chart.fit(make_problem([[1, 1]], [1], [-INF] * 2, [INF] * 2), z)
+    """Two members that start from regressions of `a` on a given `c`, which tells nothing of it, and events of which the
+    first half taught them."""
+    a, c = torch.randn(2, 1200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z = torch.stack([a, c - a, c], 1)
+    chart, ids = Chart.fit(make_problem([[1, 1, -1]], [0], [-INF] * 3, [INF] * 3, given=["c"]), z)
     w = chart.encode(z, ids, torch.Generator().manual_seed(0))
     batch = Batch(ids, w, torch.zeros(1200, 0), z, torch.arange(1200) // 50)
     model = BaggedModel("autoregressive", chart, 0, Settings(networks=2, width=8, experts=2)).eval()
@@ -105,7 +106,7 @@ def bagged():
 
 def spread(model):
     columns = model.members[0].order
-    drawn = model.sample(torch.zeros(6000, 0), torch.zeros(6000, 2), torch.Generator().manual_seed(2))[1]
+    drawn = model.sample(torch.zeros(6000, 0), torch.zeros(6000, 3), torch.Generator().manual_seed(2))[1]
     return drawn[:, columns].std().item()
 
 
@@ -155,6 +156,18 @@ def test_of_many_events_the_sums_are_those_of_their_parts(bagged, monkeypatch):
     whole = model.calibrate(batch, judged)
     monkeypatch.setattr("lawful.core.models.stretch._ROWS", 130)
     assert model.calibrate(batch, judged) == pytest.approx(whole, rel=1e-6)
+
+
+def test_where_nothing_is_given_conditionals_stay_as_they_were_learned(bagged):
+    a = bagged[1].z[:, :1]
+    z = torch.cat([a, 1 - a], 1)
+    chart, ids = Chart.fit(make_problem([[1, 1]], [1], [-INF] * 2, [INF] * 2), z)
+    batch = Batch(ids, chart.encode(z, ids, torch.Generator()), torch.zeros(1200, 0), z)
+    model = BaggedModel("autoregressive", chart, 0, Settings(networks=1, width=8, experts=2))
+    model.members[0].initialise(batch, torch.arange(600))
+    model.members[0].coordinates.biases[-1].data[..., -2:] -= 0.4
+    assert model.calibrate(batch, [torch.arange(1200) >= 600]) == {}
+    assert not model.members[0].coordinates.stretch.any()
 
 
 def test_other_families_are_left_alone(bagged):
