@@ -132,6 +132,10 @@ class Polyhedron:
         free, values = _pinned(A, b, ~(at_lower | at_upper) & self.system.free, values)
         return laws.restrict(free, torch.where(free, values, self.bounds.clip(values)), check=False)
 
+    @cached_property
+    def _hull_laws(self) -> Laws:
+        return Laws(self.hull)
+
     @property
     def dimension(self) -> int:
         """Dimension of the affine hull."""
@@ -174,10 +178,11 @@ class Polyhedron:
         return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
 
     def settle(self, z: Tensor) -> Tensor:
-        """z (..., n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""
+        """z (B, n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""
         hull = self.hull
-        for _ in range(2):
-            z = z - hull.unweighted.move(matvec(coefficients(hull), z) - hull.b)
+        z = z - hull.unweighted.move(matvec(coefficients(hull), z) - hull.b)
+        # Laws of small terms, beside others of large ones, need the last digits of their residuals.
+        z = z - hull.unweighted.move(self._hull_laws.residual(z, hull.b))
         return self.project(hull.with_fixed(self.bounds.clip(z)))
 
     def face(self, pattern: Tensor) -> Polyhedron:

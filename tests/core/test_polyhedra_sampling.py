@@ -72,7 +72,7 @@ def test_a_triangle_has_its_centroid():
 def test_core_metabolism():
     P = core_metabolism()
     z = draws(P, count=1024)
-    assert P.contains(z).all()
+    assert P.contains(z).all() and P.system.ulps(z).max() <= 1.1
     assert (z @ P.system.A.T).abs().max() <= 1e-11
     assert not P.hull.free.all()
     spread = z.std(0)[P.hull.free]
