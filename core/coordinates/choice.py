@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from lawful.core.coordinates.rooms import Rooms
-from lawful.core.polyhedra.limits import SHARPNESSES, normal_likelihood
 
 if TYPE_CHECKING:
     from lawful.core.coordinates.chart import Chart
 
 STEADY = 0.95
 """Less than this share is too little of `steadiness`."""
+
+SHARPNESSES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""That are tried."""
 
 _SOME, _MOST = 64, 1000
 _OFF, _NEAR = 0.01, 0.2
@@ -39,11 +41,17 @@ def steadiness(chart: Chart, z: Tensor, ids: Tensor) -> float:
 
 def likeliest(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> Rooms:
     """The rooms of that sharpness under which events `z` (N, n) in states `ids` are likeliest, if each of their
-    `active` (N, columns) coordinates is normal by itself; some events tell."""
+    `active` (N, columns) coordinates is normal by itself (as Box & Cox 1964, J. R. Stat. Soc. B 26, 211-252, choose a
+    power)."""
     some = slice(None, None, -(-len(z) // _MOST))
-    z, ids, active = z[some], ids[some], active[some]
+    parts = z[some], ids[some], active[some]
+    return max(map(rooms.sharpened, SHARPNESSES), key=lambda each: _log_likelihood(each, *parts))
 
-    def likelihood(each: Rooms) -> float:
-        return normal_likelihood(each.encode(z, ids, active), each.log_det(z, ids), active)
 
-    return max(map(rooms.sharpened, SHARPNESSES), key=likelihood)
+def _log_likelihood(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> float:
+    """The mean over events, but for a constant."""
+    w, count = rooms.encode(z, ids, active), active.sum(0).clamp_min(1)
+    mean = w.sum(0) / count
+    variance = ((w - mean) * active).square().sum(0) / count
+    tiny = torch.finfo(variance.dtype).tiny
+    return float((rooms.log_det(z, ids) - (0.5 * variance.clamp_min(tiny).log() * active).sum(1)).mean())

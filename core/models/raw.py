@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lawful.core.linear import LinearSystem
 from lawful.core.models.base import Settings
 from lawful.core.polyhedra import Bounds, Inequalities, Link, Polyhedron
-from lawful.core.strategies import Completion, Limits, Mirror, ProjectionAfter, Sequential, Strategy, strategy
+from lawful.core.strategies import Completion, Mirror, ProjectionAfter, Sequential, Strategy, strategy
 
 LINK_UNIT = 0.1
 """Where links of `mirror` and `completion` bend, in standard deviations: nearly linear away from bounds."""
@@ -125,17 +125,12 @@ class RawModel(nn.Module):
         Where the strategy reaches the interior only, a hundredth of the way to a point inside: on a bound its density
         is zero.
         """
-        if not isinstance(self.layer, Mirror | Completion | Limits):
+        if not isinstance(self.layer, Mirror | Completion):
             return u
         bounds, unit = self.layer.bounds, torch.full((self.n,), LINK_UNIT, dtype=torch.float64)
         u = bounds.clip(u)
         u = u + _INWARD * (self._inside(u.mean(0)) - u)
-        if isinstance(self.layer, Limits):
-            self.layer = self.layer.fitted(u)
-            y = self.layer.raw(u)
-        else:
-            y = Link(bounds.lower, bounds.upper, unit).inverse(u)
-        y = y.where(self.layer.system.free, 0.0)
+        y = Link(bounds.lower, bounds.upper, unit).inverse(u).where(self.layer.system.free, 0.0)
         self.raw_mean, self.raw_std = y.mean(0), y.std(0, correction=0).clamp_min(1e-9)
         return u
 

@@ -27,21 +27,6 @@ _NOTHING = 1e-13
 """Of its distance at the centre: what a limit is nearer than counts as reached."""
 
 
-SHARPNESSES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""That are tried for data."""
-
-
-def normal_likelihood(w: Tensor, log_det: Tensor, active: Tensor) -> float:
-    """How likely coordinates w (B, D), of which some are `active` (B, D), are if each is normal by itself: the mean
-    over events, but for a constant, with `log_det` (B,) of the map that made them (as Box & Cox 1964, J. R. Stat. Soc.
-    B 26, 211-252, choose a power)."""
-    count = active.sum(0).clamp_min(1)
-    mean = (w * active).sum(0) / count
-    variance = ((w - mean) * active).square().sum(0) / count
-    tiny = torch.finfo(variance.dtype).tiny
-    return float((log_det - (0.5 * variance.clamp_min(tiny).log() * active).sum(1)).mean())
-
-
 class LimitsMap:
     """Between points `s` (B, D) with `low < start + rows s < high` and coordinates `w` (B, D), which are all of R^D.
 
@@ -76,20 +61,6 @@ class LimitsMap:
         parts = [self._solved(part) for part in w.split(max(1, _CHUNK // self._changes.numel()))]
         points, converged = zip(*parts, strict=True)
         return torch.cat(points), torch.cat(converged)
-
-    def moved(self, w: Tensor) -> Tensor:
-        """Points s (B, D) of coordinates w (B, D), always inside; differentiable by the implicit function theorem.
-
-        Where w is so large that digits end before `solve` does, the point is as near as they tell, and does not move.
-        """
-        with torch.no_grad():
-            s, converged = self.solve(w)
-        if not (torch.is_grad_enabled() and w.requires_grad):
-            return s
-        slopes = self._slopes((1 + s @ self._by_limit).clamp_min(_NOTHING))
-        factor, failed = torch.linalg.cholesky_ex(gram(self._by_limit, slopes))
-        step = torch.cholesky_solve((w - w.detach())[..., None], factor.where(failed[:, None, None] == 0, 1.0))
-        return s + torch.where((converged & (failed == 0))[:, None], step.squeeze(-1), 0.0)
 
     def _distances(self, values: Tensor) -> Tensor:
         below = (values[:, self._below] - self._low) / self._from_low

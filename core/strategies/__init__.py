@@ -12,13 +12,12 @@ What each guarantees for finished samples. "In part" depends on the polyhedron: 
 | `completion`       | yes        | in part | no           | no          | yes              | yes              |
 | `conditional`      | yes        | no      | no           | no          | yes              | yes              |
 | `mirror`           | yes        | yes     | yes          | no          | yes              | yes              |
-| `limits`           | yes        | yes     | yes          | no          | yes              | yes              |
 
 Equalities and inequalities hold to 8 ulps of the dtype, bounds exactly. `completion` holds the bounds of the variables
 that it generates, so all of them when no solved variable has one. Both projections also hold bounds and inequalities,
 with exact zeros, when made with `limits=True`; `projection` then has no density. `projection-after`, `projection`,
 `conditional` and `sequential` leave lawful points where they are, which for `sequential`, and with `limits`, are those
-that keep bounds and inequalities too. `limits` takes a bounded polyhedron, the same for all samples.
+that keep bounds and inequalities too.
 """
 
 from lawful.core.errors import InvalidValueError
@@ -26,7 +25,6 @@ from lawful.core.polyhedra import Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.completion import Completion
 from lawful.core.strategies.conditional import Conditional
-from lawful.core.strategies.limits import Limits
 from lawful.core.strategies.mirror import Mirror
 from lawful.core.strategies.penalty import Penalty
 from lawful.core.strategies.projection import Projection
@@ -45,7 +43,6 @@ STRATEGIES: dict[str, type[Strategy]] = {
         Completion,
         Conditional,
         Mirror,
-        Limits,
     )
 }
 """By name, in the order of the table. Options beside the polyhedron are those of the class."""
@@ -67,7 +64,6 @@ __all__ = [
     "Completion",
     "Conditional",
     "Guarantee",
-    "Limits",
     "Mirror",
     "Penalty",
     "Projection",
