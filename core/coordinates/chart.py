@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.choice import STEADY, likeliest, steadiness
+from lawful.core.coordinates.choice import STEADY, likeliest, likeliest_link, steadiness
 from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
@@ -70,7 +70,13 @@ class Chart:
         lower, upper = support(problem, states, extended)
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
-        chart = cls(problem, states, Link(lower, upper, scales(extended, lower, upper, solved)), typical)
+        link, one_sided = (
+            Link(lower, upper, scales(extended, lower, upper, solved)),
+            lower.isfinite() ^ upper.isfinite(),
+        )
+        if any(one_sided[i] for i in solved):
+            link = likeliest_link(link, extended, one_sided.nonzero()[:, 0])
+        chart = cls(problem, states, link, typical)
         if problem.uniform:
             return chart._with_rooms(z, ids), ids
         steady = steadiness(chart, z, ids) if may_have_rooms(problem, z) else 1.0

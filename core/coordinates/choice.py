@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.coordinates.rooms import Rooms
+from lawful.core.polyhedra import Link
 
 if TYPE_CHECKING:
     from lawful.core.coordinates.chart import Chart
@@ -16,7 +17,10 @@ STEADY = 0.95
 """Less than this share is too little of `steadiness`."""
 
 SHARPNESSES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""That are tried."""
+"""Of rooms, that are tried."""
+
+FACTORS = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""Of the scales of links, that are tried."""
 
 _SOME, _MOST = 64, 1000
 _OFF, _NEAR = 0.01, 0.2
@@ -44,14 +48,39 @@ def likeliest(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> Rooms:
     `active` (N, columns) coordinates is normal by itself (as Box & Cox 1964, J. R. Stat. Soc. B 26, 211-252, choose a
     power)."""
     some = slice(None, None, -(-len(z) // _MOST))
-    parts = z[some], ids[some], active[some]
-    return max(map(rooms.sharpened, SHARPNESSES), key=lambda each: _log_likelihood(each, *parts))
+    z, ids, active = z[some], ids[some], active[some]
+
+    def likelihood(each: Rooms) -> float:
+        return _normality(each.encode(z, ids, active), each.log_det(z, ids), active)
+
+    return max(map(rooms.sharpened, SHARPNESSES), key=likelihood)
 
 
-def _log_likelihood(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> float:
-    """The mean over events, but for a constant."""
-    w, count = rooms.encode(z, ids, active), active.sum(0).clamp_min(1)
-    mean = w.sum(0) / count
+def likeliest_link(link: Link, extended: Tensor, columns: Tensor) -> Link:
+    """The link with the scales of `columns` (C,), all times one factor, under which the values between the bounds of
+    events `extended` (N, columns) are likeliest, if each column is normal by itself.
+
+    Where laws are solved for a variable that has a bound, all others move with it, in these units. Those that lie on
+    many scales, as concentrations do, then have to be logarithmic up to their largest values, or the least error of a
+    large one takes a small one to nothing.
+    """
+    values = extended[:: -(-len(extended) // _MOST), columns]
+    lower, upper, scale = link.lower[columns], link.upper[columns], link.scale[columns]
+    active = values.isfinite() & (values > lower) & (values < upper)
+
+    def likelihood(factor: float) -> float:
+        each = Link(lower, upper, scale * factor)
+        y = torch.where(active, each.inverse(values), 0.0)
+        return _normality(y, -torch.where(active, each.derivative(y).log(), 0.0).sum(1), active)
+
+    return Link(link.lower, link.upper, link.scale.index_copy(0, columns, scale * max(FACTORS, key=likelihood)))
+
+
+def _normality(w: Tensor, log_det: Tensor, active: Tensor) -> float:
+    """How likely coordinates w (N, D) are if each of those that are `active` (N, D) is normal by itself, with `log_det`
+    (N,) of the map that made them: the mean over events, but for a constant."""
+    count = active.sum(0).clamp_min(1)
+    mean = (w * active).sum(0) / count
     variance = ((w - mean) * active).square().sum(0) / count
     tiny = torch.finfo(variance.dtype).tiny
-    return float((rooms.log_det(z, ids) - (0.5 * variance.clamp_min(tiny).log() * active).sum(1)).mean())
+    return float((log_det - (0.5 * variance.clamp_min(tiny).log() * active).sum(1)).mean())
