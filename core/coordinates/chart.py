@@ -45,11 +45,12 @@ class Chart:
         states: States,
         link: Link,
         ratios: Tensor,
+        order: list[int],
         rooms: Rooms | None = None,
         coordinate: Tensor | None = None,
     ):
         self.problem, self.states, self.link, self.ratios, self.rooms = problem, states, link, ratios, rooms
-        order = solve_order(problem, states.table, link.lower.isfinite() | link.upper.isfinite())
+        self.order = order
         self.plans = [make_plan(problem, s, order, r) for s, r in zip(states.table, ratios, strict=True)]
         self.coordinate = torch.stack([plan.coordinate for plan in self.plans]) if coordinate is None else coordinate
         self.fixed = torch.stack([plan.fixed for plan in self.plans])
@@ -68,7 +69,8 @@ class Chart:
         rho = extended[:, problem.lifted :]
         typical = torch.stack([rho[ids == s].nanmean(0) for s in range(len(states.table))])
         lower, upper = support(problem, states, extended)
-        draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical)
+        order = solve_order(problem, states.table, lower.isfinite() | upper.isfinite(), extended)
+        draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical, order)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
         link, one_sided = (
             Link(lower, upper, scales(extended, lower, upper, solved)),
@@ -76,7 +78,7 @@ class Chart:
         )
         if any(one_sided[i] for i in solved):
             link = likeliest_link(link, extended, one_sided.nonzero()[:, 0])
-        chart = cls(problem, states, link, typical)
+        chart = cls(problem, states, link, typical, order)
         if problem.uniform:
             return chart._with_rooms(z, ids), ids
         steady = steadiness(chart, z, ids) if may_have_rooms(problem, z) else 1.0
@@ -92,7 +94,8 @@ class Chart:
             columns = rooms.columns(z[(ids == state).nonzero()[0, 0]], state)
             coordinate[state] = coordinate[state] if columns is None else columns
         rooms = likeliest(rooms, z, ids, coordinate[ids])
-        return Chart(self.problem, self.states, _flat(self.link, self.problem), self.ratios, rooms, coordinate)
+        link = _flat(self.link, self.problem)
+        return Chart(self.problem, self.states, link, self.ratios, self.order, rooms, coordinate)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that, with the problem, makes the chart again."""
@@ -104,6 +107,7 @@ class Chart:
             "upper": self.link.upper,
             "scale": self.link.scale,
             "ratios": self.ratios,
+            "order": torch.tensor(self.order),
         }
         if self.rooms is None:
             return found
@@ -115,10 +119,11 @@ class Chart:
         """The chart of `tensors()`, for the same problem."""
         states = States(tensors["table"], tensors["atoms"], tensors["counts"])
         link = Link(tensors["lower"], tensors["upper"], tensors["scale"])
+        order = tensors["order"].tolist()
         if "sharpness" not in tensors:
-            return cls(problem, states, link, tensors["ratios"])
+            return cls(problem, states, link, tensors["ratios"], order)
         rooms = _rooms(problem, states, tensors["sharpness"].item())
-        return cls(problem, states, link, tensors["ratios"], rooms, tensors["coordinate"])
+        return cls(problem, states, link, tensors["ratios"], order, rooms, tensors["coordinate"])
 
     def encode(self, z: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Coordinates `(N, columns)` of events in the states `ids`.

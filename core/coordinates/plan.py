@@ -11,6 +11,8 @@ from lawful.core.coordinates.problem import Problem
 from lawful.core.coordinates.states import FREE
 
 _INDEPENDENT = 1e-8
+_LEAST = 0.25
+"""Share of the largest term of some law that a variable must reach in spread to be solved for before others."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,35 @@ class Plan:
         return rows[self.fixed[problem.n + rows]]
 
 
-def solve_order(problem: Problem, entries: Tensor, is_bounded: Tensor) -> list[int]:
-    """Lifted variables in the order in which the laws should solve for them.
+def solve_order(problem: Problem, entries: Tensor, is_bounded: Tensor, extended: Tensor) -> list[int]:
+    """Lifted variables in the order in which the laws should solve for them, by events `extended` (N, columns).
 
-    Those without bounds come first, since a correction cannot push them out; then slacks; then variables never seen on
-    a bound. Among equals the last declared comes first: a domain declares its residual terms last.
+    Those without bounds come first, since a correction cannot push them out; of these the ones that vary little beside
+    others in all their laws come later, as a law leaves the errors of all to the one that it is solved for. Then come
+    slacks; then variables never seen on a bound. Among equals the last declared comes first: a domain declares its
+    residual terms last.
     """
     bounded = is_bounded.tolist()
+    small = (_shares(problem, extended) < _LEAST).tolist()
     touches = (entries[:, : problem.lifted] != FREE).any(0).tolist()
-    return sorted(range(problem.lifted), key=lambda i: (bounded[i], i < problem.n, touches[i], -i))
+
+    def key(i: int) -> tuple[bool, bool, bool, bool, int]:
+        return bounded[i], small[i] and not bounded[i], i < problem.n, touches[i], -i
+
+    return sorted(range(problem.lifted), key=key)
+
+
+def _shares(problem: Problem, extended: Tensor) -> Tensor:
+    """What part (n + k,) of the spread of the largest term that is generated in a law each lifted variable's own has,
+    at most."""
+    finite = extended.isfinite()
+    count = finite.sum(0).clamp_min(1)
+    mean = torch.where(finite, extended, 0.0).sum(0) / count
+    spread = (torch.where(finite, extended - mean, 0.0).square().sum(0) / count).sqrt()
+    spread = torch.where(problem.given_columns, 0.0, spread)[: problem.lifted]
+    terms = problem.coefficients(mean[None, problem.lifted :])[0][0].abs() * spread
+    shares = terms / terms.amax(1, keepdim=True).clamp_min(torch.finfo(terms.dtype).tiny)
+    return shares.amax(0) if len(shares) else torch.ones(problem.lifted, dtype=torch.float64)
 
 
 def make_plan(problem: Problem, entries: Tensor, order: list[int], rho: Tensor) -> Plan:

@@ -54,7 +54,7 @@ def test_small_errors_of_coordinates_are_small_errors_of_concentrations():
     problem, z = ions()
     chart, ids = Chart.fit(problem, z)
     link = chart.link
-    narrow = Chart(problem, chart.states, Link(link.lower, link.upper, link.scale / 100), chart.ratios)
+    narrow = Chart(problem, chart.states, Link(link.lower, link.upper, link.scale / 100), chart.ratios, chart.order)
     assert worst_log_ratio(chart, z, ids) < 0.25 * worst_log_ratio(narrow, z, ids)
 
 
