@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy.linalg import null_space
 from scipy.special import gammaln, logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from lawful.core.coordinates import Problem
 from lawful.core.models import Batch
@@ -36,7 +36,7 @@ class Truth:
 
     `draw` gives exact draws (count, n). `log_density` (count,) is that of a face times the density on it, with respect
     to Hausdorff measure; None where its normaliser is not known. `moments` are the mean (n,) and the covariance (n, n),
-    from exact draws where None.
+    from exact draws where None. All but faces and densities are compared in a `view` of the variables.
     """
 
     name: str
@@ -44,18 +44,19 @@ class Truth:
     draw: Callable[[int, np.random.Generator], np.ndarray]
     log_density: Callable[[np.ndarray], np.ndarray] | None
     moments: tuple[np.ndarray, np.ndarray] | None = None
+    view: Callable[[np.ndarray], np.ndarray] = np.asarray
 
     @cached_property
     def reference(self) -> np.ndarray:
-        """Exact draws, sorted by each variable alone."""
-        return np.sort(self.draw(REFERENCE, np.random.default_rng(99)), 0)
+        """Exact draws in view, sorted by each variable alone."""
+        return np.sort(self.view(self.draw(REFERENCE, np.random.default_rng(99))), 0)
 
     @cached_property
     def mean_and_covariance(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the variables, exact or of many exact draws."""
         if self.moments is not None:
             return self.moments
-        z = self.draw(REFERENCE, np.random.default_rng(98))
+        z = self.view(self.draw(REFERENCE, np.random.default_rng(98)))
         return z.mean(0), np.cov(z.T)
 
     @cached_property
@@ -80,7 +81,7 @@ def distance(truth: Truth, z: np.ndarray) -> Distance:
     """How far draws z (count, n) are from the truth; variables that do not vary are left out."""
     found, (mean, covariance) = _shares(z), truth.mean_and_covariance
     moves = np.diag(covariance) > _STILL * np.diag(covariance).max()
-    z, mean, covariance = z[:, moves], mean[moves], covariance[np.ix_(moves, moves)]
+    z, mean, covariance = truth.view(z)[:, moves], mean[moves], covariance[np.ix_(moves, moves)]
     sd = np.sqrt(np.diag(covariance))
     levels = (np.arange(2000) + 0.5) / 2000
     gaps = np.abs(np.quantile(z, levels, 0) - np.quantile(truth.reference[:, moves], levels, 0)).mean(0)
@@ -242,6 +243,33 @@ def process(name: str, points: int, integral: float) -> Truth:
     return Truth(name, made.problem, made.draw, made.log_density, moments)
 
 
+def ions(name: str, medians: Sequence[float], spread: float) -> Truth:
+    """Concentrations whose charges balance, `z0 + 2 z1 = z2 + z3`: the first three lognormal, given that the last is
+    positive. Compared in logarithms, as they lie on decades."""
+    law, centre = np.array([[1.0, 2.0, -1.0, -1.0]]), np.log(medians)
+
+    def uncut(count: int, rng: np.random.Generator) -> np.ndarray:
+        z = np.exp(rng.normal(centre, spread, (count, 3)))
+        return np.column_stack([z, z @ law[0, :3]])
+
+    def draw(count: int, rng: np.random.Generator) -> np.ndarray:
+        kept = [np.zeros((0, 4))]
+        while sum(map(len, kept)) < count:
+            z = uncut(count, rng)
+            kept.append(z[z[:, 3] > 0])
+        return np.concatenate(kept)[:count]
+
+    log_mass = np.log((uncut(500_000, np.random.default_rng(96))[:, 3] > 0).mean())
+
+    def log_density(z: np.ndarray) -> np.ndarray:
+        each = norm.logpdf(np.log(z[:, :3]), centre, spread) - np.log(z[:, :3])
+        # A unit of the first three is so much volume of the law's plane.
+        return each.sum(1) - log_mass - np.log(np.linalg.norm(law / law[0, 3]))
+
+    problem = make_problem(law, np.zeros(1), np.zeros(4), np.full(4, np.inf))
+    return Truth(name, problem, draw, log_density, view=np.log)
+
+
 def steady_states(name: str) -> Truth:
     """Normal variables on the steady states of a metabolism in one medium, cut by the bounds of its fluxes.
 
@@ -288,5 +316,6 @@ def truths() -> list[Truth]:
             "normal, cut to a polytope", [1.0], [[0.5, 0.2, 0.1, 0.4]], [np.diag([0.09, 0.04, 0.04, 0.16])],
             [[1, 1, 1, 1]], [1], [0] * 4, [0.6, 0.5, 0.4, 0.7],
         ),
+        ions("lognormal ions, charges that balance (in logarithms)", [1.0, 0.3, 0.5], 1.2),
         steady_states("normal, cut to the steady states of a metabolism"),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.stats import dirichlet
+from scipy.stats import dirichlet, norm
 
 from lawful.core import ConstrainedNormal, LinearSystem
 from lawful.core.coordinates import Chart
@@ -63,6 +63,19 @@ def test_a_composition_has_the_density_of_a_dirichlet_on_each_face(study):
         flat = dirichlet.logpdf(row[on] / 100, alpha[on]) if on.sum() > 1 else 0.0
         volume = (on.sum() - 1) * np.log(100) + 0.5 * np.log(on.sum())
         assert found == pytest.approx(face + flat - volume)
+
+
+def test_ions_have_the_density_of_their_lognormal_parts_on_the_plane_of_the_law(study):
+    """Its integral over the plane is one: by importance sampling from a wider lognormal."""
+    t = truth(study, "lognormal ions")
+    rng = np.random.default_rng(0)
+    log_z = rng.normal(np.log([1.0, 0.3, 0.5]), 1.5, (400_000, 3))
+    z = np.exp(log_z)
+    z = np.column_stack([z, z @ [1, 2, -1]])
+    inside = z[:, 3] > 0
+    drawn = norm.logpdf(log_z, np.log([1.0, 0.3, 0.5]), 1.5).sum(1) - log_z.sum(1) - 0.5 * np.log(7)
+    weights = np.exp(t.log_density(np.abs(z)) - drawn) * inside
+    assert weights.mean() == pytest.approx(1, abs=0.02)
 
 
 def test_the_family_that_is_the_default_reaches_a_truth_in_draws_and_density(study):
