@@ -100,11 +100,12 @@ def _left_out(column: Column, why: str) -> list[str]:
 
 def _laws(found: Found) -> list[str]:
     units = {c.name: c.units for c in found.columns}
-    if not found.laws:
+    laws = [law for law in found.laws if not _mixes_mass_and_amount(law, units)]
+    if not laws:
         return ["# No linear relation with small coefficients was seen to hold. Write laws such as:",
                 "#  balance: {equation: a = b + c, units: W m-2, tolerance: 1e-6}", "laws: {}"]  # fmt: skip
     lines = ["laws:"]
-    for i, law in enumerate(found.laws, 1):
+    for i, law in enumerate(laws, 1):
         lines += [
             f"  law_{i}:  # holds in all {found.complete} complete events",
             f"    equation: {_quoted(_equation(law, units))}",
@@ -115,16 +116,38 @@ def _laws(found: Found) -> list[str]:
 
 
 def _equation(law: Relation, units: dict[str, str]) -> str:
-    """Positive terms on the left, negative ones on the right; a number carries units that are not those of the law."""
+    """Positive terms on the left, negative ones on the right; a number carries dimensions that the law does not have.
+
+    Units of another scale are converted when the law is read, so that its numbers are without that scale.
+    """
     first = units[next(iter(law.coefficients))]
     sides: dict[bool, list[str]] = {True: [], False: []}
     for name, factor in law.coefficients.items():
-        size = abs(factor)
-        plain = size == 1 and units[name] == first
-        sides[factor > 0].append(name if plain else f"{size} * {name}")
+        scale = _scale(units[name], first)
+        size = f"{float(abs(factor)) / (scale or 1.0):.15g}"
+        sides[factor > 0].append(name if size == "1" and scale else f"{size} * {name}")
     if law.constant or not sides[False]:
         sides[law.constant < 0].append(f"{abs(law.constant)!r}")
     return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"
+
+
+def _scale(units: str, of_law: str) -> float | None:
+    """What units of a term are converted by when a law is read; None where its number carries other dimensions."""
+    # Here, because pint is slow to import.
+    from lawful.domains.units import factor
+
+    try:
+        return factor((units,), of_law)
+    except InputError:
+        return None
+
+
+def _mixes_mass_and_amount(law: Relation, units: dict[str, str]) -> bool:
+    """Whether whole numbers stand where molar masses belong: such a relation is chance, and its law is refused."""
+    from lawful.domains.units import between_mass_and_amount
+
+    first = units[next(iter(law.coefficients))]
+    return any(between_mass_and_amount((units[name],), first) for name in law.coefficients)
 
 
 def _context(found: Found) -> list[str]:

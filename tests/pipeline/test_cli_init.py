@@ -101,6 +101,17 @@ def test_what_is_missing_and_packed(start, tmp_path):
     assert yaml.safe_load(text)["name"] == "mine"
 
 
+def test_a_law_between_units_of_other_scale_reads_as_it_was_found(start, tmp_path):
+    ds = budget_data()
+    ds["Evap"] = (1000 * ds.Evap).assign_attrs(units="um h-1")
+    ds["Rain"] = ds.Rain.assign_attrs(units="mm h-1")
+    ds["RO"], ds["Store"] = (ds[name].assign_attrs(units="mm h-1") for name in ("RO", "Store"))
+    _, domain = start(save(ds, tmp_path / "budget.nc"))
+    (law,) = domain.laws
+    size = {name: abs(factor) for name, factor in law.parsed.coefficients.items()}
+    assert size["Rain"] == pytest.approx(1000 * size["Evap"]) == pytest.approx(size["RO"])
+
+
 def test_times_that_no_calendar_knows(start, tmp_path):
     ds = budget_data().assign_coords(time=("time", np.arange(360.0), {"units": "months since the flood"}))
     _, domain = start(save(ds, tmp_path / "budget.nc"))
