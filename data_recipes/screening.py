@@ -6,6 +6,7 @@ import xarray as xr
 
 from lawful.data_recipes.selection import needs_time
 from lawful.domains import Domain, Law, Ratio
+from lawful.domains.calendar import time_name
 
 # NetCDF's own fill values, which a file need not declare.
 _FILL = 9.9e36
@@ -35,7 +36,8 @@ def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
 
 def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:
     context = [context.name for context in domain.context if context.kind == "variable"]
-    return [*domain.names, *context, *([domain.event_dim] if needs_time(domain) else [])]
+    time = time_name(ds, domain.event_dim) or domain.event_dim
+    return [*domain.names, *context, *([time] if needs_time(domain) else [])]
 
 
 def present(values: np.ndarray) -> np.ndarray:
@@ -133,6 +135,10 @@ def _count(count: int, total: int, domain: Domain) -> str:
 
 
 def _event(ds: xr.Dataset, domain: Domain, index: int) -> str:
-    label = ds[domain.event_dim].to_numpy()[index]
-    words = np.datetime_as_string(label, unit="s") if isinstance(label, np.datetime64) else str(label)
-    return f"{domain.event_dim} {words}"
+    """The labels of an event; of a stacked point, its places along the dimensions of the file."""
+    dims = [dim for dim in domain.stack if dim in ds.coords] or [domain.event_dim]
+    return ", ".join(f"{dim} {_word(ds[dim].to_numpy()[index])}" for dim in dims)
+
+
+def _word(label: object) -> str:
+    return str(np.datetime_as_string(label, unit="s") if isinstance(label, np.datetime64) else label)
