@@ -54,7 +54,7 @@ class Found:
     left_out: tuple[tuple[Column, str], ...]
     laws: tuple[Relation, ...]
     missing: tuple[float, ...]
-    times: np.ndarray | None
+    times: np.ndarray | None  # different ones, ascending, in days
     label: str | None
     notes: tuple[str, ...]
 
@@ -84,7 +84,7 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     events = len(next(iter(values.values())))
     return Found(
         event_dim, stack, events, len(whole), tuple(kept), tuple(left_out), tuple(laws), missing,
-        _times(ds, event_dim), _label(ds, dims, events), tuple(notes),
+        _times(ds, dims), _label(ds, dims, events), tuple(notes),
     )  # fmt: skip
 
 
@@ -186,18 +186,26 @@ def _is_flat(column: Column) -> bool:
     return not column.low < column.high
 
 
-def _times(ds: xr.Dataset, dim: str) -> np.ndarray | None:
-    """Times of the events in days, when they have different ones."""
-    if dim not in ds.coords or not holds_times(ds[dim]):
+def _times(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray | None:
+    """The different times of the events in days, ascending, when there are two at least."""
+    dim = _time_dim(ds, dims)
+    if dim is None:
         return None
     when = days(ds[dim])
-    return when if np.isfinite(when).all() and len(np.unique(when)) > 1 else None
+    return np.unique(when) if np.isfinite(when).all() and len(np.unique(when)) > 1 else None
+
+
+def _time_dim(ds: xr.Dataset, dims: tuple[str, ...]) -> str | None:
+    """The dimension of events, or of those that are stacked into events, that holds times."""
+    return next((dim for dim in dims if dim in ds.coords and holds_times(ds[dim])), None)
 
 
 def _label(ds: xr.Dataset, dims: tuple[str, ...], events: int) -> str | None:
-    """A variable that tells groups of events apart: words, or the coordinate of a stacked dimension."""
+    """A variable that tells groups of events apart: words, or the coordinate of a stacked dimension but time."""
     if len(dims) > 1:
-        return next((dim for dim in dims if dim in ds.coords and 5 <= ds.sizes[dim] < events), None)
+        # Each time a block of its own would part neighbours in time.
+        places = [dim for dim in dims if dim != _time_dim(ds, dims)]
+        return next((dim for dim in places if dim in ds.coords and 5 <= ds.sizes[dim] < events), None)
     for key, variable in ds.variables.items():
         if variable.dims == dims and variable.dtype.kind in "OSU":
             distinct = len(set(variable.to_numpy().astype(str)))

@@ -14,6 +14,8 @@ from lawful.data_recipes.several import files_of
 from lawful.data_recipes.write import write_text
 from lawful.domains import InputError, load_domain
 
+_FEWEST_BLOCKS = 5
+
 
 def start_domain(name: str, data: str | Path, target: Path) -> tuple[Found, Reading]:
     """Look into `data` and write `target`, a domain called `name`; gives what was found and what a run would read.
@@ -153,7 +155,7 @@ def _mixes_mass_and_amount(law: Relation, units: dict[str, str]) -> bool:
 def _context(found: Found) -> list[str]:
     if found.times is None:
         return []
-    step, span = float(np.median(np.diff(np.sort(found.times)))), float(np.ptp(found.times))
+    step, span = float(np.median(np.diff(found.times))), float(np.ptp(found.times))
     lines = ["  hour: {kind: hour_of_day}"] if step < 0.6 else []
     lines += ["  day: {kind: day_of_year}"] if span > 200 else []
     return ["context:  # what is known of an event beforehand", *lines] if lines else []
@@ -161,9 +163,17 @@ def _context(found: Found) -> list[str]:
 
 def _blocks(found: Found) -> list[str]:
     said = ["# Which events belong together when data are split for a fair test."]
-    if found.times is not None and np.ptp(found.times) >= 10:
-        length = int(np.clip(np.ptp(found.times) // 20, 1, 7 if np.ptp(found.times) < 3000 else 365))
+    length = _block_length(found.times) if found.times is not None else 0
+    if length:
         return [*said, f"blocks: {{kind: time, length_days: {length}, gap_days: {min(1, length - 1)}}}"]
     if found.label:
         return [*said, f"blocks: {{kind: label, label: {_quoted(found.label)}}}"]
     return [*said, f"blocks: {{kind: order, length: {max(1, found.complete // 50)}}}"]
+
+
+def _block_length(times: np.ndarray) -> int:
+    """Days of a block of time, of which there are enough for five folds; 0 where there are not."""
+    span, step = float(np.ptp(times)), float(np.median(np.diff(times)))
+    longest = max(7 if span < 3000 else 365, int(4 * step))
+    length = int(np.clip(span // 20, 1, longest))
+    return length if span >= 10 and len(np.unique(times // length)) >= _FEWEST_BLOCKS else 0

@@ -58,6 +58,7 @@ def test_monthly_wind(start, lawful):
     _, domain = start(REAL / "uwnd.nc")
     assert (domain.stack, domain.names) == (("time", "latitude", "longitude"), ("uwnd",))
     assert domain.variable("uwnd").units == "m/s"
+    assert (domain.blocks.kind, [context.kind for context in domain.context]) == ("time", ["day_of_year"])
     run(lawful, REAL / "uwnd.nc")
 
 
@@ -99,6 +100,14 @@ def test_what_is_missing_and_packed(start, tmp_path):
     assert domain.variable("Evap").file_units == "Wombat"
     assert {"Rain", "Evap", "RO", "Store"} in equations(domain)
     assert yaml.safe_load(text)["name"] == "mine"
+
+
+def test_stations_whose_times_are_too_few_for_folds_are_kept_together(start, tmp_path):
+    hours = budget_data().assign(Rain=budget_data().Rain + 1.0)
+    ds = hours.isel(time=slice(0, 300)).coarsen(time=60).construct(time=("time", "station")).drop_vars("time")
+    ds = ds.assign_coords(time=np.arange("2001", "2006", dtype="datetime64[Y]").astype("datetime64[ns]")[:5])
+    _, domain = start(save(ds.isel(time=slice(0, 4)).assign_coords(station=np.arange(60)), tmp_path / "few.nc"))
+    assert (domain.blocks.kind, domain.blocks.label) == ("label", "station")
 
 
 def test_a_law_between_units_of_other_scale_reads_as_it_was_found(start, tmp_path):
