@@ -22,10 +22,14 @@ def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Da
         lost |= gap
     if not lost.any():
         return ds
-    holes = [f"{name} {int(gap.sum())}" for name, gap in gaps.items() if gap.any()]
-    where = ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
+    where = _holes({name: int(gap.sum()) for name, gap in gaps.items()})
     notes.append(f"{_count(int(lost.sum()), lost.size, domain)} left out for missing values ({where})")
     return ds.isel({domain.event_dim: ~lost})
+
+
+def _holes(counts: dict[str, int]) -> str:
+    holes = [f"{name} {count}" for name, count in counts.items() if count]
+    return ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
 
 
 def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
@@ -47,10 +51,15 @@ def present(values: np.ndarray) -> np.ndarray:
     return ~np.asarray(pd.isna(values))
 
 
-def too_few(ds: xr.Dataset, domain: Domain, minimum: int) -> list[str]:
-    """A fault when there are fewer events than `minimum`."""
-    events = ds.sizes[domain.event_dim]
-    return [f"{events} complete {domain.event}s, {minimum} at least are needed"] if events < minimum else []
+def too_few(ds: xr.Dataset, whole: xr.Dataset, domain: Domain, minimum: int) -> list[str]:
+    """A fault when there are fewer events than `minimum`; it names what the `whole` data set lacks most."""
+    events, there = ds.sizes[domain.event_dim], whole.sizes[domain.event_dim]
+    if events >= minimum:
+        return []
+    fault = f"{events} complete {domain.event}s, {minimum} at least are needed"
+    counts = {name: int(_gaps(whole[name], domain).sum()) for name in _checked(whole, domain)}
+    worst = _holes(dict(sorted(counts.items(), key=lambda item: -item[1])))
+    return [f"{fault}; of {there}, values are missing or infinite in {worst}" if worst else fault]
 
 
 def out_of_bounds(ds: xr.Dataset, domain: Domain) -> list[str]:

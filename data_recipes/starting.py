@@ -1,12 +1,14 @@
 """Writes a commented YAML file to start a domain from, and sees that it loads and reads its data."""
 
+from fractions import Fraction
+from math import gcd, lcm
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 import yaml
 
-from lawful.data_recipes.looking import Column, Found, look
+from lawful.data_recipes.looking import Column, Found, Words, look
 from lawful.data_recipes.opening import open_plainly
 from lawful.data_recipes.read import MINIMUM_EVENTS, Reading, read
 from lawful.data_recipes.relations import Relation
@@ -56,6 +58,7 @@ def as_yaml(name: str, data: Path, found: Found) -> str:
         "variables:",
         *(line for column in found.columns for line in _variable(column)),
         *(line for column, why in found.left_out for line in _left_out(column, why)),
+        *(_words(words) for words in found.words if words.source != found.label),
         *_laws(found),
         *_context(found),
         *_blocks(found),
@@ -100,9 +103,20 @@ def _left_out(column: Column, why: str) -> list[str]:
     return [f"  # {column.name}: left out, {why}"]
 
 
+def _words(words: Words) -> str:
+    """A comment on a variable of text, which may be a category or a label."""
+    name = " ".join(words.source.split())
+    if words.stray:
+        return f"  # {name}: left out, it holds words beside numbers, {words.stray}; write a number there, or nothing"
+    if not 2 <= words.distinct <= len(words.first):
+        return f"  # {name}: left out, {words.distinct} different words; a label of blocks, maybe"
+    kinds = " ".join(f"[{', '.join(map(_quoted, words.first))}]".split())
+    return f"  # {name}: left out, words; a label of blocks, maybe, or a category: {{flag_meanings: {kinds}}}"
+
+
 def _laws(found: Found) -> list[str]:
     units = {c.name: c.units for c in found.columns}
-    laws = [law for law in found.laws if not _mixes_mass_and_amount(law, units)]
+    laws = [_rescaled(law, units) for law in found.laws if not _mixes_mass_and_amount(law, units)]
     if not laws:
         return ["# No linear relation with small coefficients was seen to hold. Write laws such as:",
                 "#  balance: {equation: a = b + c, units: W m-2, tolerance: 1e-6}", "laws: {}"]  # fmt: skip
@@ -117,17 +131,30 @@ def _laws(found: Found) -> list[str]:
     return lines
 
 
-def _equation(law: Relation, units: dict[str, str]) -> str:
-    """Positive terms on the left, negative ones on the right; a number carries dimensions that the law does not have.
+def _rescaled(law: Relation, units: dict[str, str]) -> Relation:
+    """A relation between numbers of the file as one in the units of the law, in the least whole numbers.
 
     Units of another scale are converted when the law is read, so that its numbers are without that scale.
     """
     first = units[next(iter(law.coefficients))]
+    plain = {name: factor / _fraction(_scale(units[name], first) or 1.0) for name, factor in law.coefficients.items()}
+    common = Fraction(gcd(*(f.numerator for f in plain.values())), lcm(*(f.denominator for f in plain.values())))
+    factors = {name: factor / common for name, factor in plain.items()}
+    return Relation(factors, law.constant / float(common), law.residual / float(common))
+
+
+def _fraction(scale: float) -> Fraction:
+    """1/1000 for 0.001, whose nearest double is none."""
+    return Fraction(scale).limit_denominator(10**6) if scale >= 1 else 1 / _fraction(1 / scale)
+
+
+def _equation(law: Relation, units: dict[str, str]) -> str:
+    """Positive terms on the left, negative ones on the right; a number carries dimensions that the law lacks."""
+    first = units[next(iter(law.coefficients))]
     sides: dict[bool, list[str]] = {True: [], False: []}
     for name, factor in law.coefficients.items():
-        scale = _scale(units[name], first)
-        size = f"{float(abs(factor)) / (scale or 1.0):.15g}"
-        sides[factor > 0].append(name if size == "1" and scale else f"{size} * {name}")
+        bare = abs(factor) == 1 and _scale(units[name], first)
+        sides[factor > 0].append(name if bare else f"{abs(factor)} * {name}")
     if law.constant or not sides[False]:
         sides[law.constant < 0].append(f"{abs(law.constant)!r}")
     return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"

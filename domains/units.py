@@ -13,7 +13,9 @@ from lawful.domains.errors import InputError
 _MONSTER = re.compile(r"(\*\*|\^)\W*\d{3,}|(\*\*|\^)[^*^]*(\*\*|\^)|.{201}", re.DOTALL)
 
 
-_MOLAR_MASS = "; masses become amounts through a molar mass, a number such as 40.08 g mol-1"
+_MOLAR_MASS = (
+    "; leave masses in their units and let a number in the law make amounts of them, as in 0.02495 * Ca (mmol/mg)"
+)
 
 
 @cache

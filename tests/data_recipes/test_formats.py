@@ -72,7 +72,7 @@ def test_missing_in_csv(domain, tmp_path):
         ("time,a (m),a (s)\n1,2,3\n", "two columns are called 'a'"),
         ("\n", "cannot be read as a table"),
         ("a,b\n\x00,\x01\n", "has no variable"),
-        ("time,inflow,outflow,rise\nx,many,2,3\n", "holds <U4, not numbers"),
+        ("time,inflow,outflow,rise\nx,many,2,3\n", "holds words, not numbers: 'many' in row 1 of 1; write a number"),
     ],
 )
 def test_tables_that_cannot_be_used(domain, tmp_path, content, words):

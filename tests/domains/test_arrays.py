@@ -192,7 +192,7 @@ def test_a_number_before_a_variable_of_another_scale_leaves_it_to_be_converted()
 
 def test_a_count_of_charges_does_not_stand_for_a_molar_mass():
     np.testing.assert_array_equal(ions("Na + 0.0823 * Mg = 3").matrix()[0], [[1, 0, 0.0823]])
-    with pytest.raises(ValidationError, match=r"Mg is in 'mg/L'.*through a molar mass"):
+    with pytest.raises(ValidationError, match=r"Mg is in 'mg/L'.*let a number in the law make amounts"):
         ions("Na + 2 * Mg = 3")
 
 
