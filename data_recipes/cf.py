@@ -8,6 +8,7 @@ import xarray as xr
 
 from lawful.data_recipes.categories import flag_words
 from lawful.domains import Domain, ShapedDomain, Variable
+from lawful.domains.calendar import time_name
 from lawful.domains.declarations import component
 
 CONVENTIONS = "CF-1.11"
@@ -68,7 +69,8 @@ def discovery_attributes(domain: Domain | ShapedDomain, events: xr.Dataset, data
 
 
 def _time_coverage(events: xr.Dataset, domain: Domain | ShapedDomain) -> dict[str, str]:
-    times = events.coords.get(domain.event_dim)
+    name = time_name(events, domain.event_dim)
+    times = events[name] if name else None
     if times is None or times.dtype.kind != "M":
         return {}
     ends = (np.datetime_as_string(end, unit="s") for end in (times.values.min(), times.values.max()))

@@ -13,6 +13,7 @@ from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import open_file, sha256
 from lawful.data_recipes.read import Reading, in_units
 from lawful.data_recipes.selection import check_mapping, companions
+from lawful.data_recipes.words import not_numbers
 from lawful.domains import Domain, InputError, Variable
 from lawful.domains.components import bind
 
@@ -33,7 +34,7 @@ def read_ensemble(path: str | Path, domain: Domain, mapping: Mapping[str, str] |
     file = Path(path)
     with open_ensemble(file, domain, mapping) as (ds, bound, notes):
         chosen = _ordered(ds.load(), bound, file)
-    values = {v.name: _stored(chosen[v.name], v, bound, notes) for v in bound.variables}
+    values = {v.name: _stored(chosen[v.name], v, bound, notes, file) for v in bound.variables}
     return Reading(chosen.assign(values), bound, notes, sha256(file))
 
 
@@ -69,7 +70,7 @@ def _check_present(ds: xr.Dataset, domain: Domain, file: Path) -> None:
         if name not in ds.variables:
             raise no_such_variable(file, name, map(str, ds.variables))
         if ds[name].dtype.kind not in "fiu":
-            raise InputError(f"{file}: variable {name!r} holds {ds[name].dtype}, not numbers")
+            raise not_numbers(file, ds[name])
     require_samples(ds[list(domain.names)], file)
 
 
@@ -101,11 +102,11 @@ def _ordered(ds: xr.Dataset, domain: Domain, file: Path) -> xr.Dataset:
     return ds.transpose(REALIZATION, domain.event_dim, ..., missing_dims="ignore")
 
 
-def _stored(values: xr.DataArray, variable: Variable, domain: Domain, notes: list[str]) -> xr.DataArray:
+def _stored(values: xr.DataArray, variable: Variable, domain: Domain, notes: list[str], file: Path) -> xr.DataArray:
     if {"scale_factor", "add_offset"} & set(values.encoding):
         notes.append(f"{variable.name} is packed as {values.encoding.get('dtype')}; it is judged unpacked")
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    numbers = in_units(values, variable, domain, notes).astype(dtype)
+    numbers = in_units(values, variable, domain, notes, file).astype(dtype)
     missing = int((~np.isfinite(numbers)).sum())
     if missing:
         notes.append(f"{variable.name} has {missing} missing or infinite values of {numbers.size}")

@@ -6,7 +6,7 @@ import xarray as xr
 from lawful.data_recipes.cf import storage_encoding
 from lawful.data_recipes.selection import companions, needs_time
 from lawful.domains import Domain, InputError
-from lawful.domains.calendar import time_coordinate
+from lawful.domains.calendar import time_coordinate, time_name
 
 
 def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[str, ...] = ()) -> xr.Dataset:
@@ -24,7 +24,7 @@ def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[
         InputError: variables have other dimensions, or the domain needs times and there are none.
     """
     if domain.stack:
-        return stacked(ds, domain, notes)
+        return _label_events(stacked(ds, domain, notes), domain)
     ds = _drop_single(ds, {domain.event_dim, *extra}, notes)
     ds = _rename_only(ds, domain, set(extra), notes)
     stepwise = {context.name: {context.over} for context in domain.context if context.over}
@@ -35,7 +35,11 @@ def along_events(ds: xr.Dataset, domain: Domain, notes: list[str], extra: tuple[
 
 
 def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
-    """Events are the points of several dimensions; the coordinates of these become variables along the events."""
+    """Events are the points of several dimensions; the coordinates of these lie along the events.
+
+    Raises:
+        InputError: a variable has other dimensions, or one of the stack's is not there.
+    """
     absent = [dim for dim in domain.stack if dim not in ds.sizes]
     if absent:
         raise InputError(f"no dimension {absent[0]!r} to stack into events; {_dimensions(ds, domain)}")
@@ -45,6 +49,8 @@ def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
         unknown = set(map(str, ds[name].dims)) - set(domain.stack)
         if unknown:
             raise InputError(f"{name} lies along {', '.join(sorted(unknown))} too; events are {domain.stack}")
+    places = _places(ds, domain)
+    wanted = [name for name in wanted if name not in places]
     shaped = xr.broadcast(*(ds[name].reset_coords(drop=True) for name in wanted))
     points = shaped[0].size
     notes.append(f"events are the points of {' x '.join(domain.stack)}, {points} of them")
@@ -55,7 +61,22 @@ def stacked(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
         )
         for name, values in zip(wanted, shaped, strict=True)
     }  # fmt: skip
-    return xr.Dataset(flat, {domain.event_dim: np.arange(points)}, ds.attrs)
+    return xr.Dataset(flat, {**places, domain.event_dim: np.arange(points)}, ds.attrs)
+
+
+def _places(ds: xr.Dataset, domain: Domain) -> dict[str, xr.Variable]:
+    """Where in the stack's dimensions, and when, each event lies: their coordinates, all others along them too."""
+    sizes = {dim: ds.sizes[dim] for dim in domain.stack}
+    return {
+        str(name): xr.Variable(
+            domain.event_dim,
+            # Not an index any more, and without its encoding, which speaks of another shape.
+            np.array(values.variable.set_dims(sizes).transpose(*domain.stack).to_numpy()).reshape(-1),
+            values.attrs,
+        )
+        for name, values in ds.coords.items()
+        if values.dims and set(values.dims) <= set(domain.stack) and name not in (domain.event_dim, *domain.names)
+    }
 
 
 def _drop_single(ds: xr.Dataset, kept: set[str], notes: list[str]) -> xr.Dataset:
@@ -87,7 +108,16 @@ def _dimensions(ds: xr.Dataset, domain: Domain) -> str:
 
 def _label_events(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
     if needs_time(domain):
-        time_coordinate(ds, domain.event_dim)
+        _require_time(ds, domain)
     if domain.event_dim in ds.coords:
         return ds
     return ds.assign_coords({domain.event_dim: np.arange(ds.sizes[domain.event_dim])})
+
+
+def _require_time(ds: xr.Dataset, domain: Domain) -> None:
+    if domain.event_dim in domain.stack and time_name(ds, domain.event_dim) is None:
+        raise InputError(
+            f"event_dim {domain.event_dim!r} is one of the dimensions that are stacked; give events a name of "
+            "their own, such as event_dim: event"
+        )
+    time_coordinate(ds, domain.event_dim)

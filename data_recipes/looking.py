@@ -1,6 +1,7 @@
 """Looks into a file that no domain knows yet: which variables belong together, what is missing, which laws hold."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import normalize
@@ -10,12 +11,14 @@ import xarray as xr
 
 from lawful.data_recipes.relations import Relation, relations, rounding
 from lawful.data_recipes.screening import present
+from lawful.data_recipes.words import first_word, is_number, text
 from lawful.domains import InputError
 from lawful.domains.calendar import days, holds_times
 
 _MARKS_OF_MISSING = (-9999.0, -999.0, -99.0, -9999.9, -999.9, -99.9, -6999.0, -7777.0)
 _LONGEST_ARRAY = 40
 _FEWEST = 50
+_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,19 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Words:
+    """A variable that holds text: its name, how many different words there are, the first of these in their order.
+
+    `stray` says which word stands where in a variable of which most cells are numbers; it is empty for others.
+    """
+
+    source: str
+    distinct: int
+    first: tuple[str, ...]
+    stray: str
+
+
+@dataclass(frozen=True)
 class Found:
     """What a starting domain is written from."""
 
@@ -54,8 +70,9 @@ class Found:
     left_out: tuple[tuple[Column, str], ...]
     laws: tuple[Relation, ...]
     missing: tuple[float, ...]
-    times: np.ndarray | None
+    times: np.ndarray | None  # different ones, ascending, in days
     label: str | None
+    words: tuple[Words, ...]
     notes: tuple[str, ...]
 
 
@@ -84,7 +101,8 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     events = len(next(iter(values.values())))
     return Found(
         event_dim, stack, events, len(whole), tuple(kept), tuple(left_out), tuple(laws), missing,
-        _times(ds, event_dim), _label(ds, dims, events), tuple(notes),
+        _times(ds, dims), _label(ds, dims, events), tuple(_words_of(ds, dims)),
+        tuple(notes),
     )  # fmt: skip
 
 
@@ -102,6 +120,24 @@ def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...]]:
         raise InputError("no variable of numbers lies along a dimension; a domain needs events")
     dims = max(groups, key=lambda dims: (len(groups[dims]), np.prod([ds.sizes[dim] for dim in dims])))
     return groups[dims], dims
+
+
+def _words_of(ds: xr.Dataset, dims: tuple[str, ...]) -> Iterator[Words]:
+    """Variables of text along the events, or along one of the dimensions that are stacked."""
+    for key, values in ds.data_vars.items():
+        if (
+            not values.dims
+            or not set(values.dims) <= set(dims)
+            or values.dtype.kind not in "OSU"
+            or holds_times(values)
+        ):
+            continue
+        cells = [text(item) for item in values.to_numpy().ravel()]
+        different = sorted({cell for cell in cells if cell})
+        stray = first_word(values) if sum(map(is_number, cells)) > len(cells) / 2 else None
+        yield Words(
+            str(key), len(different), tuple(different[:_LISTED]), f"{stray[0]!r} in {stray[1]}" if stray else ""
+        )
 
 
 def _is_edges(ds: xr.Dataset, dim: str) -> bool:
@@ -186,18 +222,26 @@ def _is_flat(column: Column) -> bool:
     return not column.low < column.high
 
 
-def _times(ds: xr.Dataset, dim: str) -> np.ndarray | None:
-    """Times of the events in days, when they have different ones."""
-    if dim not in ds.coords or not holds_times(ds[dim]):
+def _times(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray | None:
+    """The different times of the events in days, ascending, when there are two at least."""
+    dim = _time_dim(ds, dims)
+    if dim is None:
         return None
     when = days(ds[dim])
-    return when if np.isfinite(when).all() and len(np.unique(when)) > 1 else None
+    return np.unique(when) if np.isfinite(when).all() and len(np.unique(when)) > 1 else None
+
+
+def _time_dim(ds: xr.Dataset, dims: tuple[str, ...]) -> str | None:
+    """The dimension of events, or of those that are stacked into events, that holds times."""
+    return next((dim for dim in dims if dim in ds.coords and holds_times(ds[dim])), None)
 
 
 def _label(ds: xr.Dataset, dims: tuple[str, ...], events: int) -> str | None:
-    """A variable that tells groups of events apart: words, or the coordinate of a stacked dimension."""
+    """A variable that tells groups of events apart: words, or the coordinate of a stacked dimension but time."""
     if len(dims) > 1:
-        return next((dim for dim in dims if dim in ds.coords and 5 <= ds.sizes[dim] < events), None)
+        # Each time a block of its own would part neighbours in time.
+        places = [dim for dim in dims if dim != _time_dim(ds, dims)]
+        return next((dim for dim in places if dim in ds.coords and 5 <= ds.sizes[dim] < events), None)
     for key, variable in ds.variables.items():
         if variable.dims == dims and variable.dtype.kind in "OSU":
             distinct = len(set(variable.to_numpy().astype(str)))

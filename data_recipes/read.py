@@ -72,8 +72,9 @@ def read(
         domain, part, said = _read_one(file, domain, mapping or {}, needed, most and max(1, most // len(files)))
         parts.append(part)
         notes += [note for note in said if note not in notes]
-    ds = screening.leave_out_missing(together(parts, domain, notes), domain, notes)
-    faults = [*screening.too_few(ds, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
+    whole = together(parts, domain, notes)
+    ds = screening.leave_out_missing(whole, domain, notes)
+    faults = [*screening.too_few(ds, whole, domain, minimum_events), *screening.out_of_bounds(ds, domain)]
     broken = screening.broken_laws(ds, domain)
     if refuse:
         _refuse(faults + (broken if domain.closure != "reconcile" else []), Path(path))
@@ -90,7 +91,7 @@ def _read_one(
         picked = select(raw, stored, file)
         chosen = along_events(picked if domain.window else thinned(picked, stored, most, notes), stored, notes)
         _require_memory(chosen, file)
-        return domain, with_misfits(_numbers(chosen.load(), stored, notes), domain, notes), notes
+        return domain, with_misfits(_numbers(chosen.load(), stored, notes, file), domain, notes), notes
 
 
 def _require_memory(ds: xr.Dataset, file: Path) -> None:
@@ -108,16 +109,18 @@ def _refuse(faults: list[str], file: Path) -> None:
         raise InputError(f"{file}: {faults[0]}{more}")
 
 
-def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
-    converted = {v.name: in_units(ds[v.name], v, domain, notes) for v in domain.variables}
+def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str], file: Path) -> xr.Dataset:
+    converted = {v.name: in_units(ds[v.name], v, domain, notes, file) for v in domain.variables}
     return ds.assign({v.name: (ds[v.name].dims, converted[v.name], variable_attributes(v)) for v in domain.variables})
 
 
-def in_units(values: xr.DataArray, variable: Variable, domain: Domain | ShapedDomain, notes: list[str]) -> np.ndarray:
+def in_units(
+    values: xr.DataArray, variable: Variable, domain: Domain | ShapedDomain, notes: list[str], file: Path | None = None
+) -> np.ndarray:
     """Float64 values in the units of the domain, NaN where they stand for none; a note says what was converted.
 
     Raises:
-        InputError: the units of the file are unknown or do not convert; both are named.
+        InputError: the units of the `file` are unknown or do not convert; both are named.
     """
     numbers = values.to_numpy().astype(np.float64)
     numbers = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
@@ -125,7 +128,7 @@ def in_units(values: xr.DataArray, variable: Variable, domain: Domain | ShapedDo
         units = _stated_units(values, variable, notes)
         return convert(numbers, units, variable.units, domain.density)
     except InputError as error:
-        raise InputError(f"variable {variable.name!r}: {error}") from error
+        raise InputError(f"{f'{file}: ' if file else ''}variable {variable.name!r}: {error}") from error
 
 
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:

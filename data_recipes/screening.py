@@ -6,6 +6,7 @@ import xarray as xr
 
 from lawful.data_recipes.selection import needs_time
 from lawful.domains import Domain, Law, Ratio
+from lawful.domains.calendar import time_name
 
 # NetCDF's own fill values, which a file need not declare.
 _FILL = 9.9e36
@@ -21,10 +22,14 @@ def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Da
         lost |= gap
     if not lost.any():
         return ds
-    holes = [f"{name} {int(gap.sum())}" for name, gap in gaps.items() if gap.any()]
-    where = ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
+    where = _holes({name: int(gap.sum()) for name, gap in gaps.items()})
     notes.append(f"{_count(int(lost.sum()), lost.size, domain)} left out for missing values ({where})")
     return ds.isel({domain.event_dim: ~lost})
+
+
+def _holes(counts: dict[str, int]) -> str:
+    holes = [f"{name} {count}" for name, count in counts.items() if count]
+    return ", ".join(holes[:_LISTED]) + (f" and {len(holes) - _LISTED} more" if len(holes) > _LISTED else "")
 
 
 def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
@@ -35,7 +40,8 @@ def _gaps(values: xr.DataArray, domain: Domain) -> np.ndarray:
 
 def _checked(ds: xr.Dataset, domain: Domain) -> list[str]:
     context = [context.name for context in domain.context if context.kind == "variable"]
-    return [*domain.names, *context, *([domain.event_dim] if needs_time(domain) else [])]
+    time = time_name(ds, domain.event_dim) or domain.event_dim
+    return [*domain.names, *context, *([time] if needs_time(domain) else [])]
 
 
 def present(values: np.ndarray) -> np.ndarray:
@@ -45,10 +51,15 @@ def present(values: np.ndarray) -> np.ndarray:
     return ~np.asarray(pd.isna(values))
 
 
-def too_few(ds: xr.Dataset, domain: Domain, minimum: int) -> list[str]:
-    """A fault when there are fewer events than `minimum`."""
-    events = ds.sizes[domain.event_dim]
-    return [f"{events} complete {domain.event}s, {minimum} at least are needed"] if events < minimum else []
+def too_few(ds: xr.Dataset, whole: xr.Dataset, domain: Domain, minimum: int) -> list[str]:
+    """A fault when there are fewer events than `minimum`; it names what the `whole` data set lacks most."""
+    events, there = ds.sizes[domain.event_dim], whole.sizes[domain.event_dim]
+    if events >= minimum:
+        return []
+    fault = f"{events} complete {domain.event}s, {minimum} at least are needed"
+    counts = {name: int(_gaps(whole[name], domain).sum()) for name in _checked(whole, domain)}
+    worst = _holes(dict(sorted(counts.items(), key=lambda item: -item[1])))
+    return [f"{fault}; of {there}, values are missing or infinite in {worst}" if worst else fault]
 
 
 def out_of_bounds(ds: xr.Dataset, domain: Domain) -> list[str]:
@@ -133,6 +144,10 @@ def _count(count: int, total: int, domain: Domain) -> str:
 
 
 def _event(ds: xr.Dataset, domain: Domain, index: int) -> str:
-    label = ds[domain.event_dim].to_numpy()[index]
-    words = np.datetime_as_string(label, unit="s") if isinstance(label, np.datetime64) else str(label)
-    return f"{domain.event_dim} {words}"
+    """The labels of an event; of a stacked point, its places along the dimensions of the file."""
+    dims = [dim for dim in domain.stack if dim in ds.coords] or [domain.event_dim]
+    return ", ".join(f"{dim} {_word(ds[dim].to_numpy()[index])}" for dim in dims)
+
+
+def _word(label: object) -> str:
+    return str(np.datetime_as_string(label, unit="s") if isinstance(label, np.datetime64) else label)

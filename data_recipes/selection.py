@@ -6,6 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from lawful.data_recipes.names import no_such_variable
+from lawful.data_recipes.words import not_numbers
 from lawful.domains import Domain, InputError, Variable
 from lawful.domains.components import arrays
 
@@ -20,12 +21,15 @@ def needs_time(domain: Domain) -> bool:
 def only_conditions(domain: Domain, ds: xr.Dataset, needed: tuple[str, ...], notes: list[str]) -> Domain:
     """The domain with the variables `needed` alone, where a file has these but not all; a note says so.
 
-    Where nothing tells one event from another, neither needed variables nor context, all are asked for.
+    Where nothing tells one event from another, neither needed variables nor context, all are asked for. Where one that
+    is needed is absent, no other is asked for, so that the error names this one.
     """
     absent = [name for name in domain.names if name not in ds.variables]
-    if not absent or set(absent) & set(needed) or not (needed or domain.context):
+    if not absent or not (needed or domain.context):
         return domain
-    notes.append(f"{', '.join(absent)}: not in the file and not needed to generate; there is nothing to judge them by")
+    spared = ", ".join(name for name in absent if name not in needed)
+    if spared:
+        notes.append(f"{spared}: not in the file and not needed to generate; there is nothing to judge them by")
     variables = tuple(v for v in domain.variables if v.name in needed)
     laws = tuple(law for law in domain.laws if set(law.parsed.names) <= set(needed))
     ratios = tuple(r for r in domain.ratios if {r.numerator, r.denominator} <= set(needed))
@@ -44,7 +48,7 @@ def select(ds: xr.Dataset, domain: Domain, path: Path) -> xr.Dataset:
             raise no_such_variable(path, name, map(str, ds.variables), _alias(ds, domain, name))
     for name in domain.names:
         if ds[name].dtype.kind not in "fiub":
-            raise InputError(f"{path}: variable {name!r} holds {ds[name].dtype}, not numbers")
+            raise not_numbers(path, ds[name])
     if domain.event_dim in ds.data_vars:
         ds = ds.set_coords(domain.event_dim)
     return ds[wanted]

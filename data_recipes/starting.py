@@ -1,18 +1,22 @@
 """Writes a commented YAML file to start a domain from, and sees that it loads and reads its data."""
 
+from fractions import Fraction
+from math import gcd, lcm
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 import yaml
 
-from lawful.data_recipes.looking import Column, Found, look
+from lawful.data_recipes.looking import Column, Found, Words, look
 from lawful.data_recipes.opening import open_plainly
 from lawful.data_recipes.read import MINIMUM_EVENTS, Reading, read
 from lawful.data_recipes.relations import Relation
 from lawful.data_recipes.several import files_of
 from lawful.data_recipes.write import write_text
 from lawful.domains import InputError, load_domain
+
+_FEWEST_BLOCKS = 5
 
 
 def start_domain(name: str, data: str | Path, target: Path) -> tuple[Found, Reading]:
@@ -54,6 +58,7 @@ def as_yaml(name: str, data: Path, found: Found) -> str:
         "variables:",
         *(line for column in found.columns for line in _variable(column)),
         *(line for column, why in found.left_out for line in _left_out(column, why)),
+        *(_words(words) for words in found.words if words.source != found.label),
         *_laws(found),
         *_context(found),
         *_blocks(found),
@@ -98,13 +103,25 @@ def _left_out(column: Column, why: str) -> list[str]:
     return [f"  # {column.name}: left out, {why}"]
 
 
+def _words(words: Words) -> str:
+    """A comment on a variable of text, which may be a category or a label."""
+    name = " ".join(words.source.split())
+    if words.stray:
+        return f"  # {name}: left out, it holds words beside numbers, {words.stray}; write a number there, or nothing"
+    if not 2 <= words.distinct <= len(words.first):
+        return f"  # {name}: left out, {words.distinct} different words; a label of blocks, maybe"
+    kinds = " ".join(f"[{', '.join(map(_quoted, words.first))}]".split())
+    return f"  # {name}: left out, words; a label of blocks, maybe, or a category: {{flag_meanings: {kinds}}}"
+
+
 def _laws(found: Found) -> list[str]:
     units = {c.name: c.units for c in found.columns}
-    if not found.laws:
+    laws = [_rescaled(law, units) for law in found.laws if not _mixes_mass_and_amount(law, units)]
+    if not laws:
         return ["# No linear relation with small coefficients was seen to hold. Write laws such as:",
                 "#  balance: {equation: a = b + c, units: W m-2, tolerance: 1e-6}", "laws: {}"]  # fmt: skip
     lines = ["laws:"]
-    for i, law in enumerate(found.laws, 1):
+    for i, law in enumerate(laws, 1):
         lines += [
             f"  law_{i}:  # holds in all {found.complete} complete events",
             f"    equation: {_quoted(_equation(law, units))}",
@@ -114,23 +131,58 @@ def _laws(found: Found) -> list[str]:
     return lines
 
 
+def _rescaled(law: Relation, units: dict[str, str]) -> Relation:
+    """A relation between numbers of the file as one in the units of the law, in the least whole numbers.
+
+    Units of another scale are converted when the law is read, so that its numbers are without that scale.
+    """
+    first = units[next(iter(law.coefficients))]
+    plain = {name: factor / _fraction(_scale(units[name], first) or 1.0) for name, factor in law.coefficients.items()}
+    common = Fraction(gcd(*(f.numerator for f in plain.values())), lcm(*(f.denominator for f in plain.values())))
+    factors = {name: factor / common for name, factor in plain.items()}
+    return Relation(factors, law.constant / float(common), law.residual / float(common))
+
+
+def _fraction(scale: float) -> Fraction:
+    """1/1000 for 0.001, whose nearest double is none."""
+    return Fraction(scale).limit_denominator(10**6) if scale >= 1 else 1 / _fraction(1 / scale)
+
+
 def _equation(law: Relation, units: dict[str, str]) -> str:
-    """Positive terms on the left, negative ones on the right; a number carries units that are not those of the law."""
+    """Positive terms on the left, negative ones on the right; a number carries dimensions that the law lacks."""
     first = units[next(iter(law.coefficients))]
     sides: dict[bool, list[str]] = {True: [], False: []}
     for name, factor in law.coefficients.items():
-        size = abs(factor)
-        plain = size == 1 and units[name] == first
-        sides[factor > 0].append(name if plain else f"{size} * {name}")
+        bare = abs(factor) == 1 and _scale(units[name], first)
+        sides[factor > 0].append(name if bare else f"{abs(factor)} * {name}")
     if law.constant or not sides[False]:
         sides[law.constant < 0].append(f"{abs(law.constant)!r}")
     return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"
 
 
+def _scale(units: str, of_law: str) -> float | None:
+    """What units of a term are converted by when a law is read; None where its number carries other dimensions."""
+    # Here, because pint is slow to import.
+    from lawful.domains.units import factor
+
+    try:
+        return factor((units,), of_law)
+    except InputError:
+        return None
+
+
+def _mixes_mass_and_amount(law: Relation, units: dict[str, str]) -> bool:
+    """Whether whole numbers stand where molar masses belong: such a relation is chance, and its law is refused."""
+    from lawful.domains.units import between_mass_and_amount
+
+    first = units[next(iter(law.coefficients))]
+    return any(between_mass_and_amount((units[name],), first) for name in law.coefficients)
+
+
 def _context(found: Found) -> list[str]:
     if found.times is None:
         return []
-    step, span = float(np.median(np.diff(np.sort(found.times)))), float(np.ptp(found.times))
+    step, span = float(np.median(np.diff(found.times))), float(np.ptp(found.times))
     lines = ["  hour: {kind: hour_of_day}"] if step < 0.6 else []
     lines += ["  day: {kind: day_of_year}"] if span > 200 else []
     return ["context:  # what is known of an event beforehand", *lines] if lines else []
@@ -138,9 +190,17 @@ def _context(found: Found) -> list[str]:
 
 def _blocks(found: Found) -> list[str]:
     said = ["# Which events belong together when data are split for a fair test."]
-    if found.times is not None and np.ptp(found.times) >= 10:
-        length = int(np.clip(np.ptp(found.times) // 20, 1, 7 if np.ptp(found.times) < 3000 else 365))
+    length = _block_length(found.times) if found.times is not None else 0
+    if length:
         return [*said, f"blocks: {{kind: time, length_days: {length}, gap_days: {min(1, length - 1)}}}"]
     if found.label:
         return [*said, f"blocks: {{kind: label, label: {_quoted(found.label)}}}"]
     return [*said, f"blocks: {{kind: order, length: {max(1, found.complete // 50)}}}"]
+
+
+def _block_length(times: np.ndarray) -> int:
+    """Days of a block of time, of which there are enough for five folds; 0 where there are not."""
+    span, step = float(np.ptp(times)), float(np.median(np.diff(times)))
+    longest = max(7 if span < 3000 else 365, int(4 * step))
+    length = int(np.clip(span // 20, 1, longest))
+    return length if span >= 10 and len(np.unique(times // length)) >= _FEWEST_BLOCKS else 0

@@ -12,18 +12,26 @@ _EPOCH = "1970-01-05"
 
 
 def time_coordinate(ds: xr.Dataset, dim: str) -> xr.DataArray:
-    """The decoded time coordinate along `dim`.
+    """The decoded time coordinate along `dim`: its own, or the one other that holds times, as of stacked points.
 
     Raises:
         InputError: there is none, or its values are not times.
     """
+    name = time_name(ds, dim)
+    if name is not None:
+        return ds[name]
     if dim not in ds.coords:
         raise InputError(f"no coordinate {dim!r}: this domain needs the time of each event")
-    time = ds[dim]
-    if not holds_times(time):
-        units = time.attrs.get("units", "no units")
-        raise InputError(f"coordinate {dim!r} ({units}) does not hold times; write units as 'hours since 2012-01-01'")
-    return time
+    units = ds[dim].attrs.get("units", "no units")
+    raise InputError(f"coordinate {dim!r} ({units}) does not hold times; write units as 'hours since 2012-01-01'")
+
+
+def time_name(ds: xr.Dataset, dim: str) -> str | None:
+    """What the coordinate with the times along `dim` is called; None where there is none, or several beside `dim`."""
+    if dim in ds.coords and holds_times(ds[dim]):
+        return dim
+    found = [str(name) for name, values in ds.coords.items() if values.dims == (dim,) and holds_times(values)]
+    return found[0] if len(found) == 1 else None
 
 
 def holds_times(time: xr.DataArray) -> bool:

@@ -120,6 +120,25 @@ class Parameter(Declaration):
     values: tuple[float | str, ...] | None = None
     description: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, declared: Any) -> Any:
+        """YAML files give words; what is no number stays one, and is refused where it is asked for."""
+        if (
+            not isinstance(declared, dict)
+            or declared.get("into")
+            or not isinstance(declared.get("values"), list | tuple)
+        ):
+            return declared
+        return {**declared, "values": tuple(_as_number(value) for value in declared["values"])}
+
+
+def _as_number(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
 
 class Law(Declaration):
     """A linear equation or inequality; `tolerance` is how far the *data* may be from it, in `units`.

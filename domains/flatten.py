@@ -12,6 +12,9 @@ from lawful.domains.tokens import tokens
 
 Dimensions = Mapping[str, tuple[str, ...]]
 
+_LARGEST_COUNT = 8
+"""Whole numbers up to this count charges or atoms: they are no molar masses."""
+
 
 def flat_variables(variables: tuple[Variable, ...], dimensions: Dimensions) -> tuple[Variable, ...]:
     """Variables with a dimension as one for each label, `part[SiO2]`; others, and such components, as they are.
@@ -136,21 +139,28 @@ def _flat(law: Law, scope: Scope, units: Mapping[str, str], density: str | None)
 
 
 def _in_units(form: Form, law: Law, units: Mapping[str, str], density: str | None) -> Form:
-    return {key: value * _factor(key, law, units, density) for key, value in form.items()}
+    return {key: value * _factor(key, value, law, units, density) for key, value in form.items()}
 
 
-def _factor(key: Key, law: Law, units: Mapping[str, str], density: str | None) -> float:
-    """From the units of a term to those of the law; a number in the equation carries whatever is missing."""
+def _factor(key: Key, value: float, law: Law, units: Mapping[str, str], density: str | None) -> float:
+    """From the units of a term to those of the law.
+
+    A number in the equation, which has none, carries what is missing where the dimensions of the others are not
+    the law's already.
+    """
     names, of_parameters = key
-    sources = (*(units[name] for name in names), *of_parameters)
-    if ANY in of_parameters or sources == (law.units,):
+    sources = (*(units[name] for name in names), *(source for source in of_parameters if source != ANY))
+    if sources in ((), (law.units,)):
         return 1.0
     # Here, because pint is slow to import and seldom needed.
-    from lawful.domains.units import factor
+    from lawful.domains.units import between_mass_and_amount, factor
 
     try:
         return factor(sources, law.units, density)
     except InputError as error:
+        counts = value.is_integer() and abs(value) <= _LARGEST_COUNT
+        if ANY in of_parameters and not (counts and between_mass_and_amount(sources, law.units)):
+            return 1.0
         what = " * ".join(names) or "a parameter"
         stated = " * ".join(repr(source) for source in sources)
         raise InputError(f"it is in {law.units!r}, but {what} is in {stated}: {error}") from error

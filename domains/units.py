@@ -13,6 +13,11 @@ from lawful.domains.errors import InputError
 _MONSTER = re.compile(r"(\*\*|\^)\W*\d{3,}|(\*\*|\^)[^*^]*(\*\*|\^)|.{201}", re.DOTALL)
 
 
+_MOLAR_MASS = (
+    "; leave masses in their units and let a number in the law make amounts of them, as in 0.02495 * Ca (mmol/mg)"
+)
+
+
 @cache
 def _unit(text: str) -> pint.Unit:
     try:
@@ -54,7 +59,8 @@ def convert(value: np.ndarray | float, source: str, target: str, density: str | 
     except pint.DimensionalityError as error:
         through = _through_density(source, target, density) if density else None
         if through is None:
-            raise InputError(f"units {source!r} do not convert into {target!r}") from error
+            hint = _MOLAR_MASS if between_mass_and_amount((source,), target) else ""
+            raise InputError(f"units {source!r} do not convert into {target!r}{hint}") from error
         return values * through
 
 
@@ -66,15 +72,29 @@ def factor(sources: tuple[str, ...], target: str, density: str | None = None) ->
     """
     if len(sources) == 1 and sources[0] == target:
         return 1.0
-    product = _unit("1")
-    for source in sources:
-        product = product * _unit(source)
+    product = _product(sources)
     if product == _unit(target):
         return 1.0
     zero, one = convert(np.array([0.0, 1.0]), str(product), target, density)
     if zero != 0.0:
         raise InputError(f"units {sources[0]!r} and {target!r} have different zeros")
     return float(one)
+
+
+def between_mass_and_amount(sources: tuple[str, ...], target: str) -> bool:
+    """Whether a molar mass, or one over it, is all that a product of quantities lacks to be in `target` units."""
+    try:
+        missing = _unit(target) / _product(sources)
+    except InputError:
+        return False
+    return any((missing * _unit("g mol-1") ** power).dimensionless for power in (1, -1))
+
+
+def _product(sources: tuple[str, ...]) -> pint.Unit:
+    product = _unit("1")
+    for source in sources:
+        product = product * _unit(source)
+    return product
 
 
 def _through_density(source: str, target: str, density: str) -> float | None:

@@ -9,8 +9,11 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import read, read_ensemble
+from lawful.data_recipes.cf import discovery_attributes
 from lawful.data_recipes.opening import open_plainly
-from lawful.domains import Blocks, Domain, InputError, Law, Parameter, Variable
+from lawful.domains import Blocks, Context, Domain, InputError, Law, Parameter, Variable
+from lawful.domains.blocks import block_labels
+from lawful.domains.context import context_features
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_missing_in_csv(domain, tmp_path):
         ("time,a (m),a (s)\n1,2,3\n", "two columns are called 'a'"),
         ("\n", "cannot be read as a table"),
         ("a,b\n\x00,\x01\n", "has no variable"),
-        ("time,inflow,outflow,rise\nx,many,2,3\n", "holds <U4, not numbers"),
+        ("time,inflow,outflow,rise\nx,many,2,3\n", "holds words, not numbers: 'many' in row 1 of 1; write a number"),
     ],
 )
 def test_tables_that_cannot_be_used(domain, tmp_path, content, words):
@@ -163,6 +166,52 @@ def test_points_of_a_grid_are_events(tmp_path, domain):
         read(tmp_path / "grid.nc", Domain(**{**dict(faces), "stack": ("time", "cell")}))
     with pytest.raises(InputError, match="lies along face too"):
         read(tmp_path / "grid.nc", Domain(**{**dict(faces), "stack": ("time",)}))
+
+
+def stations(domain: Domain, calendar: str, **changes) -> tuple[xr.Dataset, Domain]:
+    """Sixty days at two stations, and a domain of station days."""
+    ds = lake(60).expand_dims(station=["alp", "sea"]).transpose("time", "station")
+    time = xr.date_range("2001-02-20", periods=60, calendar=calendar, use_cftime=calendar != "standard")
+    ds = ds.assign_coords(time=time, lat=("station", [46.0, 52.0], {"units": "degrees_north"}))
+    kinds = {"context": (Context(name="day", kind="day_of_year"),), "blocks": Blocks(kind="time", length_days=14)}
+    return ds, Domain(**{**dict(domain), "event_dim": "event", "stack": ("time", "station"), **kinds, **changes})
+
+
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+def test_stacked_events_keep_their_times_and_places(tmp_path, domain, calendar):
+    ds, points = stations(domain, calendar)
+    ds.to_netcdf(tmp_path / "stations.nc")
+    events = read(tmp_path / "stations.nc", points).dataset
+    np.testing.assert_array_equal(events["station"], ["alp", "sea"] * 60)
+    np.testing.assert_array_equal(events["lat"], [46.0, 52.0] * 60)
+    np.testing.assert_array_equal(events["time"], np.repeat(ds.time.values, 2))
+    assert {"time", "station", "lat"} <= set(events.coords)
+    np.testing.assert_array_equal(np.bincount(block_labels(events, points)) % 2, 0)
+    assert 5 <= block_labels(events, points).max() + 1 <= 6
+    features, _ = context_features(events, points)
+    np.testing.assert_array_equal(features[::2], features[1::2])
+    assert len(np.unique(features[:, 0])) == 60
+    covered = discovery_attributes(points, events, events)
+    assert (covered.get("time_coverage_start") == "2001-02-20T00:00:00Z") == (calendar == "standard")
+
+
+def test_a_fault_of_a_stacked_event_says_where_it_lies(tmp_path, domain):
+    ds, points = stations(domain, "standard")
+    ds = ds.copy(deep=True)
+    ds["inflow"][3, 1] = -1.0
+    ds.to_netcdf(tmp_path / "stations.nc")
+    with pytest.raises(InputError, match="worst -1 at time 2001-02-23T00:00:00, station sea"):
+        read(tmp_path / "stations.nc", points)
+
+
+def test_stacked_events_without_times_where_they_are_needed(tmp_path, domain):
+    ds, points = stations(domain, "standard")
+    ds.drop_vars("time").to_netcdf(tmp_path / "timeless.nc")
+    with pytest.raises(InputError, match="does not hold times"):
+        read(tmp_path / "timeless.nc", points)
+    ds.to_netcdf(tmp_path / "stations.nc")
+    with pytest.raises(InputError, match="give events a name of their own"):
+        read(tmp_path / "stations.nc", Domain(**{**dict(points), "event_dim": "time"}))
 
 
 def test_an_unstructured_grid_of_one_time(tmp_path, domain):

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import read
-from lawful.domains import Context, InputError
+from lawful.domains import Blocks, Context, Domain, InputError, Variable
 
 
 def refusal(*arguments, **options) -> str:
@@ -151,6 +151,34 @@ def test_too_few_events(budget, data, save):
     path = save(data.isel(time=slice(0, 49)))
     assert "49 complete hours, 50 at least are needed" in refusal(path, budget)
     assert read(path, budget, minimum_events=49).notes == []
+
+
+def test_too_few_events_for_what_is_missing_most(budget, data, save):
+    path = save(data.assign(RO=data.RO * np.inf, Evap=data.Evap.where(np.arange(100) > 1)))
+    words = "0 complete hours, 50 at least are needed; of 100, values are missing or infinite in RO 100, Evap 2"
+    assert words in refusal(path, budget)
+
+
+def test_what_is_given_is_asked_for_and_not_the_rest(budget, data, save):
+    path = save(data[["Evap"]])
+    with pytest.raises(InputError, match="has no variable 'RO'"):
+        read(path, budget, needed=("RO",))
+
+
+def test_masses_do_not_become_amounts_unasked(save):
+    ions = Domain(
+        name="ions",
+        title="Ions",
+        event="well",
+        event_dim="well",
+        variables=(Variable(name="Ca", units="mmol L-1"),),
+        laws=(),
+        blocks=Blocks(kind="order"),
+    )
+    path = save(xr.Dataset({"Ca": ("well", np.ones(60), {"units": "mg/L"})}))
+    message = refusal(path, ions)
+    assert str(path) in message
+    assert "units 'mg/L' do not convert into 'mmol L-1'; leave masses in their units" in message
 
 
 def test_values_out_of_bounds(budget, data, save):

@@ -57,6 +57,26 @@ def test_a_law_that_holds_to_the_last_digit_of_a_table():
     assert 0.05 <= law.residual <= 0.11
 
 
+def coarse_rain(factor: float) -> np.ndarray:
+    """Heat, `factor` times evaporation, then rain in tenths, evaporation, runoff and storage in single precision."""
+    rng = np.random.default_rng(0)
+    rain = np.round(rng.gamma(0.6, 9.0, 400) * (rng.random(400) < 0.4), 1)
+    evaporation = rng.uniform(0, 4, 400).astype(np.float32).astype(float)
+    runoff = (np.maximum(rain - 10, 0) * rng.uniform(0.5, 0.6, 400)).astype(np.float32).astype(float)
+    storage = (rain - evaporation - runoff).astype(np.float32).astype(float)
+    heat = (factor * evaporation).astype(np.float32).astype(float)
+    return np.column_stack([heat, rain, evaporation, runoff, storage])
+
+
+@pytest.mark.parametrize("factor", [28.356481, 0.035265])
+def test_a_coarse_column_does_not_make_a_law_of_a_factor_that_is_none(factor):
+    values = coarse_rain(factor)
+    steps = [rounding(column, np.dtype(np.float32)) for column in values.T]
+    (law,) = relations(values, ["heat", "P", "E", "R", "dS"], np.array(steps))
+    assert law.coefficients == {"P": 1, "E": -1, "R": -1, "dS": -1}
+    assert (law.constant, law.residual < 1e-5) == (0.0, True)
+
+
 @pytest.mark.parametrize("noise", [1e-3, 1e-2, 1.0])
 def test_what_holds_only_nearly_is_no_law(noise):
     rng = np.random.default_rng(1)

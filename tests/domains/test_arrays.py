@@ -153,6 +153,9 @@ LATENT = Parameter(name="heat", units="W m-2 / (mm h-1)", values=(690.0,))
         (lambda: fluxes("QE = 690 * E"), [1, -690, 0, 0, 0]),
         (lambda: fluxes("QE = heat * E", LATENT), [1, -690, 0, 0, 0]),
         (lambda: fluxes("E = D", units="mm h-1"), [0, 1, -1 / 24, 0, 0]),
+        (lambda: fluxes("E = 2 * D + 3", units="mm h-1"), [0, 1, -2 / 24, 0, 0]),
+        (lambda: fluxes("QE = 2 * heat * D", LATENT), [1, 0, -2 * 690 / 24, 0, 0]),
+        (lambda: fluxes("E = 2 * M", units="mm h-1", density="1000 kg m-3"), [0, 1, 0, -7200, 0]),
         (lambda: fluxes("E = M", units="mm h-1", density="1000 kg m-3"), [0, 1, 0, -3600, 0]),
         (lambda: fluxes("E = M", units="kg m-2 s-1", density="1000 kg m-3"), [0, 1 / 3600, 0, -1, 0]),
     ],
@@ -176,6 +179,27 @@ def test_units_that_do_not_go_together_are_named(domain, words):
     with pytest.raises(ValidationError) as caught:
         domain()
     assert words in str(caught.value)
+
+
+def ions(equation: str) -> Domain:
+    units = {"Na": "mmol/L", "Ca": "umol/L", "Mg": "mg/L"}
+    return rocks(variables=tuple(Variable(name=n, units=u) for n, u in units.items()), laws=law(equation, "mmol/L"))
+
+
+def test_a_number_before_a_variable_of_another_scale_leaves_it_to_be_converted():
+    np.testing.assert_allclose(ions("Na + 2 * Ca = 3").matrix()[0], [[1, 0.002, 0]], rtol=1e-15)
+
+
+def test_a_count_of_charges_does_not_stand_for_a_molar_mass():
+    np.testing.assert_array_equal(ions("Na + 0.0823 * Mg = 3").matrix()[0], [[1, 0, 0.0823]])
+    with pytest.raises(ValidationError, match=r"Mg is in 'mg/L'.*let a number in the law make amounts"):
+        ions("Na + 2 * Mg = 3")
+
+
+def test_a_number_carries_units_of_another_zero():
+    variables = (Variable(name="C", units="degC"), Variable(name="F", units="degF"))
+    domain = rocks(variables=variables, laws=law("F = 1.8 * C + 32", "degF"))
+    np.testing.assert_array_equal(domain.matrix()[0], [[-1.8, 1]])
 
 
 def test_a_variable_of_the_file_may_be_a_coefficient():

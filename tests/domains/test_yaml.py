@@ -1,8 +1,11 @@
 """Domains as YAML: the same as in Python, and every fault on its line."""
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from lawful.domains import Blocks, Context, Domain, InputError, Law, Ratio, Variable, find_domain, load_domain
+from lawful.domains.components import with_parameters
 
 TOWER = """\
 # The energy balance of a tower.
@@ -163,3 +166,9 @@ def test_no_such_file(tmp_path):
         load_domain(tmp_path / "x.yaml")
     with pytest.raises(InputError, match="cannot be opened"):
         load_domain(tmp_path)
+
+
+def test_values_of_parameters_are_numbers_and_stored_as_such(tower):
+    domain = tower(("ratios:", "parameters:\n  heat: {units: 1, values: [28.356481]}\nratios:"))
+    assert domain.parameters[0].values == (28.356481,)
+    assert with_parameters(xr.Dataset(), domain)["heat"].dtype == np.float64

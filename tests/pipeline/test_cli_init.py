@@ -58,6 +58,7 @@ def test_monthly_wind(start, lawful):
     _, domain = start(REAL / "uwnd.nc")
     assert (domain.stack, domain.names) == (("time", "latitude", "longitude"), ("uwnd",))
     assert domain.variable("uwnd").units == "m/s"
+    assert (domain.blocks.kind, [context.kind for context in domain.context]) == ("time", ["day_of_year"])
     run(lawful, REAL / "uwnd.nc")
 
 
@@ -99,6 +100,38 @@ def test_what_is_missing_and_packed(start, tmp_path):
     assert domain.variable("Evap").file_units == "Wombat"
     assert {"Rain", "Evap", "RO", "Store"} in equations(domain)
     assert yaml.safe_load(text)["name"] == "mine"
+
+
+def test_stations_whose_times_are_too_few_for_folds_are_kept_together(start, tmp_path):
+    hours = budget_data().assign(Rain=budget_data().Rain + 1.0)
+    ds = hours.isel(time=slice(0, 300)).coarsen(time=60).construct(time=("time", "station")).drop_vars("time")
+    ds = ds.assign_coords(time=np.arange("2001", "2006", dtype="datetime64[Y]").astype("datetime64[ns]")[:5])
+    _, domain = start(save(ds.isel(time=slice(0, 4)).assign_coords(station=np.arange(60)), tmp_path / "few.nc"))
+    assert (domain.blocks.kind, domain.blocks.label) == ("label", "station")
+
+
+def test_text_is_mentioned_as_what_it_may_be(start, tmp_path):
+    table = budget_data().to_dataframe().assign(soil=["clay", "sand"] * 180, id=[f"n{i}" for i in range(360)])
+    table["snow"] = ["0.1", "0.2", "<0.01"] + ["0.3"] * 357
+    table.to_csv(tmp_path / "budget.csv")
+    _, domain = start(tmp_path / "budget.csv")
+    text = (tmp_path / "mine.yaml").read_text()
+    assert domain.names == ("Rain", "Evap", "RO", "Store")
+    assert "# soil: left out, words; a label of blocks, maybe, or a category: {flag_meanings: [clay, sand]}" in text
+    assert "# id: left out, 360 different words" in text
+    assert "# snow: left out, it holds words beside numbers, '<0.01' in row 3 of 360" in text
+
+
+def test_a_law_between_units_of_other_scale_reads_as_it_was_found(start, tmp_path):
+    ds = budget_data()
+    ds["Evap"] = (1000 * ds.Evap).assign_attrs(units="um h-1")
+    ds["Rain"] = ds.Rain.assign_attrs(units="mm h-1")
+    ds["RO"], ds["Store"] = (ds[name].assign_attrs(units="mm h-1") for name in ("RO", "Store"))
+    _, domain = start(save(ds, tmp_path / "budget.nc"))
+    (law,) = domain.laws
+    size = {name: abs(factor) for name, factor in law.parsed.coefficients.items()}
+    assert size["Rain"] == pytest.approx(1000 * size["Evap"]) == pytest.approx(size["RO"])
+    assert law.equation == "Rain = Evap + RO + Store"
 
 
 def test_times_that_no_calendar_knows(start, tmp_path):

@@ -16,7 +16,7 @@ from lawful.data_recipes import Reading, read, sample_path
 from lawful.data_recipes.read import MINIMUM_EVENTS
 from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.domains.blocks import block_labels, fold_masks
-from lawful.domains.calendar import days, holds_times
+from lawful.domains.calendar import days, time_name
 from lawful.domains.context import context_features, step_features
 from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
@@ -184,10 +184,8 @@ def shifted_contexts(
 
 def _years(ds: xr.Dataset, domain: Domain) -> float:
     """How many years the data span, one at least: in many years a date does not stand for the weather of one week."""
-    time = ds.get(domain.event_dim)
-    if time is None or not holds_times(time):
-        return 1.0
-    return max(1.0, float(np.ptp(days(time))) / 366)
+    name = time_name(ds, domain.event_dim)
+    return max(1.0, float(np.ptp(days(ds[name]))) / 366) if name else 1.0
 
 
 def blocks(ds: xr.Dataset, domain: Domain) -> Tensor:

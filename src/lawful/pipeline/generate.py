@@ -12,7 +12,7 @@ from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sample
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, FLAG, discovery_attributes, equations, variable_attributes
 from lawful.domains import Domain, InputError
-from lawful.domains.calendar import holds_times
+from lawful.domains.calendar import time_name
 from lawful.domains.components import join, with_parameters
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, Split, require_given_lawful
@@ -103,8 +103,9 @@ def _named(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
     for name in ds.variables:
         if not {"long_name", "standard_name"} & set(ds[name].attrs):
             ds[name].attrs["long_name"] = str(name)
-    if domain.event_dim in ds.coords and holds_times(ds[domain.event_dim]):
-        ds[domain.event_dim].attrs["standard_name"] = "time"
+    time = time_name(ds, domain.event_dim)
+    if time is not None:
+        ds[time].attrs["standard_name"] = "time"
     return ds
 
 
