@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.domains.blocks import block_labels
+from lawful.domains.calendar import time_name
 from lawful.domains.domain import Domain
 
 LEVEL = 0.95
@@ -42,8 +43,8 @@ class Rows:
 
 def rows_of(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
     """Values (event, variable) of a dataset with its blocks and, where it has any, its times."""
-    found = ds.coords.get(domain.event_dim)
-    times = None if found is None or found.dtype.kind != "M" else found.values
+    name = time_name(ds, domain.event_dim)
+    times = None if name is None or ds[name].dtype.kind != "M" else ds[name].values
     return Rows(values, np.asarray(block_labels(ds, domain)), times)
 
 
