@@ -82,15 +82,20 @@ def _repair_events(
         effect = Effect(bound.variables)
         work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
         work.look()
-        sigma = effect.sigmas(by_variable)
+        sigma = effect.sigmas(by_variable, _laws(bound))
         nearest = _nearest(bound, sigma, effect.covariance() if correlated else None, work.slack)
         with changed_copy(path, out, domain, mapping, command) as copy:
             _mend(work, copy, bound, nearest)
-        notes = [*notes, *work.columns.notes]
+        notes = [*notes, *work.columns.notes, *effect.absurdities()]
     with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
     named = dict(zip(bound.names, sigma.tolist(), strict=True))
     return {"notes": notes, **summary([work]), "sigma": named, **effect.result(), "validity": after}
+
+
+def _laws(domain: Domain) -> np.ndarray:
+    """Coefficients (laws, variable) of equations and inequalities."""
+    return np.concatenate([domain.matrix()[0], domain.inequality_matrix()[0]])
 
 
 def _nearest(

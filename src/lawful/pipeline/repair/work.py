@@ -1,6 +1,7 @@
 """Samples that are being repaired: what was seen of them, and what was done to them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from lawful.domains import Domain
 from lawful.pipeline.repair.effect import Effect
 from lawful.pipeline.repair.parts import Parts
 from lawful.pipeline.repair.storing import Storing
-from lawful.reports.physics.columns import Block, Columns
+from lawful.reports.physics.columns import Block, Columns, Piece
 from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.place import At, Where
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
@@ -61,7 +62,12 @@ class Work:
             for piece in self.columns.pieces(block):
                 finite = piece.of_finite()
                 if finite.size:
-                    self._effect.see(self._rows(np.stack(finite.values, axis=-1)))
+                    rows = self._rows(np.stack(finite.values, axis=-1))
+                    self._effect.see(rows, partial(self._at, block, finite, len(rows) // finite.size))
+
+    def _at(self, block: Block, piece: Piece, parts: int, row: int) -> dict[str, Any]:
+        """Where in the file a row of a piece is, of which a sample has `parts`."""
+        return self._where.at(block.index, piece.flat(row // parts))
 
     def mend(self, nearest: Found, parts: Callable[[Block], Parts]) -> None:
         """Put lawful numbers in the place of unlawful ones."""
