@@ -107,7 +107,11 @@ def test_what_cannot_be_repaired_is_named_and_left(lawful, tmp_path):
     found = json.loads(said.out)
     assert said.code == 1
     assert (found["left"], found["missing"], found["repaired"]) == (1, 1, 1)
-    assert found["unrepaired"][0]["index"] == {"sample": 5}
+    beyond, gap = found["unrepaired"]
+    assert beyond["index"] == {"sample": 5}
+    assert (gap["index"], gap["reason"]) == ({"sample": 9}, "a is missing or infinite")
+    said = lawful("repair", path, "--domain", "parts", "-o", tmp_path / "text.nc", "--sigma", "a=0")
+    assert "missing or infinite values: 1 (9: a is missing or infinite)." in said.out
     before, after = raw(path), raw(tmp_path / "out.nc")
     for name in "abc":
         assert before[name][[5, 9]].tobytes() == after[name][[5, 9]].tobytes()

@@ -73,6 +73,10 @@ def check(
 def _events(
     path: Path, domain: Any, mapping: Mapping[str, str], allowed: Mapping[str, Tolerance], steps: Mapping[str, float]
 ) -> tuple[dict[str, Any], list[str]]:
+    # Points of a stack are judged where they lie, so that places are those of the file.
+    with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        if all(set(ds[name].dims) == set(domain.stack) for name in bound.names) or not domain.stack:
+            return validity(ds, bound, tolerances=allowed, steps=steps), notes
     with open_ensemble(path, domain, mapping) as (ds, bound, notes):
         return validity(ds, bound, tolerances=allowed, steps=steps), notes
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lawful.domains import Variable
 from lawful.pipeline.repair.spread import Spread, absurd, far_off
-from lawful.reports.text import place
+from lawful.reports.physics.place import words as place
 
 _LEAST_SIGMA = 1e-6
 _LEAST_OF_ALL = 1e-8
@@ -96,7 +96,7 @@ class Effect:
         if not self._count:
             return
         distances, sides = self._distances()
-        for j in np.flatnonzero(absurd(distances, self._spread.centre()[1])):
+        for j in np.flatnonzero(absurd(distances, self._spread.centre()[1])).tolist():
             variable, side = self._variables[j], int(sides[j])
             yield (
                 f"{variable.name} is {self._extremes[side, j]:.3g} {variable.units} at "

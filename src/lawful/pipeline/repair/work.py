@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.domains import Domain
+from lawful.domains.declarations import component
 from lawful.pipeline.repair.effect import Effect
 from lawful.pipeline.repair.parts import Parts
 from lawful.pipeline.repair.storing import Storing
@@ -50,6 +51,7 @@ class Work:
         self._judges = Judges(self.columns, domain, self._where, Tolerance("ulps", LAWFUL_ULPS))
         self.repaired, self.missing, self.broken = 0, 0, 0
         self.left: list[dict[str, Any]] = []
+        self.incomplete: list[dict[str, Any]] = []
 
     @property
     def slack(self) -> np.ndarray:
@@ -83,11 +85,22 @@ class Work:
         for piece in self.columns.pieces(block):
             finite = piece.of_finite()
             self.missing += piece.size - finite.size
+            if finite.size < piece.size:
+                self._name_incomplete(block, piece)
             if finite.size:
                 broken = np.flatnonzero(self._judges.broken(finite))
                 positions += [finite.flat(int(sample)) for sample in broken]
                 values.append(np.stack(finite.only(broken).values, axis=-1))
         return np.array(positions, dtype=np.int64), np.concatenate(values) if values else np.zeros((0, 0))
+
+    def _name_incomplete(self, block: Block, piece: Piece) -> None:
+        gaps = ~np.isfinite(piece.values)
+        for sample in np.flatnonzero(gaps.any(axis=0))[: _NAMED - len(self.incomplete)]:
+            own = [self._domain.names[j] for j in np.flatnonzero(gaps[:, sample])]
+            arrays = list(dict.fromkeys((component(name) or (name,))[0] for name in own))
+            reason = f"{', '.join(arrays)} {'is' if len(arrays) == 1 else 'are'} missing or infinite"
+            at = self._where.at(block.index, piece.flat(int(sample)))
+            self.incomplete.append({**at, "reason": reason, "missing": arrays})
 
     def _mend_block(
         self, block: Block, parts: Parts, nearest: Found, storing: Storing, samples: np.ndarray, before: np.ndarray,
@@ -116,6 +129,7 @@ class Work:
 def summary(works: Sequence[Work]) -> dict[str, Any]:
     """Counts, and what is left."""
     samples, broken = sum(work.columns.samples for work in works), sum(work.broken for work in works)
+    named = [*(left for work in works for left in work.left), *(left for work in works for left in work.incomplete)]
     repaired, missing = sum(work.repaired for work in works), sum(work.missing for work in works)
     return {
         "samples": samples,
@@ -123,5 +137,5 @@ def summary(works: Sequence[Work]) -> dict[str, Any]:
         "repaired": repaired,
         "left": broken - repaired,
         "missing": missing,
-        "unrepaired": [left for work in works for left in work.left][:_NAMED],
+        "unrepaired": named[:_NAMED],
     }
