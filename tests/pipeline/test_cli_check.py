@@ -71,6 +71,12 @@ def test_json_and_page(lawful, broken, tmp_path):
     assert "2012-03-05T21:00:00" in (tmp_path / "page.html").read_text()
 
 
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_judged(lawful, files, tmp_path):
+    page = tmp_path / "gone" / "page.html"
+    fault = lawful("check", files / "budget.nc", "--domain", "budget", "--html", page).fault
+    assert f"--html {page}: there is no folder {page.parent}" in fault
+
+
 def test_a_place_of_stacked_data_is_one_of_the_file(lawful, tmp_path):
     """Rain beside what it becomes at five stations: points of time and station are events of their own."""
     domain = tmp_path / "towns.yaml"

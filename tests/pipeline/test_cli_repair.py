@@ -367,9 +367,26 @@ def test_a_failure_leaves_nothing_behind(lawful, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("lawful.data_recipes.rewrite._carry_on_history", full)
-    assert "No space left" in lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc").fault
+    assert (
+        "No space left" in lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc", "--overwrite").fault
+    )
     assert (tmp_path / "out.nc").read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.nc", "out.nc"]
+
+
+def test_no_file_is_lost(lawful, tmp_path):
+    path, command = save(noisy(), tmp_path / "in.nc"), ("--domain", "budget", "-o")
+    before, other, link = path.read_bytes(), tmp_path / "other.nc", tmp_path / "link.nc"
+    link.symlink_to(path)
+    for out in (path, link):
+        for options in ((), ("--overwrite",)):
+            assert "is the file that is repaired" in lawful("repair", path, *command, out, *options).fault
+    other.write_bytes(b"old")
+    assert "other.nc exists; give another name to -o, or --overwrite" in lawful("repair", path, *command, other).fault
+    assert (path.read_bytes(), other.read_bytes()) == (before, b"old")
+    assert lawful("repair", path, *command, other, "--overwrite").code == 0
+    assert lawful("check", other, "--domain", "budget").code == 0
+    assert "there is no folder" in lawful("repair", path, *command, tmp_path / "gone/out.nc").fault
 
 
 @pytest.mark.parametrize(

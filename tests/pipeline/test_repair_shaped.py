@@ -25,7 +25,7 @@ def mended(lawful, tmp_path, monkeypatch):
 
     def mend(domain, ds, *more, code=0):
         path, out = save(ds, tmp_path / "in.nc"), tmp_path / "out.nc"
-        said = lawful("repair", path, "--domain", word(domain), "-o", out, "--json", *more)
+        said = lawful("repair", path, "--domain", word(domain), "-o", out, "--overwrite", "--json", *more)
         assert said.code == code, said
         assert lawful("check", out, "--domain", word(domain), *more[: 2 * ("--map" in more)]).code == code
         return json.loads(said.out), raw(path), raw(out)

@@ -44,7 +44,7 @@ def check(
     Files of vectors are not loaded whole; those of graphs and fields are.
 
     Args:
-        paths: NetCDF or HDF5 files.
+        paths: NetCDF, HDF5, Zarr, CSV or Parquet files.
         domain: whose laws.
         mapping: name in the domain -> name in the files, where they differ.
         tolerances: as `lawful.reports.physics.tolerance.parse_tolerances` reads them; none for 8 ulps.

@@ -57,8 +57,11 @@ def repair(
         (the first of them and why in "unrepaired"), "variables" and "correlation" (what changed), "validity" of `out`.
 
     Raises:
-        InputError: the file cannot be read or written, or a sigma names no variable or is none.
+        InputError: the file cannot be read or written, `out` is the file itself, or a sigma names no variable or is
+            none.
     """
+    if out.exists() and path.exists() and out.samefile(path):
+        raise InputError(f"{out} is the file that is repaired, which stays as it is; give another name for the result")
     for name, sigma in (sigmas or {}).items():
         if not 0 <= sigma < np.inf:
             raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
