@@ -374,6 +374,14 @@ def test_a_failure_leaves_nothing_behind(lawful, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.nc", "out.nc"]
 
 
+def test_an_ensemble_of_stacked_events_is_repaired_as_it_lies(tmp_path):
+    """Events of a generated ensemble are points of time and station, along one dimension."""
+    domain = BUDGET.model_copy(update={"event_dim": "event", "stack": ("time", "station"), "context": ()})
+    ds = noisy().drop_vars("time").rename(time="event").expand_dims(realization=2)
+    found = repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc")
+    assert (found["repaired"], found["validity"]["holds"]) == (240, True)
+
+
 def test_no_file_is_lost(lawful, tmp_path):
     path, command = save(noisy(), tmp_path / "in.nc"), ("--domain", "budget", "-o")
     before, other, link = path.read_bytes(), tmp_path / "other.nc", tmp_path / "link.nc"

@@ -81,6 +81,10 @@ def _repair_events(
 ) -> dict[str, Any]:  # fmt: skip
     by_variable = {single: sigma for name, sigma in sigmas.items() for single in domain.expanded([name])}
     with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        if not set(domain.stack) <= set(ds.dims):
+            # An ensemble that was generated has events, stacked as they are.
+            unstacked = domain.model_copy(update={"stack": ()})
+            return _repair_events(path, unstacked, out, mapping, sigmas, correlated, command)
         _require_variables_of_file(ds, bound, path, mapping)
         effect = Effect(bound.variables)
         work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
