@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from lawful.reports.text import number, place, table_of
+from lawful.reports.physics.place import words as place
+from lawful.reports.text import number, table_of
 from lawful.reports.verdict import physics
 
 _SHOWN = 5
@@ -48,9 +49,16 @@ def _sentences(found: dict[str, Any]) -> Iterator[str]:
             f"Correlations changed by {change['rms_change']:.2g} (root mean square), most that of {pair}: "
             f"{change['before']:.3f}, now {change['after']:.3f}."
         )
-    if found["missing"]:
-        yield f"Left as they are for missing or infinite values: {found['missing']:,}."
-    if found["left"]:
-        shown = "; ".join(f"{place(left)}: {left['reason']}" for left in found["unrepaired"][:_SHOWN])
-        yield f"Left as they are because they could not be repaired: {found['left']:,} ({shown})."
+    of_gaps = [left for left in found["unrepaired"] if "missing" in left]
+    others = [left for left in found["unrepaired"] if "missing" not in left]
+    if count := found["missing"]:
+        yield f"Left as they are for missing or infinite values: {count:,}{_named(of_gaps, count)}."
+    if count := found["left"]:
+        yield f"Left as they are because they could not be repaired: {count:,}{_named(others, count)}."
     yield f"{found['out']}: {physics(found['validity'])}."
+
+
+def _named(left: list[dict[str, Any]], count: int) -> str:
+    """The first of so many samples with the reasons, in parentheses."""
+    shown = [f"{place(one)}: {one['reason']}" for one in left[:_SHOWN]]
+    return f" ({'; '.join([*shown, *(['...'] if count > len(shown) else [])])})" if shown else ""

@@ -9,7 +9,7 @@ import xarray as xr
 
 from lawful.domains.declarations import component
 from lawful.domains.shaped import ShapedDomain, View, Views
-from lawful.reports.arrays import plain
+from lawful.reports.arrays import REALIZATION, label_of, plain
 from lawful.reports.physics.columns import Columns
 from lawful.reports.physics.equations import Equation
 from lawful.reports.physics.judges import Judges
@@ -109,7 +109,20 @@ def _not_finite(ds: xr.Dataset, domain: ShapedDomain) -> dict[str, Any]:
         "nan": sum(nan.values()),
         "infinite": sum(infinite.values()),
         "not_finite_by_variable": {name: count for name, count in both.items() if count},
+        "not_finite_first": {name: _first(ds[name], domain) for name, count in both.items() if count},
     }
+
+
+def _first(values: xr.DataArray, domain: ShapedDomain) -> dict[str, Any]:
+    """The place of the first number that is not finite, in the dimensions of the file."""
+    index = dict(zip(map(str, values.dims), map(int, np.argwhere(~np.isfinite(values.to_numpy()))[0]), strict=True))
+
+    def label(dim: str) -> str:
+        return label_of(values[dim].to_numpy()[index[dim]]) if dim in values.coords else str(index[dim])
+
+    event = domain.event_dim if domain.event_dim in index else next(dim for dim in index if dim != REALIZATION)
+    places = {dim: label(dim) for dim in index if dim not in (REALIZATION, event)}
+    return {"realization": index.get(REALIZATION), "event": label(event), "place": places, "index": index}
 
 
 def _of_the_file(suspect: dict[str, Any] | None) -> dict[str, Any] | None:

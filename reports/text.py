@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lawful.reports.physics.place import words as place
 from lawful.reports.verdict import allowed, physics
 
 _MOST_BOUNDS = 12
@@ -124,14 +125,6 @@ def table_of(title: str, columns: tuple[str, ...], right: range | tuple[int, ...
 def number(value: float | None, digits: int = 3) -> str:
     """So many significant digits, or a dash for what there is not."""
     return "–" if value is None else f"{value:.{digits}g}"
-
-
-def place(worst: dict[str, Any] | None) -> str:
-    """Realization, event and place of a worst case, as far as there are any."""
-    if not worst:
-        return ""
-    member = [] if worst["realization"] is None else [str(worst["realization"])]
-    return ", ".join([*member, worst["event"], *(f"{dim} {label}" for dim, label in worst["place"].items())])
 
 
 def _word(holds: bool) -> str:

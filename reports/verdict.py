@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lawful.reports.physics.place import words
 from lawful.reports.physics.tolerance import Tolerance
 
 _NAMED = 4
@@ -106,7 +107,13 @@ def _broken_bounds(validity: dict[str, Any]) -> list[str]:
 
 def _not_finite(validity: dict[str, Any]) -> list[str]:
     count = validity["nan"] + validity["infinite"]
-    return [f"{count:,} {'value is' if count == 1 else 'values are'} not finite"] if count else []
+    if not count:
+        return []
+    first, by_variable = validity.get("not_finite_first", {}), validity.get("not_finite_by_variable", {})
+    named = [f"{name} {own:,}, first at {words(first[name])}" for name, own in by_variable.items() if name in first]
+    rest = [f"and {len(named) - _NAMED} more variables"] if len(named) > _NAMED else []
+    listed = f" ({'; '.join([*named[:_NAMED], *rest])})" if named else ""
+    return [f"{count:,} {'value is' if count == 1 else 'values are'} not finite{listed}"]
 
 
 def _samples(count: int) -> str:

@@ -59,7 +59,7 @@ class Equation:
             self._judged[piece.span] = True
         self._sizes_of.add(size)
         self._ulps.add(found.ulps)
-        self._signs.add(found.residual, size)
+        self._signs.add(found.residual)
         self._gross += float(found.gross.sum())
         self._worst.offer(block, piece, found.ulps, residual=found.residual, ulps=found.ulps)
         self._look_closer(block, piece, found, size)
@@ -154,17 +154,16 @@ class _Signs:
     def __init__(self) -> None:
         self._counts, self._sums, self._most = [0, 0], [0.0, 0.0], [0.0, 0.0]
 
-    def add(self, residual: np.ndarray, size: np.ndarray) -> None:
+    def add(self, residual: np.ndarray) -> None:
         extremes = float(residual.max()), -float(residual.min())
         positive = int(np.count_nonzero(residual > 0))
         counts = positive, int(np.count_nonzero(residual)) - positive
-        both, net = float(size.sum()), float(residual.sum())
+        # Each by itself: in a difference of sums all would be lost beside one huge residual.
+        sums = float(np.maximum(residual, 0).sum()), abs(float(np.minimum(residual, 0).sum()))
         for sign in (0, 1):
             self._counts[sign] += counts[sign]
+            self._sums[sign] += sums[sign]
             self._most[sign] = max(self._most[sign], extremes[sign])
-            # Where the other sign is absent, half of what cancels would be made of rounding.
-            other = counts[1 - sign] == 0
-            self._sums[sign] += both if other else (both + (net if sign == 0 else -net)) / 2 if counts[sign] else 0.0
 
     def absorb(self, other: "_Signs") -> None:
         for sign in (0, 1):

@@ -47,6 +47,7 @@ class Judges:
         ]
         self.ratios = [Quotient(ratio, domain, where) for ratio in domain.ratios]
         self._nan, self._infinite, self._missing = 0, 0, Counter[str]()
+        self._where, self._first = where, dict[str, dict[str, Any]]()
 
     @property
     def _all(self) -> tuple[Equation | Inequality | Membership | Bound | Quotient, ...]:
@@ -60,7 +61,7 @@ class Judges:
             for judge in self._all:
                 judge.add(block, piece)
             if not piece.finite:
-                self._count(piece)
+                self._count(block, piece)
         for law in self.laws:
             law.finish(block)
 
@@ -70,12 +71,15 @@ class Judges:
         judged = (*self.laws, *self.inequalities, *self.categories, *self.bounds)
         return np.logical_or.reduce([np.zeros(piece.size, dtype=bool), *(judge.broken(piece) for judge in judged)])
 
-    def _count(self, piece: Piece) -> None:
+    def _count(self, block: Block, piece: Piece) -> None:
         for name, column in zip(self._names, piece.values, strict=True):
             nan, infinite = int(np.isnan(column).sum()), int(np.isinf(column).sum())
             self._nan += nan
             self._infinite += infinite
             self._missing[name] += nan + infinite
+            if nan + infinite and name not in self._first:
+                first = int((~np.isfinite(column)).argmax())
+                self._first[name] = self._where.at(block.index, piece.flat(first))
 
     @property
     def finite(self) -> bool:
@@ -93,6 +97,7 @@ class Judges:
             "nan": self._nan,
             "infinite": self._infinite,
             "not_finite_by_variable": {name: count for name, count in self._missing.items() if count},
+            "not_finite_first": self._first,
             "laws": laws,
             "inequalities": rows,
             "bounds": bounds,

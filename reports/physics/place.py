@@ -47,6 +47,14 @@ class Where:
         return str(position) if values is None else label_of(values[position])
 
 
+def words(found: dict[str, Any] | None) -> str:
+    """Realization, event and place of what `Where.at` gives, as far as there are any."""
+    if not found:
+        return ""
+    member = [] if found["realization"] is None else [str(found["realization"])]
+    return ", ".join([*member, found["event"], *(f"{dim} {label}" for dim, label in found["place"].items())])
+
+
 class Worst:
     """The sample with the largest score so far."""
 

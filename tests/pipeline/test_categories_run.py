@@ -107,7 +107,8 @@ def test_repair_and_compare_leave_kinds_alone(domain, lawful, tmp_path):
     assert lawful("repair", save(ds, tmp_path / "off.nc"), "--domain", domain, "-o", repaired).code == 0
     np.testing.assert_array_equal(xr.load_dataset(repaired).rock, ds.rock)
     ds.rock[7] = 3
-    said = lawful("repair", save(ds, tmp_path / "strange.nc"), "--domain", domain, "-o", repaired)
+    strange = save(ds, tmp_path / "strange.nc")
+    said = lawful("repair", strange, "--domain", domain, "-o", repaired, "--overwrite")
     assert said.code == 1 and int(xr.load_dataset(repaired).rock[7]) == 3
     assert "rock is a category" in lawful("compare", domain, "--data", repaired, "--out", tmp_path / "c").fault
 

@@ -140,6 +140,9 @@ def test_what_is_not_finite_is_counted_and_the_rest_is_judged(judged):
     code, found = judged("rain", ds)
     assert (code, found["holds"], found["nan"], found["infinite"]) == (1, False, 2, 1)
     assert found["not_finite_by_variable"] == {"rain": 2, "rain_coarse": 1}
+    assert found["not_finite_first"]["rain_coarse"]["index"] == dict(
+        zip(map(str, ds["rain_coarse"].dims), (2, 2, 1, 1), strict=True)
+    )
     assert sum(row["judged"] for row in found["laws"]) == 3 * 5 * 4 - 3
     molecule = graphs()
     molecule["charge"][{"atom": 0}] = np.inf

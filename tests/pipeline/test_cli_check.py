@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from small import BUDGET, budget_data, save
 
 from lawful.pipeline.check import check
@@ -68,6 +69,34 @@ def test_json_and_page(lawful, broken, tmp_path):
     assert found["laws"][0]["worst"]["index"] == {"time": 7}
     assert found["laws"][0]["worst"]["residual"] == pytest.approx(-0.1)
     assert "2012-03-05T21:00:00" in (tmp_path / "page.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_judged(lawful, files, tmp_path):
+    page = tmp_path / "gone" / "page.html"
+    fault = lawful("check", files / "budget.nc", "--domain", "budget", "--html", page).fault
+    assert f"--html {page}: there is no folder {page.parent}" in fault
+
+
+def test_a_place_of_stacked_data_is_one_of_the_file(lawful, tmp_path):
+    """Rain beside what it becomes at five stations: points of time and station are events of their own."""
+    domain = tmp_path / "towns.yaml"
+    domain.write_text(
+        "name: towns\ntitle: T\nevent: hour\nevent_dim: event\nstack: [time, station]\nblocks: {kind: order}\n"
+        "variables: {Rain: {units: mm}, RO: {units: mm}}\nlaws: {water: {equation: Rain = RO, units: mm}}\n"
+    )
+    values = np.random.default_rng(0).gamma(2.0, 1.0, (12, 5))
+    ds = xr.Dataset({name: (("station", "time"), values.T.copy(), {"units": "mm"}) for name in ("Rain", "RO")})
+    ds["RO"][{"time": 7, "station": 3}] += 1.0
+    ds["RO"][{"time": 9, "station": 2}] = np.nan
+    path = save(ds.assign_coords(station=list("abcde")), tmp_path / "towns.nc")
+    (found,) = json.loads(lawful("check", path, "--domain", domain, "--json").out)["files"]
+    assert float(xr.load_dataset(path)["RO"].isel(found["laws"][0]["worst"]["index"])) == values[7, 3] + 1.0
+    said = lawful("check", path, "--domain", domain)
+    words = " ".join(said.out.split())
+    assert (
+        found["laws"][0]["worst"]["place"] == {"station": "d"}
+        and "1 value is not finite (RO 1, first at 9, station c)" in words
+    )
 
 
 @pytest.mark.parametrize("command", [("check",), ("repair", "-o", "out.nc")])

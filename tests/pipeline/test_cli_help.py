@@ -12,7 +12,7 @@ COMMANDS = {
     "generate": "--data --map --members --seed --dtype",
     "report": "",
     "check": "--domain --map --tol --step --json --html",
-    "repair": "--domain --output --map --sigma --json",
+    "repair": "--domain --output --map --sigma --overwrite --json",
     "domains": "",
     "data": "--output",
     "init": "--data",

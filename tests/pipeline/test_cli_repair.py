@@ -13,7 +13,7 @@ from scipy.optimize import linprog, minimize
 from small import BUDGET, budget_data, parts_data, save
 
 from lawful.data_recipes import sample_path
-from lawful.domains import Domain, get_domain
+from lawful.domains import Domain, Law, Variable, get_domain
 from lawful.domains.metabolic_flux import DOMAIN as FLUX
 from lawful.pipeline.repair import repair
 from lawful.pipeline.repair.metric import Correlated, Independent
@@ -107,7 +107,11 @@ def test_what_cannot_be_repaired_is_named_and_left(lawful, tmp_path):
     found = json.loads(said.out)
     assert said.code == 1
     assert (found["left"], found["missing"], found["repaired"]) == (1, 1, 1)
-    assert found["unrepaired"][0]["index"] == {"sample": 5}
+    beyond, gap = found["unrepaired"]
+    assert beyond["index"] == {"sample": 5}
+    assert (gap["index"], gap["reason"]) == ({"sample": 9}, "a is missing or infinite")
+    said = lawful("repair", path, "--domain", "parts", "-o", tmp_path / "text.nc", "--sigma", "a=0")
+    assert "missing or infinite values: 1 (9: a is missing or infinite)." in said.out
     before, after = raw(path), raw(tmp_path / "out.nc")
     for name in "abc":
         assert before[name][[5, 9]].tobytes() == after[name][[5, 9]].tobytes()
@@ -276,6 +280,56 @@ def test_an_outlier_does_not_correlate_with_itself(tmp_path):
     assert len(set(change["variables"])) == 2
 
 
+def budget_and_heat() -> Domain:
+    """The water budget beside a balance in units of its own, of which nothing varies in `steady`."""
+    heat = [Variable(name=name, units="W m-2") for name in ("Net", "Turbulent", "steady")]
+    law = Law(name="heat", equation="Net = Turbulent + steady", units="W m-2")
+    return BUDGET.model_copy(update={"variables": (*BUDGET.variables, *heat), "laws": (*BUDGET.laws, law)})
+
+
+def with_heat(ds: xr.Dataset) -> xr.Dataset:
+    net = np.random.default_rng(5).normal(200, 80, ds.sizes["time"])
+    columns = {"Net": net, "Turbulent": net - 12.0, "steady": np.full(len(net), 13.0)}
+    return ds.assign({name: ("time", values, {"units": "W m-2"}) for name, values in columns.items()})
+
+
+@pytest.mark.parametrize("options", [{}, {"correlated": True}])
+def test_one_outlier_is_named_and_changes_the_repair_of_no_other_sample(tmp_path, options):
+    ds, domain = with_heat(noisy()), budget_and_heat()
+    repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc", **options)
+    ds["Net"][4] = -1e30
+    found = repair(save(ds, tmp_path / "far.nc"), domain, tmp_path / "far_out.nc", **options)
+    before, after = raw(tmp_path / "out.nc"), raw(tmp_path / "far_out.nc")
+    others = np.arange(360) != 4
+    for name in domain.names:
+        atol = 0.005 * before[name].std()
+        np.testing.assert_allclose(after[name][others], before[name][others], rtol=0.01, atol=atol, err_msg=name)
+    (note,) = found["notes"]
+    assert note.startswith(
+        "Net is -1e+30 W m-2 at 2012-03-05T12:00:00, more than a million times as far from its median"
+    )
+
+
+@pytest.mark.parametrize("factor", [1e-2, 1e5])
+def test_units_of_unrelated_variables_do_not_matter(tmp_path, factor):
+    domain, ds = budget_and_heat(), with_heat(noisy())
+    unscaled = repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc")["sigma"]
+    heat = [name for name in domain.names if name not in NAMES]
+    ds = ds.assign({name: ds[name] * factor for name in heat})
+    scaled = repair(save(ds, tmp_path / "scaled.nc"), domain, tmp_path / "scaled_out.nc")["sigma"]
+    for name, sigma in unscaled.items():
+        assert scaled[name] == pytest.approx(sigma * (factor if name in heat else 1)), name
+    assert 0 < unscaled["steady"] < 1e-5 * unscaled["Net"]
+
+
+def test_sigmas_of_heavy_tails_are_standard_deviations(tmp_path, urban):
+    domain, data = urban
+    found = repair(save(data[list(domain.names)], tmp_path / "in.nc"), domain, tmp_path / "out.nc")
+    assert found["notes"] == []
+    for name in domain.names:
+        assert found["sigma"][name] == pytest.approx(float(data[name].std()), rel=1e-9), name
+
+
 def test_blocks_do_not_matter(tmp_path, monkeypatch):
     path = packed(tmp_path / "in.nc", "f4")
     repair(path, BUDGET, tmp_path / "whole.nc")
@@ -313,9 +367,34 @@ def test_a_failure_leaves_nothing_behind(lawful, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("lawful.data_recipes.rewrite._carry_on_history", full)
-    assert "No space left" in lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc").fault
+    assert (
+        "No space left" in lawful("repair", path, "--domain", "budget", "-o", tmp_path / "out.nc", "--overwrite").fault
+    )
     assert (tmp_path / "out.nc").read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.nc", "out.nc"]
+
+
+def test_an_ensemble_of_stacked_events_is_repaired_as_it_lies(tmp_path):
+    """Events of a generated ensemble are points of time and station, along one dimension."""
+    domain = BUDGET.model_copy(update={"event_dim": "event", "stack": ("time", "station"), "context": ()})
+    ds = noisy().drop_vars("time").rename(time="event").expand_dims(realization=2)
+    found = repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc")
+    assert (found["repaired"], found["validity"]["holds"]) == (240, True)
+
+
+def test_no_file_is_lost(lawful, tmp_path):
+    path, command = save(noisy(), tmp_path / "in.nc"), ("--domain", "budget", "-o")
+    before, other, link = path.read_bytes(), tmp_path / "other.nc", tmp_path / "link.nc"
+    link.symlink_to(path)
+    for out in (path, link):
+        for options in ((), ("--overwrite",)):
+            assert "is the file that is repaired" in lawful("repair", path, *command, out, *options).fault
+    other.write_bytes(b"old")
+    assert "other.nc exists; give another name to -o, or --overwrite" in lawful("repair", path, *command, other).fault
+    assert (path.read_bytes(), other.read_bytes()) == (before, b"old")
+    assert lawful("repair", path, *command, other, "--overwrite").code == 0
+    assert lawful("check", other, "--domain", "budget").code == 0
+    assert "there is no folder" in lawful("repair", path, *command, tmp_path / "gone/out.nc").fault
 
 
 @pytest.mark.parametrize(

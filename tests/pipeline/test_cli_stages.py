@@ -73,6 +73,17 @@ def test_generate_takes_given_values_from_the_other_file(train, lawful, tmp_path
     assert np.array_equal(made["b"], np.broadcast_to(data["b"], made["b"].shape))
 
 
+def test_given_values_that_training_data_never_have_are_noted(train, lawful, tmp_path):
+    train("--given", "b")
+    ds = parts_data(20, seed=5)
+    ds["b"][:2] = [99.5, 98.0]
+    said = lawful("generate", tmp_path / "run", "--data", save(ds[["b", "site"]], tmp_path / "far.nc"))
+    (note,) = (line for line in said.err.splitlines() if "outside" in line)
+    assert said.code == 0 and note.startswith("note: b: 2 of 20 values outside of the training range ")
+    assert note.endswith(" percent")
+    assert note == "note: " + xr.load_dataset(tmp_path / "run/ensemble.nc").attrs["lawful_notes"]
+
+
 def test_given_values_and_context_are_all_that_generating_needs(train, lawful, tmp_path):
     train("--given", "b")
     other = save(parts_data(events=60, seed=9).drop_vars(["a", "c"]), tmp_path / "other.nc")

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.optimize import minimize
 
 from lawful.domains import Blocks, Domain, Law, Variable
 from lawful.domains.problem import problem_of
+from lawful.pipeline.closing import closed
 from lawful.pipeline.reconcile import reconcile
 
 DOMAIN = Domain(
@@ -132,3 +134,19 @@ def test_variables_are_let_go_again_when_that_costs_less(seed, monkeypatch):
     assert possible.any()
     assert good.numpy()[possible].all()
     np.testing.assert_allclose(cost[possible], best[possible], rtol=1e-5, atol=1e-9)
+
+
+def test_values_that_were_put_on_a_bound_are_counted():
+    """Of four hours the second has too little E to give what the law asks for; the third was on the bound before."""
+    domain = DOMAIN.model_copy(update={
+        "variables": tuple(v for v in DOMAIN.variables if v.name in "RHE"), "laws": DOMAIN.laws[:1],
+        "closure": "reconcile",
+    })  # fmt: skip
+    columns = {"R": [110.0, 50.0, 80.0, 40.0], "H": [50.0, 90.0, 70.0, 20.0], "E": [70.0, 1.0, 0.0, 30.0]}
+    ds = xr.Dataset(
+        {name: ("time", values, {"units": "W m-2"}) for name, values in columns.items()}, {"time": range(4)}
+    )
+    moved, notes = closed(ds, problem_of(domain), domain)
+    assert moved["E"].values.tolist()[1:3] == [0.0, 0.0]
+    (note,) = (note for note in notes if "on a bound" in note)
+    assert note.startswith("reconciling put values on a bound that were not on it: E 1 of 4 at 0 W m-2;")

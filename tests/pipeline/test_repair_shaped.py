@@ -25,7 +25,7 @@ def mended(lawful, tmp_path, monkeypatch):
 
     def mend(domain, ds, *more, code=0):
         path, out = save(ds, tmp_path / "in.nc"), tmp_path / "out.nc"
-        said = lawful("repair", path, "--domain", word(domain), "-o", out, "--json", *more)
+        said = lawful("repair", path, "--domain", word(domain), "-o", out, "--overwrite", "--json", *more)
         assert said.code == code, said
         assert lawful("check", out, "--domain", word(domain), *more[: 2 * ("--map" in more)]).code == code
         return json.loads(said.out), raw(path), raw(out)
@@ -227,7 +227,8 @@ def test_what_cannot_be_repaired_is_named_in_terms_of_the_file(mended, lawful, t
     ds["rain"][1, 1, 1, 1] += 1.0
     found, before, after = mended("rain", ds, code=1)
     assert (found["repaired"], found["left"], found["missing"]) == (1, 1, 1)
-    (left,) = found["unrepaired"]
+    left, gap = found["unrepaired"]
+    assert (gap["event"], gap["reason"]) == ("10", "rain is missing or infinite")
     assert left["index"] == {"realization": 2, "time": 3, "yc": 1, "xc": 0} and "no values satisfy" in left["reason"]
     assert (left["event"], left["place"]) == ("40", {"yc": "1", "xc": "0"})
     changed = np.zeros((3, 5, 4, 6), dtype=bool)

@@ -121,6 +121,15 @@ def test_signs_sums_and_lost_mass_by_hand(tiny: Domain):
     assert (law(report, "both")["violations"], law(report, "both")["lost"]) == (2, 5.0)
 
 
+def test_small_residuals_are_added_up_beside_a_huge_one(tiny: Domain):
+    """Residuals a + b - c: 0.5, -1e30, 0.25."""
+    values = np.array([[1.0, 0.5, 1.0], [1.0, 1.0, 1e30], [1.0, 0.25, 1.0]])
+    ds = xr.Dataset({name: ("time", values[:, k]) for k, name in enumerate("abc")})
+    found = law(validity(ds, tiny))["residual"]
+    assert found["positive"] == {"count": 2, "sum": 0.75, "max": 0.5}
+    assert found["negative"] == {"count": 1, "sum": 1e30, "max": 1e30}
+
+
 def test_drift_is_seen_in_any_blocks_and_orders(tiny: Domain, monkeypatch):
     events, members = 700, 3
     trend = np.linspace(0.0, 2e-3, events)

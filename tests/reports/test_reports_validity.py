@@ -145,6 +145,10 @@ def test_nothing_is_judged_on_nan_but_nan_does_not_pass(tiny: Domain):
     report = validity(dataset([[1.0, 1.0, 2.0], [np.nan, 1.0, 5.0], [1.0, np.inf, 7.0]]), tiny)
     assert (report["nan"], report["infinite"]) == (1, 1)
     assert report["not_finite_by_variable"] == {"a": 1, "b": 1}
+    assert {name: place["index"] for name, place in report["not_finite_first"].items()} == {
+        "a": {"time": 1}, "b": {"time": 2}
+    }  # fmt: skip
+    assert "2 values are not finite (a 1, first at " in " ".join(validity_table(report).split())
     assert law(report, "sum")["judged"] == 1 and law(report, "sum")["holds"]
     assert not report["holds"]
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from lawful.cli.app import EXIT_CODES, app, fail
-from lawful.cli.options import Map, read_mapping, read_numbers, read_steps
-from lawful.domains import find_any_domain
+from lawful.cli.options import Map, read_mapping, read_numbers, read_steps, require_place
+from lawful.domains import InputError, find_any_domain
 
 
 @app.command(
@@ -24,7 +24,10 @@ Examples:
 {EXIT_CODES}""",
 )
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="NetCDF or HDF5 files, from any source.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="NetCDF, HDF5, Zarr, CSV or Parquet files, from any source."),
+    ],
     domain: Annotated[
         str, typer.Option("--domain", metavar="DOMAIN", help="Whose laws to hold them to: a name, or a YAML file.")
     ],
@@ -60,6 +63,8 @@ def check(
     from lawful.reports.files import write_atomically
 
     chosen = find_any_domain(domain)
+    if html:
+        require_place(html, "--html")
     checked = judge(
         files, chosen, mapping=read_mapping(map_), tolerances=tolerance or (), steps=read_steps(steps)
     )  # fmt: skip
@@ -114,6 +119,9 @@ def repair(
             "[default: its standard deviation in the file]",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write OUT in place of a file that is there; never in place of FILE.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:  # fmt: skip
     """Write a copy of a file in which every law, bound and inequality holds as stored, changed as little as can be.
@@ -127,6 +135,9 @@ def repair(
     from lawful.pipeline.repair import repair as mend
     from lawful.reports.repair_text import repair_table
 
+    require_place(output, "--output")
+    if output.exists() and not overwrite and not (file.exists() and output.samefile(file)):
+        raise InputError(f"{output} exists; give another name to -o, or --overwrite")
     own = [pair for pair in sigmas or [] if pair != COVARIANCE]
     found = mend(
         file, find_any_domain(domain), output, mapping=read_mapping(map_), sigmas=read_numbers(own, "--sigma"),

@@ -1,5 +1,6 @@
 """What several commands take, and how it is read."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,16 @@ Fast = Annotated[bool, typer.Option("--fast", help="A smoke run of less than a m
 
 def default_out(domain: str) -> Path:
     return Path(f"lawful-{find_any_domain(domain).name}")
+
+
+def require_place(path: Path, option: str) -> None:
+    """Raise InputError where no file can be written under a path, before the work that it is to hold."""
+    if path.is_dir():
+        raise InputError(f"{option} {path}: it is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {path.parent}; make it, or give another")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{option} {path}: folder {path.parent} cannot be written in; give another")
 
 
 def read_names(text: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from lawful.cli.options import (
     default_out,
     read_mapping,
     read_names,
+    require_place,
 )
 
 
@@ -207,6 +208,8 @@ def report(
     from lawful import pipeline
     from lawful.pipeline.progress import Console
 
+    if len(set(folders)) > 1:
+        require_place(page, "--output")
     outcomes = [pipeline.stage_report(folder, Console()) for folder in dict.fromkeys(folders)]
     for outcome in outcomes:
         typer.echo(f"{outcome.report['verdict']}\n{outcome.out / 'report.html'}")

@@ -44,7 +44,7 @@ def check(
     Files of vectors are not loaded whole; those of graphs and fields are.
 
     Args:
-        paths: NetCDF or HDF5 files.
+        paths: NetCDF, HDF5, Zarr, CSV or Parquet files.
         domain: whose laws.
         mapping: name in the domain -> name in the files, where they differ.
         tolerances: as `lawful.reports.physics.tolerance.parse_tolerances` reads them; none for 8 ulps.
@@ -73,6 +73,10 @@ def check(
 def _events(
     path: Path, domain: Any, mapping: Mapping[str, str], allowed: Mapping[str, Tolerance], steps: Mapping[str, float]
 ) -> tuple[dict[str, Any], list[str]]:
+    # Points of a stack are judged where they lie, so that places are those of the file.
+    with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        if all(set(ds[name].dims) == set(domain.stack) for name in bound.names) or not domain.stack:
+            return validity(ds, bound, tolerances=allowed, steps=steps), notes
     with open_ensemble(path, domain, mapping) as (ds, bound, notes):
         return validity(ds, bound, tolerances=allowed, steps=steps), notes
 

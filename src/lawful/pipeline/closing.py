@@ -30,12 +30,24 @@ def closed(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset
         raise InputError(f"domain {domain.name!r}: no event can be moved onto the laws without leaving the bounds")
     lost = [str(label)[:19] for label in ds[domain.event_dim].values[~good.numpy()]]
     ds = ds.assign({name: ds[name].copy(data=moved[:, i].numpy()) for i, name in enumerate(domain.names)})
-    return ds.isel({domain.event_dim: good.numpy()}), _notes((moved - z)[good].abs(), lost, domain)
+    notes = [*_notes((moved - z)[good].abs(), lost, domain), *_on_bounds(z[good], moved[good], domain)]
+    return ds.isel({domain.event_dim: good.numpy()}), notes
 
 
 def _uncertainties(z: Tensor, domain: Domain) -> Tensor:
     declared = torch.tensor([v.uncertainty or 0.0 for v in domain.variables], dtype=torch.float64)
     return torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0)).clamp_min(1e-12)
+
+
+def _on_bounds(z: Tensor, moved: Tensor, domain: Domain) -> list[str]:
+    """A note on values (events, variables) that lie on a bound now and did not: a model learns these as exact ones."""
+    found = []
+    for j, variable in enumerate(domain.variables):
+        for bound in (variable.lower, variable.upper):
+            if bound is not None and (put := int((moved[:, j].eq(bound) & z[:, j].ne(bound)).sum())):
+                found.append(f"{variable.name} {put} of {len(z)} at {bound:g} {variable.units}")
+    advice = "where that is too many, declare a smaller uncertainty for these variables, or leave such events out"
+    return [f"reconciling put values on a bound that were not on it: {', '.join(found)}; {advice}"] if found else []
 
 
 def _notes(distance: Tensor, lost: list[str], domain: Domain) -> list[str]:

@@ -1,6 +1,6 @@
 """The generating stage: a lawful ensemble for the events of a data set, as an xarray Dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from lawful import __version__
 from lawful.core.models import BaggedModel, InfeasibleEventsError, Model, Sampled, sample_events
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes.cf import CONVENTIONS, DISCOVERY, FLAG, discovery_attributes, equations, variable_attributes
-from lawful.domains import Domain, InputError
+from lawful.domains import Domain, InputError, Variable
 from lawful.domains.calendar import time_name
 from lawful.domains.components import join, with_parameters
+from lawful.domains.declarations import component
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, Split, require_given_lawful
 from lawful.pipeline.progress import Console
@@ -32,6 +33,9 @@ def generate(drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: Mo
     domain = prepared.domain
     z = prepared_data.values(events, domain)
     require_given_lawful(prepared.problem, events, domain)
+    notes = unlike_training(prepared, events)
+    for note in notes:
+        console.say(f"note: {note}")
     members, count = drawing.members, len(z)
     with console.progress(f"generating {members} x {count} events", members * count) as bar:
         try:
@@ -45,7 +49,28 @@ def generate(drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: Mo
         console.say(f"{sampled.redrawn} draws ({share:.2%}) had an infeasible pattern and were drawn again")
     fields = sampled.z.reshape(members, count, -1).numpy()
     whole = join(_dataset(domain, events, fields), domain)
-    return with_parameters(whole, domain).assign_attrs(lawful_redrawn=sampled.redrawn)
+    said = {"lawful_notes": "\n".join(notes)} if notes else {}
+    return with_parameters(whole, domain).assign_attrs(lawful_redrawn=sampled.redrawn, **said)
+
+
+def unlike_training(prepared: Prepared, events: xr.Dataset) -> list[str]:
+    """A note for each given variable, or array of them, with values outside of the range that training data have.
+
+    A model has seen nothing there: laws and bounds hold all the same, and likeness is anybody's guess.
+    """
+    domain, arrays = prepared.domain, dict[str, list[Variable]]()
+    for name in prepared.given:
+        if not domain.variable(name).categorical:
+            arrays.setdefault((component(name) or (name,))[0], []).append(domain.variable(name))
+    return [note for name, parts in arrays.items() if (note := _outside(name, parts, prepared.train, events))]
+
+
+def _outside(name: str, parts: Sequence[Variable], train: xr.Dataset, events: xr.Dataset) -> str:
+    known, own = (np.stack([ds[v.name].to_numpy() for v in parts]) for ds in (train, events))
+    low, high = float(known.min()), float(known.max())
+    count = int(((own < low) | (own > high)).sum())
+    span = f"{low:.6g} to {high:.6g} {parts[0].units}"
+    return f"{name}: {count:,} of {own.size:,} values outside of the training range {span}" if count else ""
 
 
 def _require_feasible(numbers: list[int], prepared: Prepared, events: xr.Dataset, z: torch.Tensor) -> None:

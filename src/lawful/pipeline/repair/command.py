@@ -57,8 +57,11 @@ def repair(
         (the first of them and why in "unrepaired"), "variables" and "correlation" (what changed), "validity" of `out`.
 
     Raises:
-        InputError: the file cannot be read or written, or a sigma names no variable or is none.
+        InputError: the file cannot be read or written, `out` is the file itself, or a sigma names no variable or is
+            none.
     """
+    if out.exists() and path.exists() and out.samefile(path):
+        raise InputError(f"{out} is the file that is repaired, which stays as it is; give another name for the result")
     for name, sigma in (sigmas or {}).items():
         if not 0 <= sigma < np.inf:
             raise InputError(f"--sigma {name}={sigma:g}: expected a number of zero or more")
@@ -78,19 +81,28 @@ def _repair_events(
 ) -> dict[str, Any]:  # fmt: skip
     by_variable = {single: sigma for name, sigma in sigmas.items() for single in domain.expanded([name])}
     with open_ensemble(path, domain, mapping, in_place=True) as (ds, bound, notes):
+        if not set(domain.stack) <= set(ds.dims):
+            # An ensemble that was generated has events, stacked as they are.
+            unstacked = domain.model_copy(update={"stack": ()})
+            return _repair_events(path, unstacked, out, mapping, sigmas, correlated, command)
         _require_variables_of_file(ds, bound, path, mapping)
         effect = Effect(bound.variables)
         work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
         work.look()
-        sigma = effect.sigmas(by_variable)
+        sigma = effect.sigmas(by_variable, _laws(bound))
         nearest = _nearest(bound, sigma, effect.covariance() if correlated else None, work.slack)
         with changed_copy(path, out, domain, mapping, command) as copy:
             _mend(work, copy, bound, nearest)
-        notes = [*notes, *work.columns.notes]
+        notes = [*notes, *work.columns.notes, *effect.absurdities()]
     with open_ensemble(out, domain, mapping, in_place=True) as (ds, bound, _):
         after = validity(ds, bound)
     named = dict(zip(bound.names, sigma.tolist(), strict=True))
     return {"notes": notes, **summary([work]), "sigma": named, **effect.result(), "validity": after}
+
+
+def _laws(domain: Domain) -> np.ndarray:
+    """Coefficients (laws, variable) of equations and inequalities."""
+    return np.concatenate([domain.matrix()[0], domain.inequality_matrix()[0]])
 
 
 def _nearest(

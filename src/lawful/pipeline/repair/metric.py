@@ -145,4 +145,6 @@ def _room(inside: Polyhedron) -> Tensor:
 
 
 def _meets(z: Tensor, bound: Tensor) -> Tensor:
-    return (z - bound).abs() <= _SAME * z.abs().amax(0).clamp_min(1.0)
+    # A value without measure in one sample says nothing of others.
+    size = torch.minimum(z.abs().amax(0), z.abs().amax(-1, keepdim=True))
+    return (z - bound).abs() <= _SAME * size.clamp_min(1.0)

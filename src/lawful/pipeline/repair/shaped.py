@@ -41,20 +41,25 @@ def repair_shaped(
     ds, notes = read_shaped_ensemble(path, domain, mapping)
     wholes = domain.wholes(ds)
     effects = {names: Effect(variables) for names, variables in _together(wholes).items()}
+    laws = {_names(whole): _laws(whole) for whole in wholes}
     works = [_work(ds, whole, effects[_names(whole)]) for whole in wholes]
     for work in works:
         work.look()
     sigma = {
         name: float(value)
         for names, effect in effects.items()
-        for name, value in zip(names, effect.sigmas(sigmas), strict=True)
+        for name, value in zip(names, effect.sigmas(sigmas, laws[names]), strict=True)
     }
     with changed_copy(path, out, domain, mapping, command) as copy:
         _mend(ds, copy, domain, list(zip(wholes, works, strict=True)), sigma)
     after, _ = read_shaped_ensemble(out, domain, mapping)
     found = [effect.result() for effect in effects.values()]
     return {
-        "notes": [*notes, *dict.fromkeys(note for work in works for note in work.columns.notes)],
+        "notes": [
+            *notes,
+            *dict.fromkeys(note for work in works for note in work.columns.notes),
+            *(note for effect in effects.values() for note in effect.absurdities()),
+        ],
         **summary(works),
         "sigma": sigma,
         "variables": [row for one in found for row in one["variables"]],
@@ -65,6 +70,15 @@ def repair_shaped(
 
 def _names(whole: Whole) -> tuple[str, ...]:
     return tuple(v.name for v in whole.variables)
+
+
+def _laws(whole: Whole) -> np.ndarray:
+    """Coefficients (laws, variable) between the variables of a part; the one of a lone variable is alone."""
+    if len(whole.variables) == 1:
+        return np.ones((1, 1))
+    domain = whole.view.domain
+    first = [domain.names.index(f"{v.name}[1]") for v in whole.variables]
+    return np.concatenate([domain.matrix()[0], domain.inequality_matrix()[0]])[:, first]
 
 
 def _together(wholes: tuple[Whole, ...]) -> dict[tuple[str, ...], Any]:

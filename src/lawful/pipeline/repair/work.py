@@ -1,16 +1,18 @@
 """Samples that are being repaired: what was seen of them, and what was done to them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from lawful.domains import Domain
+from lawful.domains.declarations import component
 from lawful.pipeline.repair.effect import Effect
 from lawful.pipeline.repair.parts import Parts
 from lawful.pipeline.repair.storing import Storing
-from lawful.reports.physics.columns import Block, Columns
+from lawful.reports.physics.columns import Block, Columns, Piece
 from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.place import At, Where
 from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
@@ -49,6 +51,7 @@ class Work:
         self._judges = Judges(self.columns, domain, self._where, Tolerance("ulps", LAWFUL_ULPS))
         self.repaired, self.missing, self.broken = 0, 0, 0
         self.left: list[dict[str, Any]] = []
+        self.incomplete: list[dict[str, Any]] = []
 
     @property
     def slack(self) -> np.ndarray:
@@ -61,7 +64,12 @@ class Work:
             for piece in self.columns.pieces(block):
                 finite = piece.of_finite()
                 if finite.size:
-                    self._effect.see(self._rows(np.stack(finite.values, axis=-1)))
+                    rows = self._rows(np.stack(finite.values, axis=-1))
+                    self._effect.see(rows, partial(self._at, block, finite, len(rows) // finite.size))
+
+    def _at(self, block: Block, piece: Piece, parts: int, row: int) -> dict[str, Any]:
+        """Where in the file a row of a piece is, of which a sample has `parts`."""
+        return self._where.at(block.index, piece.flat(row // parts))
 
     def mend(self, nearest: Found, parts: Callable[[Block], Parts]) -> None:
         """Put lawful numbers in the place of unlawful ones."""
@@ -77,11 +85,22 @@ class Work:
         for piece in self.columns.pieces(block):
             finite = piece.of_finite()
             self.missing += piece.size - finite.size
+            if finite.size < piece.size:
+                self._name_incomplete(block, piece)
             if finite.size:
                 broken = np.flatnonzero(self._judges.broken(finite))
                 positions += [finite.flat(int(sample)) for sample in broken]
                 values.append(np.stack(finite.only(broken).values, axis=-1))
         return np.array(positions, dtype=np.int64), np.concatenate(values) if values else np.zeros((0, 0))
+
+    def _name_incomplete(self, block: Block, piece: Piece) -> None:
+        gaps = ~np.isfinite(piece.values)
+        for sample in np.flatnonzero(gaps.any(axis=0))[: _NAMED - len(self.incomplete)]:
+            own = [self._domain.names[j] for j in np.flatnonzero(gaps[:, sample])]
+            arrays = list(dict.fromkeys((component(name) or (name,))[0] for name in own))
+            reason = f"{', '.join(arrays)} {'is' if len(arrays) == 1 else 'are'} missing or infinite"
+            at = self._where.at(block.index, piece.flat(int(sample)))
+            self.incomplete.append({**at, "reason": reason, "missing": arrays})
 
     def _mend_block(
         self, block: Block, parts: Parts, nearest: Found, storing: Storing, samples: np.ndarray, before: np.ndarray,
@@ -110,6 +129,7 @@ class Work:
 def summary(works: Sequence[Work]) -> dict[str, Any]:
     """Counts, and what is left."""
     samples, broken = sum(work.columns.samples for work in works), sum(work.broken for work in works)
+    named = [*(left for work in works for left in work.left), *(left for work in works for left in work.incomplete)]
     repaired, missing = sum(work.repaired for work in works), sum(work.missing for work in works)
     return {
         "samples": samples,
@@ -117,5 +137,5 @@ def summary(works: Sequence[Work]) -> dict[str, Any]:
         "repaired": repaired,
         "left": broken - repaired,
         "missing": missing,
-        "unrepaired": [left for work in works for left in work.left][:_NAMED],
+        "unrepaired": named[:_NAMED],
     }
