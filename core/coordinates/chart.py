@@ -72,10 +72,8 @@ class Chart:
         order = solve_order(problem, states.table, lower.isfinite() | upper.isfinite(), extended)
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical, order)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
-        link, one_sided = (
-            Link(lower, upper, scales(extended, lower, upper, solved)),
-            lower.isfinite() ^ upper.isfinite(),
-        )
+        link = Link(lower, upper, scales(extended, lower, upper, solved))
+        one_sided = lower.isfinite() ^ upper.isfinite()
         if any(one_sided[i] for i in solved):
             link = likeliest_link(link, extended, one_sided.nonzero()[:, 0])
         chart = cls(problem, states, link, typical, order)
