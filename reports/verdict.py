@@ -10,6 +10,7 @@ _SHORT = {
     "w1": "Wasserstein distance / sd",
     "ks": "Kolmogorov-Smirnov distance",
     "quantiles": "quantile error / sd",
+    "log_w1": "Wasserstein distance of logarithms / sd",
     "zeros": "error in the share of zeros",
     "auc": "two-sample AUC",
     "auc_ratios": "two-sample AUC with ratios",

@@ -8,7 +8,7 @@ import numpy as np
 from lawful.domains.components import arrays
 from lawful.domains.domain import Domain
 from lawful.reports.fidelity.beside import entry, measured
-from lawful.reports.fidelity.marginals import cdf_distance
+from lawful.reports.fidelity.distances import cdf_distance
 from lawful.reports.fidelity.protocol import Rows, Trial
 
 BLOCKS = (2, 4)

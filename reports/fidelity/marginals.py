@@ -8,6 +8,8 @@ import numpy as np
 
 from lawful.domains.domain import Domain, Variable
 from lawful.reports.fidelity.beside import entry, measured
+from lawful.reports.fidelity.distances import cdf_distance
+from lawful.reports.fidelity.logarithms import log_distances, log_scales
 from lawful.reports.fidelity.protocol import Rows, Trial
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -23,6 +25,8 @@ class MarginalMeasures:
         self.w1, self.ks = distances.part(0), distances.part(1)
         self.quantiles = measured(trial, lambda rows: quantile_errors(rows, trial), trial.normal)
         self.zeros = measured(trial, lambda rows: atom_errors(rows, trial, 0.0), trial.normal)
+        self.log_scales = log_scales(trial, domain)
+        self.logs = measured(trial, lambda rows: log_distances(rows, trial, self.log_scales), trial.normal)
         self.pinned = [is_pinned(trial.train.values[:, k], v) for k, v in enumerate(domain.variables)]
         bounds = {bound for v in domain.variables for bound in (v.lower, v.upper) if bound is not None}
         self.atoms = {0.0: self.zeros} | {
@@ -45,6 +49,7 @@ def marginal_figures(
     """
     w1, ks = measures.w1.figures(trial.rng(1)), measures.ks.figures(trial.rng(1))
     quantiles = measures.quantiles.figures(trial.rng(2))
+    logs, spanning = measures.logs.figures(trial.rng(4)), [at.column for at in measures.log_scales]
     atoms = {point: errors.figures(trial.rng(3)) for point, errors in measures.atoms.items()}
     return {
         "variables": [
@@ -54,6 +59,7 @@ def marginal_figures(
                 "w1": entry(w1, column),
                 "ks": None if measures.pinned[column] else entry(ks, column),
                 "quantile_error": entry(quantiles, column),
+                "log_w1": entry(logs, spanning.index(column)) if column in spanning else None,
                 "quantiles": _quantiles(trial, everything, column),
                 "atoms": _atoms(trial, variable, column, atoms),
             }
@@ -109,20 +115,6 @@ def is_pinned(values: np.ndarray, variable: Variable) -> bool:
         return True
     bounds = [bound for bound in (variable.lower, variable.upper) if bound is not None]
     return any((np.abs(values - bound) <= _PINNED_WIDTH * width).mean() > _PINNED_SHARE for bound in bounds)
-
-
-def cdf_distance(pooled: np.ndarray, signed: np.ndarray) -> np.ndarray:
-    """W1 and KS of one column, (replicate, 2), of values (row,) that count positive in one set, negative in the other.
-
-    Args:
-        pooled: values of both sets.
-        signed: shares of the rows of the first and minus those of the second, (replicate, row).
-    """
-    order = np.argsort(pooled, kind="stable")
-    steps = np.diff(pooled[order])
-    gap = np.abs(np.cumsum(signed[:, order], axis=1)[:, :-1])
-    # Between equal values the distribution functions have not stepped yet.
-    return np.stack([gap @ steps, np.max(gap * (steps > 0), axis=1)], axis=1)
 
 
 def _weighted_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:

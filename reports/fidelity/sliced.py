@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lawful.reports.fidelity.marginals import cdf_distance
+from lawful.reports.fidelity.distances import cdf_distance
 from lawful.reports.fidelity.protocol import Rows, Trial
 
 _DIRECTIONS = 20

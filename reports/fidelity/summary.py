@@ -46,10 +46,17 @@ def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tupl
     made = [k for k, v in enumerate(domain.variables) if v.name not in given and not v.categorical]
     free = [k for k in made if not measures.pinned[k]]
     zeros = [k for k in made if (trial.train.values[:, k] == 0).any() or (trial.test.values[:, k] == 0).any()]
+    spanning = [k for k, at in enumerate(measures.log_scales) if at.column in made]
     rows = [
         ("w1", "Wasserstein distance / sd, mean over variables", made, measures.w1),
         ("ks", "Kolmogorov-Smirnov distance, mean over variables", free, measures.ks),
         ("quantiles", "quantile error / sd, mean over variables", made, measures.quantiles),
+        (
+            "log_w1",
+            "Wasserstein distance of logarithms / sd, mean over variables that span decades",
+            spanning,
+            measures.logs,
+        ),
         ("zeros", "share of exact zeros, mean error over variables that have them", zeros, measures.zeros),
     ]
     return [

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import ratios
+from lawful.reports.fidelity.logarithms import spans_decades
 from lawful.reports.figures.style import (
     BLACK,
     DATA,
@@ -79,7 +80,11 @@ def quantile_quantile(
         figure, axes = panels(len(variables), height=2.3)
         for k, (panel, variable) in enumerate(zip(axes, variables, strict=True)):
             titled(panel, variable.name, variable.units)
-            _quantiles(panel, ensemble[..., k], test[:, k], train[:, k])
+            sets = [finite(values[..., k]) for values in (ensemble, test, train)]
+            if spans_decades(sets[2], variable):
+                sets = [values[values > 0] for values in sets]
+                panel.set(xscale="log", yscale="log")
+            _quantiles(panel, *sets)
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
         figure.supylabel("quantiles of the ensemble and of the training data", fontsize=9)
         legend_above(figure, axes[0])
@@ -87,6 +92,7 @@ def quantile_quantile(
             "quantiles",
             "Quantiles against quantiles",
             "Quantiles 0.1 to 99.9 % of the ensemble against those of the held-out data; on the diagonal they agree. "
+            "Variables that span decades are drawn on logarithmic axes, without their zeros. "
             "The grey line shows the training data against the held-out data: as far off is what sampling alone does.",
             f"Quantile-quantile plots of {len(variables)} variables, ensemble and training against held-out data.",
             figure,
@@ -156,15 +162,15 @@ def _limits(data: np.ndarray, made: np.ndarray) -> tuple[float, float]:
 
 
 def _quantiles(panel: Axes, ensemble: np.ndarray, test: np.ndarray, train: np.ndarray) -> None:
-    held_out, learned, made = finite(test), finite(train), finite(ensemble)
-    if not (held_out.size and learned.size and made.size):
+    if not (test.size and train.size and ensemble.size):
         return
-    x, floor, y = (np.quantile(values, _LEVELS) for values in (held_out, learned, made))
+    x, floor, y = (np.quantile(values, _LEVELS) for values in (test, train, ensemble))
     ends = [min(x[0], y[0]), max(x[-1], y[-1])]
     panel.plot(ends, ends, color=BLACK, linewidth=0.6, linestyle=(0, (4, 3)))
     panel.plot(x, floor, color=DATA, alpha=0.7, label="training data")
     panel.plot(x, y, ".", color=ENSEMBLE, markersize=4, label="ensemble")
-    panel.locator_params(nbins=4)
+    if panel.get_xscale() == "linear":
+        panel.locator_params(nbins=4)
 
 
 def _zeros(ensemble: np.ndarray, test: np.ndarray, variables: Sequence[Variable]) -> str:

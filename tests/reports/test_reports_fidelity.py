@@ -40,6 +40,19 @@ def test_wrong_correlations_with_right_marginals_are_caught(judge, urban_data):
     assert not {"w1", "ks", "quantiles", "zeros", "copies"} & caught
 
 
+def test_wrong_lower_tails_are_caught_in_logarithms_alone(tiny, tiny_data):
+    """Values of a thousandth of the median say nothing in standard deviations."""
+    rng = np.random.default_rng(3)
+    sizes = [np.exp(rng.normal(0, 2, ds.sizes["time"])) for ds in tiny_data[:2]]
+    train, test = (ds.assign(b=ds["b"].copy(data=x), c=ds["a"] + x) for ds, x in zip(tiny_data, sizes, strict=False))
+    fresh = np.exp(rng.normal(0, 2, tiny_data[2]["b"].shape))
+    for values, expected in ((fresh, False), (np.where(fresh < 1, fresh**4, fresh), True)):
+        b = tiny_data[2]["b"].copy(data=values)
+        report = fidelity(tiny_data[2].assign(b=b, c=tiny_data[2]["a"] + b), train, test, tiny, fast=True)
+        found = report["marginals"]["variables"][1]
+        assert (found["log_w1"]["interval"][0] > 0) is expected and found["w1"]["interval"][0] <= 0
+
+
 def test_no_spread_at_all_is_caught(judge, urban_data):
     mean = np.broadcast_to(urban_data[2].mean(axis=(0, 1)), urban_data[2].shape)
     spread = {"w1", "ks", "quantiles", "extremes", "sliced_wasserstein", "energy_distance", "recall"}

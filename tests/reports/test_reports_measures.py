@@ -23,6 +23,7 @@ from lawful.reports.fidelity.conditional import (
 )
 from lawful.reports.fidelity.dependence import correlation_errors, rank_correlation_errors
 from lawful.reports.fidelity.kernels import EnergyDistance
+from lawful.reports.fidelity.logarithms import LogScale, log_distances, log_scales, spans_decades
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
 from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial
@@ -60,6 +61,54 @@ def test_quantile_errors_by_hand():
     """Levels up to one half hit the lower of two values, those above the upper: 4 errors of 1 and 3 of 2."""
     trial = trial_of([1.0, 12.0], [0.0, 10.0])
     assert quantile_errors(trial.synthetic[0], trial)[0, 0] == pytest.approx((4 * 1 + 3 * 2) / 7)
+
+
+def _logs(made, test, at=None, blocks=None):
+    trial = trial_of(made, test, blocks=blocks)
+    return log_distances(trial.synthetic[0], trial, [at or LogScale(0, 1.0, 1e-3, 1.0)])[:, 0]
+
+
+def test_distance_of_logarithms_by_hand():
+    """{1, e^2} against {e, e}, zeros left out: W1 = (1 + 1) / 2; half of it where the logarithms' spread is 2."""
+    made, test = [0.0, 1.0, np.exp(2.0)], [np.e, np.e, 0.0, 0.0]
+    assert _logs(made, test)[0] == pytest.approx(1.0)
+    assert _logs(made, test, LogScale(0, 1.0, 1e-3, 2.0))[0] == pytest.approx(0.5)
+    assert _logs(-np.array(made), -np.array(test), LogScale(0, -1.0, 1e-3, 1.0))[0] == pytest.approx(1.0)
+
+
+@settings(deadline=None)
+@given(numbers, numbers)
+def test_distance_of_logarithms_as_scipy_has_it(made, test):
+    positive = [np.log([abs(x) + 1 for x in values]) for values in (made, test)]
+    assert _logs(np.exp(positive[0]), np.exp(positive[1]))[0] == pytest.approx(
+        stats.wasserstein_distance(*positive), abs=1e-12
+    )
+
+
+def test_rows_of_zeros_count_as_the_smallest_training_value():
+    """In the data as in replicates that draw the block of zeros alone."""
+    assert _logs([0.0, 0.0], [1.0, 1.0])[0] == pytest.approx(np.log(1e3))
+    trial = trial_of([1.0, 1.0], [1.0, 1.0, 0.0, 0.0], blocks=[0, 0, 1, 1])
+    trial = dataclasses.replace(trial, counts=np.array([[1, 1], [0, 2]]))
+    made = Rows(np.array([[1.0], [1.0]]), np.array([0, 1]))
+    found = log_distances(made, trial, [LogScale(0, 1.0, 1e-3, 1.0)])[:, 0]
+    np.testing.assert_allclose(found, [0.0, np.log(1e3)])
+
+
+def test_which_variables_span_decades():
+    decades, one = np.geomspace(1e-3, 10, 100), np.linspace(1, 10, 100)
+    positive, free = Variable(name="x", units="1", lower=0), Variable(name="x", units="1")
+    assert spans_decades(np.r_[0.0, decades], positive) and not spans_decades(decades, free)
+    assert not spans_decades(one, positive) and not spans_decades(decades[:20], positive)
+    negative = LogScale.of(-decades, Variable(name="x", units="1", upper=0), 3)
+    assert negative == LogScale(3, -1.0, pytest.approx(1e-3), pytest.approx(np.log(decades).std()))
+
+
+def test_variables_without_a_held_out_value_are_left_out(tiny):
+    values = np.c_[np.geomspace(1e-3, 10, 100), np.geomspace(1e-3, 10, 100), np.ones(100)]
+    bounded = tiny.model_copy(update={"variables": tuple(v.model_copy(update={"lower": 0.0}) for v in tiny.variables)})
+    trial = trial_of(values, values * [1, 0, 1], train=values)
+    assert [at.column for at in log_scales(trial, bounded)] == [0]
 
 
 def test_zero_shares_by_hand():
