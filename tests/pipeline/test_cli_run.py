@@ -146,6 +146,22 @@ def test_folds(lawful, files, tmp_path):
     assert lawful("generate", out / "folds/1").code == 0
 
 
+def test_folds_are_judged_again_with_their_means(lawful, files, tmp_path):
+    data, out = files / "parts.nc", tmp_path / "run"
+    lawful("run", "parts", "--data", data, "--out", out, "--members", 2, "--folds", 2, "--fast")
+    means = (out / "folds.json").read_text()
+    (out / "folds.json").unlink()
+    (out / "folds/1/report.json").unlink()
+    said = lawful("report", out)
+    assert "mean over 2 folds" in said.out and (out / "folds.json").read_text() == means
+    assert (out / "folds/1/report.json").exists()
+    assert "mean over" not in lawful("report", out / "folds/1").out
+    (out / "folds.json").unlink()
+    (out / "folds/1/ensemble.nc").unlink()
+    said = lawful("report", out)
+    assert said.code == 0 and not (out / "folds.json").exists()
+
+
 def test_folds_with_given_variables_are_scored_over_all_their_events(lawful, files, tmp_path):
     data, out = files / "parts.nc", tmp_path / "run"
     said = lawful("run", "parts", "--data", data, "--out", out, "--given", "a", "--members", 3, "--folds", 2, "--fast")

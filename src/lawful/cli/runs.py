@@ -203,15 +203,18 @@ def report(
     """Judge the ensemble of a run: does it obey the laws, and is it like the data?
 
     Writes DIR/report.html, DIR/report.json and DIR/figures/*.png; for several runs of one domain also a page that
-    shows them side by side.
+    shows them side by side. Of a run over folds all are judged, and DIR/folds.json is written again.
     """
     from lawful import pipeline
+    from lawful.pipeline.folds import as_text
     from lawful.pipeline.progress import Console
 
     if len(set(folders)) > 1:
         require_place(page, "--output")
     outcomes = [pipeline.stage_report(folder, Console()) for folder in dict.fromkeys(folders)]
     for outcome in outcomes:
+        if outcome.over_folds:
+            typer.echo(as_text(outcome.over_folds))
         typer.echo(f"{outcome.report['verdict']}\n{outcome.out / 'report.html'}")
     if len(outcomes) > 1:
         typer.echo(pipeline.write_side_by_side(outcomes, page))

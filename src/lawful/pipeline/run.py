@@ -8,7 +8,7 @@ from lawful.core.training import process_count
 from lawful.data_recipes import ensure_writable
 from lawful.domains import InputError
 from lawful.pipeline.folds import over_folds, save_over_folds
-from lawful.pipeline.job import MODEL, new_job, old_job
+from lawful.pipeline.job import ENSEMBLE, MODEL, new_job, old_job
 from lawful.pipeline.judge import judge
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import Drawing, RunSettings
@@ -38,16 +38,11 @@ def run(settings: RunSettings, console: Console, *, resume: bool = False) -> Out
     if process_count() > 1:
         raise InputError("run: only `lawful train` takes several processes; `lawful run` then uses what it trained")
     reports = [_run_fold(settings, fold, console, resume) for fold in range(settings.folds)]
-    if len(reports) == 1:
-        return Outcome(settings.out, reports[0])
-    means = {"command": settings.command(), **over_folds(reports)}
-    save_over_folds(settings.out, means)
-    return Outcome(settings.out, reports[0], means)
+    return _outcome(settings.out, settings, reports)
 
 
 def _run_fold(settings: RunSettings, fold: int, console: Console, resume: bool) -> dict[str, Any]:
-    out = settings.out / "folds" / str(fold) if fold else settings.out
-    job = new_job(settings, fold, out, "run", console)
+    job = new_job(settings, fold, _folder(settings.out, fold), "run", console)
     job.draw(job.train(resume=resume), settings.drawing)
     return judge(job)
 
@@ -74,9 +69,27 @@ def stage_generate(out: Path, console: Console, **changes: Any) -> Path:
 
 
 def stage_report(out: Path, console: Console) -> Outcome:
-    """Judge the ensemble that is in the folder of a run."""
+    """Judge the ensemble that is in the folder of a run, and those of its other folds where all of them are there."""
     ensure_writable(out)
-    return Outcome(out, judge(old_job(out, console)))
+    job = old_job(out, console)
+    settings, reports = job.record.settings, [judge(job)]
+    others = [] if job.record.fold else [_folder(out, fold) for fold in range(1, settings.folds)]
+    if all((other / ENSEMBLE).exists() for other in others):
+        reports += [judge(old_job(other, console)) for other in others]
+    return _outcome(out, settings, reports)
+
+
+def _folder(out: Path, fold: int) -> Path:
+    return out / "folds" / str(fold) if fold else out
+
+
+def _outcome(out: Path, settings: RunSettings, reports: list[dict[str, Any]]) -> Outcome:
+    """With the means written beside the first fold's report, where there are several."""
+    if len(reports) == 1:
+        return Outcome(out, reports[0])
+    means = {"command": settings.command(), **over_folds(reports)}
+    save_over_folds(out, means)
+    return Outcome(out, reports[0], means)
 
 
 def write_side_by_side(outcomes: list[Outcome], page: Path) -> Path:
