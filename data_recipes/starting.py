@@ -1,17 +1,15 @@
 """Writes a commented YAML file to start a domain from, and sees that it loads and reads its data."""
 
-from fractions import Fraction
-from math import gcd, lcm
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 import yaml
 
+from lawful.data_recipes.equations import equation_of, mixes_mass_and_amount, rescaled
 from lawful.data_recipes.looking import Column, Found, Words, look
 from lawful.data_recipes.opening import open_plainly
 from lawful.data_recipes.read import MINIMUM_EVENTS, Reading, read
-from lawful.data_recipes.relations import Relation
 from lawful.data_recipes.several import files_of
 from lawful.data_recipes.write import write_text
 from lawful.domains import InputError, load_domain
@@ -116,7 +114,7 @@ def _words(words: Words) -> str:
 
 def _laws(found: Found) -> list[str]:
     units = {c.name: c.units for c in found.columns}
-    laws = [_rescaled(law, units) for law in found.laws if not _mixes_mass_and_amount(law, units)]
+    laws = [rescaled(law, units) for law in found.laws if not mixes_mass_and_amount(law, units)]
     if not laws:
         return ["# No linear relation with small coefficients was seen to hold. Write laws such as:",
                 "#  balance: {equation: a = b + c, units: W m-2, tolerance: 1e-6}", "laws: {}"]  # fmt: skip
@@ -124,59 +122,11 @@ def _laws(found: Found) -> list[str]:
     for i, law in enumerate(laws, 1):
         lines += [
             f"  law_{i}:  # holds in all {found.complete} complete events",
-            f"    equation: {_quoted(_equation(law, units))}",
+            f"    equation: {_quoted(equation_of(law, units))}",
             f"    units: {_quoted(units[next(iter(law.coefficients))])}",
             f"    tolerance: {max(2 * law.residual, 1e-12):.3g}  # the largest misfit is {law.residual:.3g}",
         ]
     return lines
-
-
-def _rescaled(law: Relation, units: dict[str, str]) -> Relation:
-    """A relation between numbers of the file as one in the units of the law, in the least whole numbers.
-
-    Units of another scale are converted when the law is read, so that its numbers are without that scale.
-    """
-    first = units[next(iter(law.coefficients))]
-    plain = {name: factor / _fraction(_scale(units[name], first) or 1.0) for name, factor in law.coefficients.items()}
-    common = Fraction(gcd(*(f.numerator for f in plain.values())), lcm(*(f.denominator for f in plain.values())))
-    factors = {name: factor / common for name, factor in plain.items()}
-    return Relation(factors, law.constant / float(common), law.residual / float(common))
-
-
-def _fraction(scale: float) -> Fraction:
-    """1/1000 for 0.001, whose nearest double is none."""
-    return Fraction(scale).limit_denominator(10**6) if scale >= 1 else 1 / _fraction(1 / scale)
-
-
-def _equation(law: Relation, units: dict[str, str]) -> str:
-    """Positive terms on the left, negative ones on the right; a number carries dimensions that the law lacks."""
-    first = units[next(iter(law.coefficients))]
-    sides: dict[bool, list[str]] = {True: [], False: []}
-    for name, factor in law.coefficients.items():
-        bare = abs(factor) == 1 and _scale(units[name], first)
-        sides[factor > 0].append(name if bare else f"{abs(factor)} * {name}")
-    if law.constant or not sides[False]:
-        sides[law.constant < 0].append(f"{abs(law.constant)!r}")
-    return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"
-
-
-def _scale(units: str, of_law: str) -> float | None:
-    """What units of a term are converted by when a law is read; None where its number carries other dimensions."""
-    # Here, because pint is slow to import.
-    from lawful.domains.units import factor
-
-    try:
-        return factor((units,), of_law)
-    except InputError:
-        return None
-
-
-def _mixes_mass_and_amount(law: Relation, units: dict[str, str]) -> bool:
-    """Whether whole numbers stand where molar masses belong: such a relation is chance, and its law is refused."""
-    from lawful.domains.units import between_mass_and_amount
-
-    first = units[next(iter(law.coefficients))]
-    return any(between_mass_and_amount((units[name],), first) for name in law.coefficients)
 
 
 def _context(found: Found) -> list[str]:

@@ -319,3 +319,12 @@ def test_block_means_with_areas_of_the_file_go_the_whole_way(lawful, tmp_path, m
     assert lawful("generate", "lawful-rain", "--seed", 1).code == 0
     assert lawful("report", "lawful-rain").code == 0
     assert lawful("check", "lawful-rain/ensemble.nc", "--domain", "rain.yaml").code == 0
+
+
+def test_relations_that_no_law_tells_are_noted(train_on):
+    ds = budget_data()
+    ds["RO"] = ds["Rain"] / 4
+    ds["Store"] = ds["Rain"] - ds["Evap"] - ds["RO"]
+    said = train_on(ds, "--fast")
+    assert "in these data 'Rain = 4 * RO' holds to rounding, and no law says so" in said.err
+    assert "holds to rounding" not in train_on(budget_data(), "--fast").err

@@ -14,6 +14,7 @@ from lawful.core.errors import InconsistentSystemError
 from lawful.core.polyhedra import InfeasibleError
 from lawful.data_recipes import Reading, read, sample_path
 from lawful.data_recipes.read import MINIMUM_EVENTS
+from lawful.data_recipes.undeclared import undeclared
 from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.calendar import days, time_name
@@ -33,6 +34,7 @@ FEW_EVENTS = 30
 """Training events are remembered where each state has fewer than these in the mean; see `docs/models.md`."""
 
 _VALIDATION_SHARE = 1 / 8
+_NAMED = 4
 
 
 class Split(Protocol):
@@ -91,9 +93,19 @@ def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     train, test = fold_masks(reading.dataset, domain, fold, FOLDS, settings.seed)
     lawful, notes = closed(reading.dataset.isel({domain.event_dim: np.flatnonzero(train)}), problem, domain)
     held_out = reading.dataset.isel({domain.event_dim: np.flatnonzero(test)})
-    said = (*reading.notes, *notes)
+    said = (*reading.notes, *notes, *_undeclared(lawful, domain, problem))
     family = _family(problem, domain, lawful) if settings.model == AUTO else settings.model
     return Prepared(domain, problem, reading.dataset, lawful, held_out, said, reading.sha256, family)
+
+
+def _undeclared(train: xr.Dataset, domain: Domain, problem: Problem) -> list[str]:
+    """A note on relations of the data that nobody declared; to find out whether they are laws is the user's."""
+    given = [name for name, is_given in zip(domain.names, problem.given.tolist(), strict=True) if is_given]
+    found = undeclared(train, domain, given)
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    shown = ", ".join(repr(equation) for equation in found[:_NAMED])
+    advice = "an ensemble will not keep what is not declared: add it to the laws of the domain if it is one"
+    return [f"in these data {shown}{more} holds to rounding, and no law says so; {advice}"] if found else []
 
 
 def _family(problem: Problem, domain: Domain, train: xr.Dataset) -> str:
