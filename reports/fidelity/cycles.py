@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from lawful.reports.fidelity.beside import entry, measured
 from lawful.reports.fidelity.protocol import Rows, Trial
@@ -25,13 +26,13 @@ def cycle_figures(trial: Trial, made: list[int]) -> dict[str, Any] | None:
 
 
 def hour(times: np.ndarray) -> np.ndarray:
-    """Hour of the day, 0 to 23."""
-    return (times.astype("datetime64[h]").astype(np.int64)) % 24
+    """Hour of the day, 0 to 23, of times (row,) of any calendar."""
+    return xr.DataArray(times, dims="row").dt.hour.to_numpy()
 
 
 def month(times: np.ndarray) -> np.ndarray:
-    """Month of the year, 0 to 11."""
-    return (times.astype("datetime64[M]").astype(np.int64)) % 12
+    """Month of the year, 0 to 11, of times (row,) of any calendar."""
+    return xr.DataArray(times, dims="row").dt.month.to_numpy() - 1
 
 
 def cycle_errors(rows: Rows, trial: Trial, phase: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ Measure = Callable[["Rows"], np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """Samples (row, variable), the block (row,) that each belongs to, and its time (row,) where there are times."""
+    """Samples (row, variable), the block (row,) of each, and where there are times its time (row,), in any calendar."""
 
     values: np.ndarray
     blocks: np.ndarray
@@ -44,7 +44,7 @@ class Rows:
 def rows_of(values: np.ndarray, ds: xr.Dataset, domain: Domain) -> Rows:
     """Values (event, variable) of a dataset with its blocks and, where it has any, its times."""
     name = time_name(ds, domain.event_dim)
-    times = None if name is None or ds[name].dtype.kind != "M" else ds[name].values
+    times = None if name is None else ds[name].values
     return Rows(values, np.asarray(block_labels(ds, domain)), times)
 
 

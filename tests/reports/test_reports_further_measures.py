@@ -6,6 +6,7 @@ import numpy as np
 import ot
 import pytest
 import scoringrules
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports_data import trial_of
@@ -21,7 +22,15 @@ from lawful.reports.fidelity.extremes import Tails, return_levels
 from lawful.reports.fidelity.grids import block_statistics, grid_figures, radial_spectrum
 from lawful.reports.fidelity.kernels import MeanDiscrepancy
 from lawful.reports.fidelity.manifold import Balls
-from lawful.reports.fidelity.protocol import Effort, Rows, block_subset, independent_normal, make_trial, shuffled
+from lawful.reports.fidelity.protocol import (
+    Effort,
+    Rows,
+    block_subset,
+    independent_normal,
+    make_trial,
+    rows_of,
+    shuffled,
+)
 from lawful.reports.fidelity.reliability import reliability_term
 from lawful.reports.fidelity.sliced import SlicedWasserstein
 from lawful.reports.fidelity.utility import utility_figures
@@ -255,6 +264,17 @@ def test_subsets_are_whole_blocks_without_repeats():
     chosen = block_subset(rows, 12, np.random.default_rng(0))
     assert len(np.unique(chosen.values)) == 12
     assert len(block_subset(rows, 99, np.random.default_rng(0))) == 30
+
+
+def test_cycles_of_years_of_360_days():
+    """Their dates are not those of numpy: the 30th of February is a day of the second month."""
+    ds = xr.Dataset(coords={"time": xr.date_range("2001-02-30T22:00", periods=4, freq="h", calendar="360_day")})
+    domain = Domain(
+        name="x", title="x", event="hour", event_dim="time", variables=(Variable(name="x", units="1"),), laws=(),
+        blocks=Blocks(kind="time"),
+    )  # fmt: skip
+    rows = rows_of(np.zeros((4, 1)), ds, domain)
+    assert hour(rows.times).tolist() == [22, 23, 0, 1] and month(rows.times).tolist() == [1, 1, 2, 2]
 
 
 def test_rows_carry_their_times():
