@@ -127,7 +127,7 @@ class Domain(Declaration):
         """Raise InputError where coefficients of a law are not known numbers, the same for every event."""
         for law in laws:
             if law.expanded is None and self.waiting:
-                raise InputError(f"law {law.name!r} takes parameters of a data file; read one first (Domain.bind)")
+                raise InputError(f"law {law.name!r} takes parameters of a data file, which `data_recipes.read` binds")
             if law.coefficients:
                 factors = ", ".join(law.coefficients)
                 raise InputError(

@@ -298,6 +298,13 @@ def test_no_times_at_all(budget, data, save):
     assert "needs the time of each event" in refusal(save(data.drop_vars("time")), budget)
 
 
+@pytest.mark.parametrize("kind", ["hour_of_day", "day_of_year", "day_of_week", "solar_elevation"])
+def test_context_of_time_asks_for_times(timeless, samples, save, kind):
+    context = (Context(name="when", kind=kind, latitude=51.5, longitude=0.0),)
+    path = save(samples.drop_vars("sample", errors="ignore"))
+    assert "needs the time of each event" in refusal(path, timeless.model_copy(update={"context": context}))
+
+
 def test_missing_times_are_missing(budget, data, save):
     time = data.time.to_numpy().copy()
     time[8] = np.datetime64("NaT")
