@@ -115,7 +115,7 @@ class Domain(Declaration):
 
     def _rows(self, laws: tuple[Law, ...]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         self.require_constant(laws)
-        rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in laws]
+        rows = [law.parsed.row(self.names) for law in laws]
         matrix = np.array(rows, dtype=np.float64).reshape(len(laws), len(self.names))
         return (
             matrix,
