@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import read
-from lawful.domains import Blocks, Context, Domain, InputError, Variable
+from lawful.domains import Blocks, Context, Domain, InputError, Law, Ratio, Variable
 
 
 def refusal(*arguments, **options) -> str:
@@ -217,6 +217,22 @@ def test_without_a_tolerance_single_precision_is_enough(budget, data, save):
     assert read(save(single), loose).notes == []
     message = refusal(save(changed(data, "Evap", i10=data.Evap.to_numpy()[10] + 1e-4)), loose)
     assert "by more than 1e-06 of its terms" in message
+
+
+def test_the_constant_of_a_law_is_one_of_its_terms(budget, data, save):
+    laws = (Law(name="level", equation="RO = 40", units="mm h-1"),)
+    domain = Domain.model_validate({**dict(budget), "laws": laws, "ratios": ()})
+    level = data.assign(RO=("time", np.full(100, 40.0), data.RO.attrs))
+    # A millionth of 40 and 40 is allowed.
+    assert read(save(changed(level, "RO", i3=40.00006)), domain).notes == []
+    assert "law 'level'" in refusal(save(changed(level, "RO", i3=40.0001)), domain)
+
+
+def test_a_ratio_to_a_negative_denominator_is_looked_at(budget, data, save):
+    ratios = (Ratio(name="coefficient", numerator="RO", denominator="Evap", units="1", lower=0),)
+    negative = changed(changed(data, "Evap", i5=-0.25), "RO", i5=data.Rain.to_numpy()[5] + 0.25)
+    (note,) = read(save(negative), budget.model_copy(update={"ratios": ratios, "laws": budget.laws[:1]})).notes
+    assert note == "coefficient = RO/Evap is out of its range in 1 of 100 hours"
 
 
 def test_a_broken_inequality(budget, data, save):

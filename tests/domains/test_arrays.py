@@ -192,6 +192,9 @@ def test_a_count_of_charges_does_not_stand_for_a_molar_mass():
     np.testing.assert_array_equal(ions("Na + 0.0823 * Mg = 3").matrix()[0], [[1, 0, 0.0823]])
     with pytest.raises(ValidationError, match=r"Mg is in 'mg/L'.*let a number in the law make amounts"):
         ions("Na + 2 * Mg = 3")
+    with pytest.raises(ValidationError, match="let a number in the law make amounts"):
+        ions("Na + 8 * Mg = 3")
+    np.testing.assert_array_equal(ions("Na + 9 * Mg = 3").matrix()[0], [[1, 0, 9]])
 
 
 def test_a_number_carries_units_of_another_zero():
