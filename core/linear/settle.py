@@ -23,6 +23,7 @@ SMALLEST_SHARE = 1e-15
 
 _MAX_STEPS = 6
 _QUICK_STEPS = 2
+"""Moves of a point, with compensated residuals and with those of `Judge`; what needs more gains little by them."""
 
 
 def worst_ulps(residual: Tensor, allowance: Tensor) -> Tensor:

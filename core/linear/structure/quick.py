@@ -13,6 +13,7 @@ from lawful.core.linear.structure.metric import StructuredMetric
 from lawful.core.linear.structure.segments import CHUNK, pick
 
 _STEPS = 3
+"""Moves of a point at most; what is not on the laws then is left to `settle`."""
 
 
 def settle_in_chunks(
