@@ -1,4 +1,4 @@
-"""Makes and fetches data, reads NetCDF and HDF5, writes ensembles."""
+"""Reads NetCDF, HDF5, Zarr, CSV and Parquet, starts domains from files, writes ensembles, makes the samples."""
 
 from lawful.data_recipes.ensemble import open_ensemble, read_ensemble
 from lawful.data_recipes.read import Reading, read

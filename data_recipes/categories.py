@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.words import text
 from lawful.domains import Domain, InputError, Variable
 
 
@@ -21,7 +22,7 @@ def with_codes(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
 def _coded(values: xr.DataArray, v: Variable) -> xr.DataArray:
     stated = values.attrs.get("flag_meanings")
     if values.dtype.kind in "OSU":
-        words = [_word(item) for item in values.to_numpy().ravel()]
+        words = [text(item) or None for item in values.to_numpy().ravel()]
     elif stated is not None and v.flag_meanings and "flag_values" in values.attrs:
         named = dict(zip(np.atleast_1d(values.attrs["flag_values"]).tolist(), str(stated).split(), strict=False))
         if named == dict(zip(v.flag_values, map(_flag, v.meanings), strict=True)):
@@ -45,12 +46,6 @@ def flag_words(v: Variable) -> str:
 
 def _flag(word: str) -> str:
     return "_".join(word.split())
-
-
-def _word(item: object) -> str | None:
-    if item is None or (isinstance(item, float) and np.isnan(item)):
-        return None
-    return (item.decode(errors="replace") if isinstance(item, bytes) else str(item)).strip() or None
 
 
 def _none_or(number: float, named: dict[float, str]) -> str | None:

@@ -16,7 +16,6 @@ from lawful.domains import InputError
 from lawful.domains.calendar import days, holds_times
 
 _MARKS_OF_MISSING = (-9999.0, -999.0, -99.0, -9999.9, -999.9, -99.9, -6999.0, -7777.0)
-_LONGEST_ARRAY = 40
 _FEWEST = 50
 _LISTED = 20
 

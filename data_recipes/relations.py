@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 _ROWS = 4000
+"""That the null space is computed from; relations are then tried on all."""
 _LARGEST_DENOMINATOR, _LARGEST_FACTOR = 24, 1000
 """Coefficients are looked for among fractions of small denominators, and reported as whole numbers."""
 _SMALL = 1e-3
@@ -16,7 +17,11 @@ _SMALL = 1e-3
 _SHARES = (1e-3, 1e-5, 1e-7, 1e-9)
 """Shares of the largest coefficient below which one counts as none: traces in a sum to 100 are small but members."""
 _FIRST = 1e-6
+"""By so much more a column costs than the one before it, so that of equal ones the first is taken."""
 _ULPS = 8.0
+"""Half steps of each member that a relation may be off by."""
+_DECIMAL = 1e-12
+"""Relative distance from whole multiples of a decimal step within which a column is stored in such steps."""
 _SOLVED = 1e-8
 """Residuals up to this share of the terms are a solver's, not a different law."""
 _WORSE = 4.0
@@ -25,6 +30,16 @@ _LARGEST_SHARE = 0.5
 """Of the range of any of its terms a relation's residual is less."""
 _ALIKE = 1e-5
 """Columns whose cosine is this near to 1 are multiples of each other."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns that vary: values (N, n), their root mean squares (n,), half the steps in which they are stored (n,)."""
+
+    values: np.ndarray
+    size: np.ndarray
+    steps: np.ndarray
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ def rounding(values: np.ndarray, dtype: np.dtype) -> float:
     step = float(np.spacing(np.asarray(size, dtype=dtype))) if dtype.kind == "f" else 0.0
     for digits in range(10):
         scaled = values * 10.0**digits
-        if np.abs(scaled - np.round(scaled)).max(initial=0.0) <= 1e-6 * max(1.0, float(np.abs(scaled).max())) * 1e-6:
+        if np.abs(scaled - np.round(scaled)).max(initial=0.0) <= _DECIMAL * max(1.0, float(np.abs(scaled).max())):
             return max(step, 10.0**-digits) / 2
     return step / 2
 
@@ -63,11 +78,12 @@ def relations(values: np.ndarray, names: Sequence[str], half_steps: np.ndarray) 
     if len(values) < 3 * len(moving) or len(moving) < 2:
         return []
     data, steps = values[:, moving], half_steps[moving]
-    spread = np.sqrt((data**2).mean(0))
-    null = _null_space(data[np.linspace(0, len(data) - 1, min(len(data), _ROWS)).astype(int)] / spread, steps / spread)
+    size = np.sqrt((data**2).mean(0))
+    columns = _Columns(data, size, steps, [names[i] for i in moving])
+    null = _null_space(data[np.linspace(0, len(data) - 1, min(len(data), _ROWS)).astype(int)] / size, steps / size)
     targets = range(len(moving)) if null.shape[1] > 1 else [int(np.abs(null[:-1]).sum(1).argmax())]
-    twins = _twins(data / spread)
-    found = [r for target in targets for r in _sparsest(null, target, twins, data, spread, steps, names, moving)]
+    twins = _twins(data / size)
+    found = [r for target in targets for r in _sparsest(null, target, twins, columns)]
     return _independent(sorted(found, key=_complexity), names)
 
 
@@ -85,16 +101,7 @@ def _twins(standard: np.ndarray) -> np.ndarray:
     return np.asarray((angles - np.eye(len(angles)) > 1 - _ALIKE).any(0))
 
 
-def _sparsest(
-    null: np.ndarray,
-    target: int,
-    twins: np.ndarray,
-    data: np.ndarray,
-    spread: np.ndarray,
-    steps: np.ndarray,
-    names: Sequence[str],
-    moving: Sequence[int],
-) -> Iterator[Relation]:
+def _sparsest(null: np.ndarray, target: int, twins: np.ndarray, columns: _Columns) -> Iterator[Relation]:
     """The sparsest relation with column `target` in it, and the sparsest without each multiple of another column."""
     if not null.shape[1] or np.abs(null[target]).max() < _SMALL:
         return
@@ -103,49 +110,38 @@ def _sparsest(
         return
     others = [i for i in np.flatnonzero(twins) if i != target and abs(weights[i]) > _SMALL]
     for w in [weights, *(_least_absolute(null, target, without=int(i)) for i in others)]:
-        found = None if w is None else _with_members(w, data, spread, steps)
-        if found is not None:
-            members, relation = found
-            named = {names[moving[int(i)]]: factor for i, factor in zip(members, relation.factors, strict=True)}
-            yield Relation(named, relation.constant, relation.residual)
+        relation = None if w is None else _with_members(w, columns)
+        if relation is not None:
+            yield relation
 
 
-def _with_members(
-    weights: np.ndarray, data: np.ndarray, spread: np.ndarray, steps: np.ndarray
-) -> tuple[np.ndarray, "_Verified"] | None:
-    """The members that weights (n + 1,) tell, the fewest between which there is a relation."""
+def _with_members(weights: np.ndarray, columns: _Columns) -> Relation | None:
+    """The relation between the members that weights (n + 1,) tell, the fewest between which there is one."""
     size = np.abs(weights[:-1])
     for share in _SHARES:
         members = np.flatnonzero(size > share * size.max())
-        relation = _verified(members, abs(weights[-1]) > _SMALL, data, spread, steps)
+        relation = _verified(members, abs(weights[-1]) > _SMALL, columns)
         if relation is not None:
-            return members, relation
+            return relation
     return None
 
 
-@dataclass(frozen=True)
-class _Verified:
-    factors: list[Fraction]
-    constant: float
-    residual: float
-
-
-def _verified(
-    members: np.ndarray, with_constant: bool, data: np.ndarray, spread: np.ndarray, steps: np.ndarray
-) -> _Verified | None:
+def _verified(members: np.ndarray, with_constant: bool, columns: _Columns) -> Relation | None:
     """The relation between some columns, when there is one in small fractions that holds in every row."""
     if len(members) < 2:
         return None
-    exact = _refitted(data[:, members] / spread[members], with_constant=with_constant)
+    data, size, steps = columns.values[:, members], columns.size[members], columns.steps[members]
+    fitted = _refitted(data / size, with_constant=with_constant)[:-1] / size
     for largest in (1, _LARGEST_DENOMINATOR):
-        factors = _fractions(exact[:-1] / spread[members], largest)
+        factors = _fractions(fitted, largest)
         if factors is None:
             continue
-        terms = data[:, members] * np.array([float(factor) for factor in factors])
+        terms = data * np.array([float(factor) for factor in factors])
         constant = _constant(terms.sum(1))
         residual = float(np.abs(terms.sum(1) - constant).max())
-        if residual <= _room(terms, factors, exact[:-1] / spread[members], data[:, members], steps[members]):
-            return _Verified(factors, constant, residual)
+        if residual <= _room(terms, factors, fitted, data, steps):
+            named = zip((columns.names[int(i)] for i in members), factors, strict=True)
+            return Relation(dict(named), constant, residual)
     return None
 
 

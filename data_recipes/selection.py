@@ -10,12 +10,10 @@ from lawful.data_recipes.words import not_numbers
 from lawful.domains import Domain, InputError, Variable
 from lawful.domains.components import arrays
 
-TIME_KINDS = ("hour_of_day", "day_of_year", "day_of_week")
-
 
 def needs_time(domain: Domain) -> bool:
     """Whether events of a domain need times: for their context, or to be split in blocks of time."""
-    return domain.blocks.kind == "time" or any(context.kind in TIME_KINDS for context in domain.context)
+    return domain.blocks.kind == "time" or any(context.kind != "variable" for context in domain.context)
 
 
 def only_conditions(domain: Domain, ds: xr.Dataset, needed: tuple[str, ...], notes: list[str]) -> Domain:

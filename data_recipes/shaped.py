@@ -84,7 +84,7 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -
                for name, v in names.items()}  # fmt: skip
     ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
     for name, v in names.items():
-        _require_bounds(ds[name], v, domain, path)
+        _require_bounds(ds[name], v, path)
     return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
 
 
@@ -123,7 +123,7 @@ def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], notes: list[st
     return ds.isel({domain.dim: there})
 
 
-def _require_bounds(values: xr.DataArray, v: Variable, domain: FieldDomain, path: Path) -> None:
+def _require_bounds(values: xr.DataArray, v: Variable, path: Path) -> None:
     if v.lower is not None and values.size and float(values.min()) < v.lower:
         where = np.unravel_index(int(values.to_numpy().argmin()), values.shape)
         place = ", ".join(f"{dim} {k}" for dim, k in zip(values.dims, where, strict=True))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 import yaml
 
 from lawful.data_recipes.equations import equation_of, mixes_mass_and_amount, rescaled
@@ -27,17 +26,13 @@ def start_domain(name: str, data: str | Path, target: Path) -> tuple[Found, Read
         raise InputError(f"{target} exists; remove it, or give another NAME")
     first, *_ = files_of(Path(data))
     with open_plainly(first) as (ds, notes):
-        found = look(_loaded(ds), notes)
+        found = look(ds.load(), notes)
     write_text(as_yaml(name, Path(data), found), target)
     try:
         return found, read(data, load_domain(target), minimum_events=MINIMUM_EVENTS)
     except InputError:
         target.unlink()
         raise
-
-
-def _loaded(ds: xr.Dataset) -> xr.Dataset:
-    return ds.load()
 
 
 def as_yaml(name: str, data: Path, found: Found) -> str:
@@ -55,7 +50,7 @@ def as_yaml(name: str, data: Path, found: Found) -> str:
         *([f"missing: [{missing}]  # stand for no value"] if missing else []),
         "variables:",
         *(line for column in found.columns for line in _variable(column)),
-        *(line for column, why in found.left_out for line in _left_out(column, why)),
+        *(f"  # {column.name}: left out, {why}" for column, why in found.left_out),
         *(_words(words) for words in found.words if words.source != found.label),
         *_laws(found),
         *_context(found),
@@ -95,10 +90,6 @@ def _variable(column: Column) -> list[str]:
 def _never_negative(column: Column) -> bool:
     """Whether a bound at zero suggests itself: values reach it, or come near to it for their size."""
     return column.low == 0 or (column.low > 0 and column.high > 20 * column.low)
-
-
-def _left_out(column: Column, why: str) -> list[str]:
-    return [f"  # {column.name}: left out, {why}"]
 
 
 def _words(words: Words) -> str:

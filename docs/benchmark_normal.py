@@ -138,7 +138,7 @@ def decades() -> str:
     system = LinearSystem(case.A, case.b)
     ours = system.project_with(system.metric(scale), noise)
     rows = [
-        [name, *_errors(case, z, exact, noise)]
+        [name, *_errors(case, z, exact)]
         for name, z in (("closed form", _closed(noise, scale, case.A, case.b)), ("lawful", ours))
     ]
     title = (
@@ -152,7 +152,7 @@ def _closed(x: Tensor, scale: Tensor, A: Tensor, b: Tensor) -> Tensor:
     return x - v * (torch.linalg.solve((A * v.unsqueeze(1)) @ A.T, x @ A.T - b) @ A)
 
 
-def _errors(case: Case, z: Tensor, exact: Tensor, start: Tensor) -> list[str]:
+def _errors(case: Case, z: Tensor, exact: Tensor) -> list[str]:
     size = exact.abs().amax(-1, keepdim=True)
     residual = LinearSystem(case.A, case.b).residual(z)
     return [

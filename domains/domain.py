@@ -115,7 +115,7 @@ class Domain(Declaration):
 
     def _rows(self, laws: tuple[Law, ...]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         self.require_constant(laws)
-        rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in laws]
+        rows = [law.parsed.row(self.names) for law in laws]
         matrix = np.array(rows, dtype=np.float64).reshape(len(laws), len(self.names))
         return (
             matrix,
@@ -127,7 +127,7 @@ class Domain(Declaration):
         """Raise InputError where coefficients of a law are not known numbers, the same for every event."""
         for law in laws:
             if law.expanded is None and self.waiting:
-                raise InputError(f"law {law.name!r} takes parameters of a data file; read one first (Domain.bind)")
+                raise InputError(f"law {law.name!r} takes parameters of a data file, which `data_recipes.read` binds")
             if law.coefficients:
                 factors = ", ".join(law.coefficients)
                 raise InputError(

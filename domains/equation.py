@@ -1,7 +1,7 @@
 """Linear equations as scientists write them, `Kdown - Kup + Ldown - Lup = QN`, parsed without evaluating anything."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,6 +29,10 @@ class ParsedEquation:
     def names(self) -> tuple[str, ...]:
         """Every variable of the law, once."""
         return tuple(dict.fromkeys([*self.coefficients, *(name for pair in self.products for name in pair)]))
+
+    def row(self, names: Sequence[str]) -> list[float]:
+        """The law's row of a matrix over the variables `names`; zero for those that are not in it."""
+        return [self.coefficients.get(name, 0.0) for name in names]
 
 
 def parse_equation(text: str, coefficients: frozenset[str] = frozenset()) -> ParsedEquation:

@@ -91,7 +91,7 @@ class FieldDomain(ShapedDomain):
 
     def cell_laws(self) -> np.ndarray:
         """Coefficients (laws, variables) of the laws of a cell."""
-        rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in self.laws]
+        rows = [law.parsed.row(self.names) for law in self.laws]
         return np.array(rows, dtype=np.float64).reshape(len(self.laws), len(self.names))
 
     def views(self, *datasets: xr.Dataset) -> Views:

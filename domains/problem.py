@@ -4,9 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lawful.core import LinearSystem
 from lawful.core.coordinates import Problem, Ratio
-from lawful.domains.declarations import Law
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 
@@ -39,29 +37,6 @@ def problem_of(domain: Domain, given: tuple[str, ...] = ()) -> Problem:
         categories=tuple(v.flag_values for v in domain.variables),
     )
     return problem.with_given(given)
-
-
-def law_row(domain: Domain, law: Law, z: np.ndarray) -> np.ndarray:
-    """Coefficients of a law (n,), or (..., n) where variables of the events `z` (..., n) are coefficients of others."""
-    row = np.array([law.parsed.coefficients.get(name, 0.0) for name in domain.names])
-    if not law.parsed.products:
-        return row
-    rows = np.broadcast_to(row, z.shape).copy()
-    for (factor, name), value in law.parsed.products.items():
-        rows[..., domain.names.index(name)] += value * z[..., domain.names.index(factor)]
-    return rows
-
-
-def event_system(domain: Domain, z: np.ndarray) -> LinearSystem:
-    """The equalities of events `z` (events, n) with coefficients of their own, `A` (events, m, n), factorised.
-
-    Raises:
-        InconsistentSystemError: the coefficients of an event leave no z.
-    """
-    rows = [np.broadcast_to(law_row(domain, law, z), z.shape) for law in domain.equalities]
-    b = [law.parsed.constant for law in domain.equalities]
-    A = np.stack(rows, axis=-2) if rows else np.empty((len(z), 0, z.shape[-1]))
-    return LinearSystem(A, b, names=[law.name for law in domain.equalities], columns=domain.names)
 
 
 def _ratios(domain: Domain) -> list[Ratio]:

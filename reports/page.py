@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from lawful.core.coordinates import Steps
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains.domain import Domain
 from lawful.domains.problem import problem_of
 from lawful.domains.shaped import ShapedDomain
@@ -35,7 +36,7 @@ def build_report(
     out_dir: str | Path,
     *,
     data: xr.Dataset | None = None,
-    tolerance_ulps: float = 8.0,
+    tolerance_ulps: float = LAWFUL_ULPS,
 ) -> dict[str, Any]:
     """Judge an ensemble and write report.json, report.html and figures/*.png into `out_dir`.
 

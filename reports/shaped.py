@@ -5,6 +5,7 @@ from typing import Any
 
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains.shaped import ShapedDomain, Views
 from lawful.reports.fidelity import NothingToCompare, fidelity
 from lawful.reports.fidelity.of_fields import with_grids
@@ -23,7 +24,7 @@ def build_shaped_report(
     out_dir: str | Path,
     *,
     data: xr.Dataset,
-    tolerance_ulps: float = 8.0,
+    tolerance_ulps: float = LAWFUL_ULPS,
 ) -> dict[str, Any]:
     """Judge an ensemble of graphs or fields and write report.json, report.html and figures; as `build_report`."""
     held_out = domain.single(test)

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains.declarations import component
 from lawful.domains.shaped import ShapedDomain, View, Views
 from lawful.reports.arrays import REALIZATION, label_of, plain
 from lawful.reports.physics.columns import Columns
 from lawful.reports.physics.equations import Equation
 from lawful.reports.physics.judges import Judges
-from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
+from lawful.reports.physics.tolerance import Tolerance
 from lawful.reports.validity import heading, judged
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 
 _FRACTION_BITS = {"float64": 52, "float32": 23}
@@ -96,8 +95,3 @@ def _rounded(name: str, declared: dict[Any, Any]) -> Storage:
 def float64_half_spacing(value: float) -> float:
     """Half the spacing of float64 at a value."""
     return math.ulp(value) / 2
-
-
-def stored_types(ds: xr.Dataset, domain: Domain) -> dict[str, str]:
-    """Per variable, the type its numbers have in the file ("float32", "float64", "int16 in steps of 0.01")."""
-    return {name: storage_of(ds[name]).described for name in domain.names}

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import REALIZATION, plain
 from lawful.reports.physics.columns import Columns
 from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.place import At, Where
-from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
+from lawful.reports.physics.tolerance import Tolerance
 
 
 def validity(

@@ -30,6 +30,7 @@ DOCUMENTS = (
 )
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
+_ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
 _FILE = re.compile(r"`((?:core|domains|data_recipes|reports|docs|src|tests)/[\w./-]+)`")
 
 
@@ -49,6 +50,14 @@ def test_files_exist(name: str) -> None:
     linked = [(ROOT / name).parent / target for target in _LINK.findall(text)]
     missing = [str(path) for path in (*linked, *(ROOT / named for named in _FILE.findall(text))) if not path.exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_to_headings(name: str) -> None:
+    for target, heading in _ANCHOR.findall((ROOT / name).read_text()):
+        page = (ROOT / name).parent / target if target else ROOT / name
+        titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], heading
 
 
 @pytest.mark.parametrize("name", [*DOCUMENTS, "data_recipes/samples/README.md"])

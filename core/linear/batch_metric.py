@@ -20,9 +20,16 @@ LEAST_SHARE = {torch.float32: 1e-2, torch.float64: 1e-6}
 """Share of a row of the Gram matrix that must be independent of those before it, by working precision."""
 
 _LARGE = 32
+"""From so many laws on, Gram matrices of float32 weights are first tried in float32."""
+
 _SOME = 64
+"""Samples that a typical weight is the geometric mean of, about."""
+
 _NEARLY_EVEN = 4.0
+"""Square roots of weights that are within this factor of one are served by laws made for equal weights."""
+
 _RANGE = {torch.float32: 1e15, torch.float64: 1e140}
+"""Typical square roots are kept within this factor of one, so that their squares neither overflow nor vanish."""
 
 
 class PatchedMetric:

@@ -12,6 +12,7 @@ from lawful.core.linear.factor import Factor, law_dependencies
 from lawful.core.linear.rhs import RightHandSide
 
 _CHUNK = 2**22
+"""Entries of dependencies that are looked at together."""
 
 
 def clashing(factor: Factor, group: Tensor | None, rhs: RightHandSide, tolerance: float) -> Tensor:

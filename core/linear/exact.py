@@ -18,7 +18,10 @@ HALF = {torch.float32: 2.0**-24, torch.float64: UNIT}
 """Half a spacing of numbers of a dtype is at most this part of a number, and at least half of it."""
 
 _SPLITTER = 2.0**27 + 1.0
+"""Splits a float64 into two halves of its digits (Veltkamp)."""
+
 _CHUNK = 2**22
+"""Terms that are summed at a time."""
 
 
 def two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

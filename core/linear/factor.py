@@ -12,9 +12,14 @@ RANK_TOLERANCE = 16.0
 """A row counts as dependent when, after scaling of rows and columns, less than
 `RANK_TOLERANCE * max(m, n) * eps` of it is left outside the span of the others (eps of the dtype A came in)."""
 
-_PIVOT_THRESHOLD = 0.1
-_NEGLIGIBLE = 1e-12
-_SWEEPS = 8
+PIVOT_THRESHOLD = 0.1
+"""Threshold pivoting: a pivot may be this part of the largest candidate, so that others can be preferred to it."""
+
+NEGLIGIBLE = 1e-12
+"""Multiples of laws in a dependency below this are rounding."""
+
+SWEEPS = 8
+"""Of alternating means, after which the scales hardly move."""
 
 
 def _log_mean(logs: Tensor, present: Tensor, dim: int) -> Tensor:
@@ -30,7 +35,7 @@ def equilibrate(A: Tensor) -> tuple[Tensor, Tensor]:
     present = A != 0
     logs = A.abs().where(present, 1.0).log2()
     row, column = logs.new_zeros(*A.shape[:-1], 1), logs.new_zeros(*A.shape[:-2], 1, A.shape[-1])
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         row = -_log_mean(logs + column, present, -1)
         column = -_log_mean(logs + row, present, -2)
     row, column = row.round(), column.round()
@@ -41,7 +46,7 @@ def _choose(left: Tensor, first: Tensor | None) -> Tensor:
     """The earliest row of which enough is left, so that a total is called redundant, not its parts."""
     if first is not None:
         return first
-    return (left >= _PIVOT_THRESHOLD * left.amax(-1, keepdim=True)).to(torch.uint8).argmax(-1)
+    return (left >= PIVOT_THRESHOLD * left.amax(-1, keepdim=True)).to(torch.uint8).argmax(-1)
 
 
 def _orthogonalise(row: Tensor, basis: Tensor) -> Tensor:
@@ -167,7 +172,7 @@ def law_dependencies(A: Tensor, tolerance: float, first: Tensor | None = None) -
     pivots, valid, basis = independent_rows(scaled / length.unsqueeze(-1), tolerance, first)
     Y = dependencies(scaled, pivots, valid, basis)
     share = Y.abs() * length.unsqueeze(-2) / length.unsqueeze(-1)
-    Y = Y.where(share > max(_NEGLIGIBLE, tolerance), 0.0)
+    Y = Y.where(share > max(NEGLIGIBLE, tolerance), 0.0)
     return pivots, valid, Y * row.unsqueeze(-2) / row.unsqueeze(-1), length / row
 
 

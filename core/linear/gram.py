@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 _CHUNK = 2**20
+"""Numbers of a product with the laws that are made at a time."""
+
 SMALL = 16
 """Up to so many laws no pair above the diagonal is made, at the price of a copy."""
 _ROWS = 8

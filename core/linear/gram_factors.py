@@ -14,6 +14,7 @@ FEW_LAWS = 4
 """Up to so many laws LAPACK would take longer to be called than to work."""
 
 _PIECE = 2**19
+"""Entries of matrices that LAPACK works on at a time."""
 
 
 class FewFactors:

@@ -16,9 +16,16 @@ from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.structure import SparseLaws
 
 _LEAST_SIZE = 2**16
-_MOST_DENSE = 2**22
-_MOST_SMALL = 2**18
+"""Dense coefficients of fewer entries stay dense."""
+
 _SPARSE_SHARE = 0.25
+"""Dense coefficients of which a larger share is not zero stay dense."""
+
+_MOST_DENSE = 2**22
+"""Sparse coefficients of more entries, zeros among them, are never made dense before their structure is looked at."""
+
+_MOST_SMALL = 2**18
+"""Sparse coefficients of up to so many entries become dense where they turn out to have no structure."""
 
 
 class LeastMoves(Protocol):

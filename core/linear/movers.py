@@ -15,6 +15,7 @@ from lawful.core.linear.gram_metric import EvenLaws, GramMetric
 from lawful.core.linear.metric import WeightedMetric
 
 WORST_DEFECT = 1e-6
+"""A gain that misses the inverse of its laws by more is no proof of anything: laws follow from others."""
 
 
 class Mover(Protocol):
@@ -46,11 +47,8 @@ class GainMover:
     def __init__(self, metric: WeightedMetric, A: Tensor, lengths: Tensor):
         self._across = (metric.gain * lengths).mT.contiguous()
         defect = torch.eye(len(A), dtype=A.dtype, device=A.device) - A @ self._across.mT
-        self._gain, self._reach, self._defect, self.remainder = (
-            self._across.norm().item(),
-            self._across.norm(dim=0).max().item(),
-            *_defect(defect),
-        )
+        self._gain, self._reach = self._across.norm().item(), self._across.norm(dim=0).max().item()
+        self._defect, self.remainder = _defect(defect)
         self._roundings = (sum(A.shape) + 4) * UNIT
 
     def at(self, here: slice) -> "GainMover":

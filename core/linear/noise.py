@@ -12,6 +12,7 @@ from torch import Tensor
 from lawful.core.linear.settle import settle, worst_ulps
 
 _NOTHING = 2.0**-30
+"""Of the terms that a law had before the moves: what is left of them is rounding."""
 
 Residual = Callable[[Tensor], Tensor]
 Allowance = Callable[[Tensor, torch.dtype], Tensor]

@@ -7,6 +7,7 @@ from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.factor import Factor, factorise
 
 _BITS = 62
+"""Of a mask that go into one int64 word."""
 
 
 def _words(free: Tensor) -> Tensor:

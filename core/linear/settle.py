@@ -18,9 +18,12 @@ from lawful.core.linear.judge import Judge
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
+SMALLEST_SHARE = 1e-15
+"""Of the largest allowance of a sample: what others count as at least, or their laws would be solved to no digit."""
+
 _MAX_STEPS = 6
 _QUICK_STEPS = 2
-_SMALLEST_SHARE = 1e-15
+"""Moves of a point, with compensated residuals and with those of `Judge`; what needs more gains little by them."""
 
 
 def worst_ulps(residual: Tensor, allowance: Tensor) -> Tensor:
@@ -38,7 +41,7 @@ def shared_residual(factor: Factor, residual: Tensor, allowance: Tensor) -> Tens
     chosen = (factor.pick != 0).double()
     follows = torch.eye(residual.shape[-1], dtype=residual.dtype, device=residual.device) - factor.dependent
     share = allowance / allowance.amax(-1, keepdim=True).clamp(min=torch.finfo(allowance.dtype).tiny)
-    weight = 1 / share.clamp(min=_SMALLEST_SHARE)
+    weight = 1 / share.clamp(min=SMALLEST_SHARE)
     # Heavy rows first, or Householder QR loses the light ones (Powell & Reid 1969).
     order = weight.argsort(-1, descending=True)
     weighted, target = weight.unsqueeze(-1) * (follows @ chosen.mT), weight * residual

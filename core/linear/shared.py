@@ -17,11 +17,20 @@ from lawful.core.linear.movers import GainMover, GramMover, Mover, ScaledLaws
 from lawful.core.linear.sliced import SlicedLaws, power_above
 
 _PART = 2**18
+"""Numbers of a part, some copies of which fit a cache."""
+
 _SURELY = 1.01
+"""Bounds are themselves rounded; this covers it."""
+
 _FEW = 4
 _SHARE = {torch.float32: 64, torch.float64: 16}
+"""Sizes of the terms of a law are first looked for in a few columns: at least 4, or one of so many."""
+
 _RANGE = 1e-30, 1e30
+"""Of magnitudes for which no bound over- or underflows."""
+
 _ROOM = 3.0
+"""Ulps of a law that a move may leave."""
 
 
 def parts(x: Tensor) -> int:

@@ -14,10 +14,13 @@ from torch import Tensor
 from lawful.core.linear.exact import UNIT, matvec
 
 _DIGITS = 53
+"""Binary digits of a float64."""
+
 _SHORT = 27
 """Coefficients of at most so many bits, as small integers and float32 numbers are, need no second slice."""
 
 _EXPONENT = 0x7FF0000000000000
+"""The bits of a float64 that say its power of two."""
 
 
 def power_above(x: Tensor) -> Tensor:

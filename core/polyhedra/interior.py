@@ -13,7 +13,11 @@ from lawful.core.polyhedra.links import Link
 from lawful.core.polyhedra.mirror import MirrorMap
 
 if TYPE_CHECKING:
+    from lawful.core.linear import LinearSystem
     from lawful.core.polyhedra.polyhedron import Polyhedron
+
+_PINNED = 1e-12
+"""Length of a variable's row of the null space below which laws pin it."""
 
 
 class InteriorMap:
@@ -30,24 +34,30 @@ class InteriorMap:
         hull, inequalities = polyhedron.hull, polyhedron.inequalities
         loose = ~torch.from_numpy(polyhedron.interior.tight)
         # A variable that laws alone determine has no room to be linked onto.
-        self.moving = hull.free & (hull.nullspace().norm(dim=1) > 1e-12)
+        self.moving = hull.free & (hull.nullspace().norm(dim=1) > _PINNED)
         self.C, self.d = inequalities.C[loose], inequalities.d[loose]
         base = polyhedron.reduced.base
-        every = coefficients(hull)
+        self.still = torch.where(self.moving, 0.0, base)
+        lifted, self.b = self._lifted_laws(hull)
+        centre = torch.cat([base[self.moving], self.d - self.C @ base])
+        self.mirror = MirrorMap(lifted, self._link(polyhedron, scale), centre)
+
+    def _lifted_laws(self, hull: LinearSystem) -> tuple[Tensor, Tensor]:
+        """Laws over moving variables and slacks: coefficients (M, F), and right-hand sides (M,) less what is still."""
+        every, k = coefficients(hull), len(self.d)
         A = torch.where(self.moving, every, 0.0)
         rows = ~hull.redundant_mask & (A != 0).any(-1)
-        A, k = A[rows][:, self.moving], len(self.d)
-        still = torch.where(self.moving, 0.0, base)
-        self.b = torch.cat([hull.b[rows] - every[rows] @ still, self.d - self.C @ still])
-        self.still = still
+        A = A[rows][:, self.moving]
+        b = torch.cat([hull.b[rows] - every[rows] @ self.still, self.d - self.C @ self.still])
         eye = torch.eye(k, dtype=torch.float64)
-        lifted = torch.cat([torch.cat([A, A.new_zeros(len(A), k)], 1), torch.cat([self.C[:, self.moving], eye], 1)])
+        return torch.cat([torch.cat([A, A.new_zeros(len(A), k)], 1), torch.cat([self.C[:, self.moving], eye], 1)]), b
+
+    def _link(self, polyhedron: Polyhedron, scale: Tensor | None) -> Link:
+        """Of moving variables onto their ranges, of slacks onto all that is not negative."""
+        none, k = torch.zeros(len(self.d), dtype=torch.float64), len(self.d)
         low, high = (end[self.moving] for end in polyhedron.ranges)
-        low = torch.cat([low, torch.zeros(k, dtype=torch.float64)])
-        high = torch.cat([high, torch.full((k,), torch.inf, dtype=torch.float64)])
-        scale = torch.ones_like(low) if scale is None else scale
-        centre = torch.cat([base[self.moving], self.d - self.C @ base])
-        self.mirror = MirrorMap(lifted, Link(low, high, scale), centre)
+        low, high = torch.cat([low, none]), torch.cat([high, torch.full((k,), torch.inf, dtype=torch.float64)])
+        return Link(low, high, torch.ones_like(low) if scale is None else scale)
 
     def __call__(self, y: Tensor) -> Tensor:
         """Points (B, n), float64, of coordinates y (B, F); differentiable.

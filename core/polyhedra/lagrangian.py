@@ -20,15 +20,27 @@ from lawful.core.polyhedra.least_distance import least_move
 from lawful.core.polyhedra.reduced import Reduced
 
 _PENALTY = 1e4
+"""How many times stiffer than the metric active rows are."""
+
 _MAX_STEPS = 100
 """What has not come to rest by then hardly ever does, and is solved one by one."""
+
 _HALVINGS = 12
+"""How often a Newton step is halved."""
+
 _SLOW = 0.5
 _MOST_RAISES = 6
+"""Penalties are raised, so often at most, where multipliers change by more than this part of their last change."""
+
 _SAME = 1e-8
+"""Relative change of multipliers at rest."""
+
 _STILL = 1e-13
 _NOISE = 1e-14
+"""Relative rounding of steps, and of rows."""
+
 _REFINEMENTS = 5
+"""Multiplier steps on the face that is found."""
 
 
 class NotConvergedError(LawfulError, RuntimeError):

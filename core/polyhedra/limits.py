@@ -18,11 +18,21 @@ from torch import Tensor
 from lawful.core.linear.gram import gram
 
 _CHUNK = 2**22
+"""Numbers worked on at a time."""
+
 _STEPS = 100
 _HALVINGS = 6
+"""Newton steps at most, and how often one is halved."""
+
 _SHARE = 0.9
+"""A step goes so far to the nearest limit at most."""
+
 _FAR = 0.5
+"""A step is long if it changes a distance by more than this part of it."""
+
 _CLOSE = 1e-7
+"""Steps that change every distance by less than this part of it are the last."""
+
 _NOTHING = 1e-13
 """Of its distance at the centre: what a limit is nearer than counts as reached."""
 

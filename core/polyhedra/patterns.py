@@ -65,44 +65,62 @@ def nearest_pattern(polyhedron: Polyhedron, pattern: Tensor) -> Tensor:
 
 
 def _kept(polyhedron: Polyhedron, pattern: Tensor) -> Tensor:
-    """Mask (n,) of a largest set of the pattern's entries that can be on their bounds together.
-
-    Unknowns are z and one switch for each entry: `z - bound <= reach (1 - switch)`, and the same from above.
-    """
+    """Mask (n,) of a largest set of the pattern's entries that can be on their bounds together."""
     polyhedron.require_feasible()
-    A, b, C, d, lower, upper = polyhedron.arrays
     chosen = (pattern != 0).nonzero()[:, 0].numpy()
     if not len(chosen):
         return torch.zeros(polyhedron.n, dtype=torch.bool)
-    far = _FAR * max(1.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (b, d, lower, upper)))
-    low, high = np.maximum(lower, -far), np.minimum(upper, far)
-    reach, sign = (high - low)[chosen], pattern.numpy()[chosen]
-    bound = np.where(sign < 0, low[chosen], high[chosen])
-    away = np.zeros((len(chosen), len(low)))
-    away[np.arange(len(chosen)), chosen] = -sign
-    none = np.zeros
-    rows = [
-        LinearConstraint(np.hstack([A, none((len(b), len(chosen)))]), b, b),
-        LinearConstraint(np.hstack([C, none((len(d), len(chosen)))]), -np.inf, d),
-        LinearConstraint(np.hstack([away, np.diag(reach)]), -np.inf, reach - sign * bound),
-    ]
+    far, low, high = _searched(polyhedron)
+    rows = _switched(polyhedron, pattern.numpy()[chosen], chosen, low, high)
     while True:
-        result = milp(
-            np.concatenate([none(len(low)), -np.ones(len(chosen))]),
-            constraints=[row for row in rows if row.A.shape[0]],
-            bounds=Box(np.append(low, none(len(chosen))), np.append(high, np.ones(len(chosen)))),
-            integrality=np.append(none(len(low)), np.ones(len(chosen))),
-        )
-        if result.x is None:
+        on = _most_switches(rows, low, high, len(chosen))
+        if on is None:
             raise InfeasibleError(["laws, inequalities and bounds"], f" within {far:g} of zero")
-        on = result.x[len(low) :] > 0.5
         kept = torch.zeros(polyhedron.n, dtype=torch.bool)
         kept[torch.from_numpy(chosen)] = torch.from_numpy(on)
         if _has_points(polyhedron.face(torch.where(kept, pattern, 0))):
             return kept
         # A switch is whole to a tolerance, which times a long reach leaves room that there is not: not these together.
-        together = np.append(none(len(low)), on.astype(float))[None]
+        together = np.append(np.zeros(len(low)), on.astype(float))[None]
         rows.append(LinearConstraint(together, -np.inf, on.sum() - 1))
+
+
+def _searched(polyhedron: Polyhedron) -> tuple[float, np.ndarray, np.ndarray]:
+    """How far from zero is looked, and bounds (n,) each, which are finite."""
+    _, b, _, d, lower, upper = polyhedron.arrays
+    far = _FAR * max(1.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (b, d, lower, upper)))
+    return far, np.maximum(lower, -far), np.minimum(upper, far)
+
+
+def _switched(
+    polyhedron: Polyhedron, sign: np.ndarray, chosen: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> list[LinearConstraint]:
+    """Laws and inequalities over z (n,) and a switch for each of the `chosen` variables (k,), and what a switch does.
+
+    `z - bound <= reach (1 - switch)` for a variable whose bound is its lower one (sign -1), and the same from above.
+    """
+    A, b, C, d, _, _ = polyhedron.arrays
+    count, reach = len(chosen), (high - low)[chosen]
+    bound = np.where(sign < 0, low[chosen], high[chosen])
+    away = np.zeros((count, len(low)))
+    away[np.arange(count), chosen] = -sign
+    return [
+        LinearConstraint(np.hstack([A, np.zeros((len(b), count))]), b, b),
+        LinearConstraint(np.hstack([C, np.zeros((len(d), count))]), -np.inf, d),
+        LinearConstraint(np.hstack([away, np.diag(reach)]), -np.inf, reach - sign * bound),
+    ]
+
+
+def _most_switches(rows: list[LinearConstraint], low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray | None:
+    """Which of `count` switches (count,) are on where as many are as can be; None where nothing is feasible."""
+    n = len(low)
+    result = milp(
+        np.concatenate([np.zeros(n), -np.ones(count)]),
+        constraints=[row for row in rows if row.A.shape[0]],
+        bounds=Box(np.append(low, np.zeros(count)), np.append(high, np.ones(count))),
+        integrality=np.append(np.zeros(n), np.ones(count)),
+    )
+    return None if result.x is None else result.x[n:] > 0.5
 
 
 def _has_points(face: Polyhedron) -> bool:

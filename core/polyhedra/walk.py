@@ -21,14 +21,27 @@ from lawful.core.errors import LawfulError
 from lawful.core.polyhedra.reduced import Reduced
 
 _CENTRE_STEPS = 100
+"""Newton steps to the analytic centre at most."""
+
 _SINGULAR = 1e-13
+"""Of a column's length: what is left of a direction that no limit stops."""
+
 _REACH, _BEYOND = 0.9, 0.1
+"""A Newton step goes this far to the nearest limit, if the slope there is not beyond this share of the first one."""
+
 _CLOSE, _LOST = 1e-6, 0.1
+"""Newton decrements below which the centre is found, and above which there is none."""
+
 _UNBOUNDED = "Expected a bounded polyhedron: give bounds to its variables, or draw from a normal."
 _ROUNDINGS = 5
 _STEPS_PER_DIMENSION = 40
+"""Of burn-in: so many times this many steps, each followed by a new rounding; as many again come after the last."""
+
 _REFRESH = 500
+"""Steps after which values of rows, updated step by step, are computed anew."""
+
 _REFLECTED = 0.8
+"""Share of steps that reflect."""
 
 
 class UnboundedError(LawfulError, ValueError):
@@ -104,51 +117,77 @@ class Walk:
 
     def _some_steps(self, steps: int, generator: torch.Generator, reflected: float) -> Walk:
         """Steps between which rows are updated, not computed anew."""
-        reduced, s = self.target.reduced, self.s.clone()
+        s, limits = self.s.clone(), _Limits(self)
+        density = None if self.target.is_uniform else _Density(self)
         D, chains = s.shape
-        axes = reduced.rows @ self.scaling
-        rows = (reduced.start + reduced.rows @ self.centre)[:, None] + axes @ s
-        inverse = torch.where(axes != 0, 1 / axes, 0.0)
-        # A row that an axis does not change is no limit to it.
-        low, high = (limit[:, None].expand(-1, D) for limit in (reduced.low, reduced.high))
-        nearer = torch.where(axes == 0, -torch.inf, torch.where(axes > 0, low, high) * inverse)
-        farther = torch.where(axes == 0, torch.inf, torch.where(axes > 0, high, low) * inverse)
-        share, distance = torch.empty_like(rows), torch.empty_like(rows)
-        uniform_target = self.target.is_uniform
-        factor = self.target.factor @ self.scaling
-        precision, away = factor.T @ factor, self.target.away + self.target.factor @ self.centre
-        slope = precision @ s + (factor.T @ away)[:, None]
         sweeps = [torch.randperm(D, generator=generator) for _ in range(-(-steps // D))]
         order = torch.cat(sweeps)[:steps].tolist()
         uniform = torch.rand(steps, chains, dtype=torch.float64, generator=generator)
         heights = torch.empty_like(uniform).exponential_(generator=generator)
         for k, u, height in zip(order, uniform, heights, strict=True):
-            torch.mul(rows, inverse[:, k, None], out=share)
-            begin = _largest(torch.sub(nearer[:, k, None], share, out=distance)).clamp_max(0.0)
-            end = -_largest(torch.sub(share, farther[:, k, None], out=distance)).clamp_max(0.0)
-            if not uniform_target:
-                begin, end = _sliced(begin, end, slope[k], precision[k, k], height)
+            begin, end = limits.chord(k)
+            if density is not None:
+                begin, end = density.sliced(k, begin, end, height)
             fresh = begin + (u - reflected) / (1 - reflected) * (end - begin)
             move = torch.where(u < reflected, begin + end, fresh)
             s[k] += move
-            rows.addr_(axes[:, k], move)
-            if not uniform_target:
-                slope += precision[:, k, None] * move
+            limits.follow(k, move)
+            if density is not None:
+                density.follow(k, move)
         if not s.isfinite().all():
             raise UnboundedError(_UNBOUNDED)
         return replace(self, s=s)
 
 
+class _Limits:
+    """Values of rows (R, chains), which follow the chains, and how far their limits leave room along each axis."""
+
+    def __init__(self, walk: Walk):
+        reduced, D = walk.target.reduced, len(walk.s)
+        self._axes = axes = reduced.rows @ walk.scaling
+        self._rows = (reduced.start + reduced.rows @ walk.centre)[:, None] + axes @ walk.s
+        self._inverse = torch.where(axes != 0, 1 / axes, 0.0)
+        # A row that an axis does not change is no limit to it.
+        low, high = (limit[:, None].expand(-1, D) for limit in (reduced.low, reduced.high))
+        self._nearer = torch.where(axes == 0, -torch.inf, torch.where(axes > 0, low, high) * self._inverse)
+        self._farther = torch.where(axes == 0, torch.inf, torch.where(axes > 0, high, low) * self._inverse)
+        self._share, self._distance = torch.empty_like(self._rows), torch.empty_like(self._rows)
+
+    def chord(self, k: int) -> tuple[Tensor, Tensor]:
+        """How far chains can go back and forth along axis k, (chains,) each: no more and no less than zero."""
+        torch.mul(self._rows, self._inverse[:, k, None], out=self._share)
+        begin = _largest(torch.sub(self._nearer[:, k, None], self._share, out=self._distance)).clamp_max(0.0)
+        end = -_largest(torch.sub(self._share, self._farther[:, k, None], out=self._distance)).clamp_max(0.0)
+        return begin, end
+
+    def follow(self, k: int, move: Tensor) -> None:
+        """Take in moves (chains,) along axis k."""
+        self._rows.addr_(self._axes[:, k], move)
+
+
+class _Density:
+    """The slopes (D, chains) of minus the log density of a normal target along the axes, which follow the chains."""
+
+    def __init__(self, walk: Walk):
+        target, factor = walk.target, walk.target.factor @ walk.scaling
+        self._precision, away = factor.T @ factor, target.away + target.factor @ walk.centre
+        self._slope = self._precision @ walk.s + (factor.T @ away)[:, None]
+
+    def sliced(self, k: int, begin: Tensor, end: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of chords (chains,) along axis k where the density is above a level uniform below that at 0."""
+        curvature = self._precision[k, k]
+        middle = -self._slope[k] / curvature
+        reach = (middle.square() + 2 * height / curvature).sqrt()
+        return begin.maximum(middle - reach), end.minimum(middle + reach)
+
+    def follow(self, k: int, move: Tensor) -> None:
+        """Take in moves (chains,) along axis k."""
+        self._slope += self._precision[:, k, None] * move
+
+
 def _largest(x: Tensor) -> Tensor:
     """(chains,), of x (R, chains); minus infinity without rows."""
     return x.amax(0) if len(x) else x.new_full(x.shape[1:], -torch.inf)
-
-
-def _sliced(start: Tensor, end: Tensor, slope: Tensor, curvature: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
-    """The part of chords (chains,) where the density is above a level uniform below that at 0."""
-    middle = -slope / curvature
-    reach = (middle.square() + 2 * height / curvature).sqrt()
-    return start.maximum(middle - reach), end.minimum(middle + reach)
 
 
 def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:

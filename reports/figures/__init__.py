@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import events, realizations
@@ -28,7 +29,7 @@ def draw_all(
     domain: Domain,
     *,
     fidelity: dict[str, Any] | None = None,
-    tolerance_ulps: float = 8.0,
+    tolerance_ulps: float = LAWFUL_ULPS,
 ) -> list[Plate]:
     """Every figure that the domain has something to show in.
 

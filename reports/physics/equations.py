@@ -26,7 +26,7 @@ class Equation:
     def __init__(self, law: Law, domain: Domain, tolerance: Tolerance, where: Where, sizes: dict[str, int]):
         self._law, self._tolerance, self._sizes = law, tolerance, sizes
         self._samples = int(np.prod([*sizes.values()], dtype=np.int64))
-        self._row = np.array([law.parsed.coefficients.get(name, 0.0) for name in domain.names])
+        self._row = np.array(law.parsed.row(domain.names))
         self._sizes_of, self._ulps = Quantiles(), Quantiles()
         self._worst, self._along = Worst(where), Along(sizes, domain.event_dim, where)
         self._signs = _Signs()

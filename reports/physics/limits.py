@@ -21,7 +21,7 @@ class Inequality:
 
     def __init__(self, law: Law, domain: Domain, tolerance: Tolerance, where: Where):
         self._law = law
-        self._row = np.array([law.parsed.coefficients.get(name, 0.0) for name in domain.names])
+        self._row = np.array(law.parsed.row(domain.names))
         exact = tolerance.kind == "ulps" and is_comparison(self._row, law.parsed.constant)
         self._tolerance = Tolerance("ulps", 0.0) if exact else tolerance
         self._judged, self._violations, self._lost = 0, 0, 0.0

@@ -6,14 +6,15 @@ import numpy as np
 import torch
 import xarray as xr
 
-from lawful.core.linear.exact import two_product, two_sum
+from lawful.core.linear.exact import UNIT, two_product, two_sum
 from lawful.domains.domain import Domain
 from lawful.reports.physics.columns import Columns
 from lawful.reports.stored import float64_half_spacing
 
-_ROUNDOFF = 2.0**-53
 _DECIDED = 2.0**-20
+"""Of an ulp of a law: errors of a sum below this do not count."""
 _SMALLEST = 2.0**-1074
+"""The smallest number above zero."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def misfit(row: np.ndarray, constant: float, values: list[np.ndarray], spacing: 
     coefficients, columns = [float(row[j]) for j in members], [values[j] for j in members]
     gross, allowance = _sizes(coefficients, columns, constant), _allowance(row, members, spacing, constant)
     residual = _plain(coefficients, columns, constant)
-    unsure = 2 * (len(members) + 1) * _ROUNDOFF / _DECIDED
+    unsure = 2 * (len(members) + 1) * UNIT / _DECIDED
     if not (unsure * gross <= allowance).all():
         residual = _compensated(coefficients, columns, constant)
     # Nothing over nothing is nothing.

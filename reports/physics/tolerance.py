@@ -12,7 +12,6 @@ from lawful.domains.errors import InputError
 from lawful.domains.shaped import ShapedDomain
 
 Kind = Literal["ulps", "units", "relative"]
-LAWFUL_ULPS = 8.0
 _SPELLED = re.compile(r"(?:(?P<law>[^=]+)=)?(?P<value>[-+.\deE]+?)\s*(?P<kind>ulps|rel|)")
 _KINDS: dict[str, Kind] = {"ulps": "ulps", "rel": "relative", "": "units"}
 

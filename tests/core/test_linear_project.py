@@ -121,6 +121,18 @@ def test_lawful_points_do_not_move(parts):
         torch.testing.assert_close(LinearSystem(BALANCE).project(z.to(dtype)), z.to(dtype), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("beyond", [5, 15])
+def test_points_that_miss_a_law_by_some_ulps_are_moved_beside_others_that_do_not(beyond):
+    system = LinearSystem(BALANCE[:2])
+    z = system.project(torch.randn(40, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    off = z.clone()
+    off[::2, 4] += beyond * system.allowance(z[::2], torch.float64)[:, 0]
+    assert (system.ulps(off[::2])[:, 0] > 2).all()
+    moved = system.project(off)
+    assert system.ulps(moved).max() <= 2
+    assert torch.equal(moved[1::2], z[1::2])
+
+
 @pytest.mark.parametrize("kappa", [1e4, 1e8])
 def test_ill_conditioned_laws(kappa):
     generator = torch.Generator().manual_seed(0)

@@ -124,6 +124,15 @@ def test_a_small_law_inside_a_large_one_is_no_clash():
     assert LinearSystem(A, compensated_residual(A, z, np.zeros(5))).rank == 4
 
 
+def test_a_clash_that_the_rounding_of_coefficients_explains_is_none():
+    A = np.array([[0.1, 0.2], [0.3, 0.6]], dtype=np.float32)
+    LinearSystem(A, [1.0, 3.000002])
+    with pytest.raises(InconsistentSystemError):
+        LinearSystem(A, [1.0, 3.0002])
+    with pytest.raises(InconsistentSystemError):
+        LinearSystem([[1.0, 2.0], [3.0, 6.0]], [1.0, 3.000002])
+
+
 def test_a_float64_clash_below_float32_rounding_is_one():
     b = torch.tensor([1.0, 2.0, 3.0 + 1e-9], dtype=torch.float64)
     with pytest.raises(InconsistentSystemError):

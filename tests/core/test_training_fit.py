@@ -90,6 +90,21 @@ def test_validation_events_are_not_trained_on():
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.parametrize(("share", "size"), [(torch.inf, 64), (0.05, 32)])
+def test_a_batch_holds_a_share_of_the_training_events_at_most(share, size, monkeypatch):
+    model, views, validation = prepared()
+    loss, found = AutoregressiveModel.loss, set()
+
+    def seen(self, batch):
+        found.update([len(batch)] if self.training else [])
+        return loss(self, batch)
+
+    monkeypatch.setattr(AutoregressiveModel, "loss", seen)
+    monkeypatch.setattr(AutoregressiveModel, "batch_share", share)
+    fit(model, views, validation, Schedule(steps=3, batch_size=64, check_every=3), generator())
+    assert found == {size}
+
+
 def test_without_validation_events_all_of_them_judge():
     model, views, _ = prepared()
     nobody = torch.zeros(len(views[0]), dtype=torch.bool)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from lawful.data_recipes import read
-from lawful.domains import Blocks, Context, Domain, InputError, Variable
+from lawful.domains import Blocks, Context, Domain, InputError, Law, Ratio, Variable
 
 
 def refusal(*arguments, **options) -> str:
@@ -219,6 +219,22 @@ def test_without_a_tolerance_single_precision_is_enough(budget, data, save):
     assert "by more than 1e-06 of its terms" in message
 
 
+def test_the_constant_of_a_law_is_one_of_its_terms(budget, data, save):
+    laws = (Law(name="level", equation="RO = 40", units="mm h-1"),)
+    domain = Domain.model_validate({**dict(budget), "laws": laws, "ratios": ()})
+    level = data.assign(RO=("time", np.full(100, 40.0), data.RO.attrs))
+    # A millionth of 40 and 40 is allowed.
+    assert read(save(changed(level, "RO", i3=40.00006)), domain).notes == []
+    assert "law 'level'" in refusal(save(changed(level, "RO", i3=40.0001)), domain)
+
+
+def test_a_ratio_to_a_negative_denominator_is_looked_at(budget, data, save):
+    ratios = (Ratio(name="coefficient", numerator="RO", denominator="Evap", units="1", lower=0),)
+    negative = changed(changed(data, "Evap", i5=-0.25), "RO", i5=data.Rain.to_numpy()[5] + 0.25)
+    (note,) = read(save(negative), budget.model_copy(update={"ratios": ratios, "laws": budget.laws[:1]})).notes
+    assert note == "coefficient = RO/Evap is out of its range in 1 of 100 hours"
+
+
 def test_a_broken_inequality(budget, data, save):
     bad = changed(changed(data, "RO", i1=12.0), "Evap", i1=-11.5)
     message = refusal(save(bad.assign(Rain=("time", (bad.Evap + bad.RO).to_numpy(), bad.Rain.attrs))), budget)
@@ -296,6 +312,13 @@ def test_times_that_nobody_needs(timeless, samples, save):
 
 def test_no_times_at_all(budget, data, save):
     assert "needs the time of each event" in refusal(save(data.drop_vars("time")), budget)
+
+
+@pytest.mark.parametrize("kind", ["hour_of_day", "day_of_year", "day_of_week", "solar_elevation"])
+def test_context_of_time_asks_for_times(timeless, samples, save, kind):
+    context = (Context(name="when", kind=kind, latitude=51.5, longitude=0.0),)
+    path = save(samples.drop_vars("sample", errors="ignore"))
+    assert "needs the time of each event" in refusal(path, timeless.model_copy(update={"context": context}))
 
 
 def test_missing_times_are_missing(budget, data, save):

@@ -68,6 +68,16 @@ def test_a_gap_costs_its_window(tmp_path):
     assert reading.dataset.sizes["time"] == 8
 
 
+def test_a_gap_before_a_window_costs_it_for_the_state_that_it_starts_from(tmp_path):
+    """Day 4 ends the first window and day 5 begins the second; days after the gap are a day later."""
+    ds = series()
+    later = np.where(np.arange(41) > 4, np.timedelta64(1, "D"), np.timedelta64(0, "D"))
+    ds = ds.assign_coords(time=ds.time.to_numpy() + later)
+    reading = read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+    assert "1 of 10 windows left out for gaps in time" in reading.notes
+    assert ds.time.to_numpy()[5] not in reading.dataset.time
+
+
 def test_a_window_that_breaks_its_law_is_named(tmp_path):
     ds = series()
     ds["S"][10:] += 1

@@ -58,6 +58,23 @@ def test_blocks_stay_whole_and_the_gap_is_kept(budget, year):
         np.testing.assert_array_equal(train[~test][::7], brute > np.timedelta64(24, "h"))
 
 
+def test_times_that_miss_midnight_by_a_rounding_are_in_the_day_that_begins(budget):
+    """Times in floating-point days are good to some microseconds."""
+    mondays = np.datetime64("2012-01-02", "us") + np.arange(4) * np.timedelta64(7, "D")
+    exact, early = (xr.Dataset(coords={"time": mondays - np.timedelta64(us, "us")}) for us in (0, 20))
+    np.testing.assert_array_equal(block_labels(early, budget), block_labels(exact, budget))
+    either = xr.Dataset(coords={"time": np.sort(np.concatenate([mondays, mondays - np.timedelta64(20, "us")]))})
+    np.testing.assert_array_equal(block_labels(either, budget), np.repeat(np.arange(4), 2))
+
+
+def test_an_event_just_as_far_as_the_gap_trains_nothing(budget):
+    days = xr.Dataset(coords={"time": np.datetime64("2012-01-02") + np.arange(40).astype("timedelta64[D]")})
+    blocks = budget.blocks.model_copy(update={"length_days": 4, "gap_days": 1})
+    train, test = fold_masks(days, budget.model_copy(update={"blocks": blocks}), 0, FOLDS)
+    apart = np.abs(np.subtract.outer(np.flatnonzero(train), np.flatnonzero(test)))
+    assert apart.min() == 2
+
+
 def test_gap_zero_leaves_nothing_out(budget, year):
     close = budget.model_copy(update={"blocks": Blocks(kind="time", gap_days=0)})
     train, test = fold_masks(year, close, 0, FOLDS)

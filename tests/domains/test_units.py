@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lawful.domains import InputError, get_domain
-from lawful.domains.units import convert, equivalent
+from lawful.domains.units import between_mass_and_amount, convert, equivalent
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,20 @@ def test_equal_units_change_no_bit():
     values = np.random.default_rng(0).normal(size=100)
     np.testing.assert_array_equal(convert(values, "W/m2", "W m-2"), values)
     assert equivalent("W m**-2", "watt / meter ** 2")
+
+
+@pytest.mark.parametrize(
+    ("sources", "target", "expected"),
+    [
+        (("mg/L",), "mmol/L", True),
+        (("mmol/L",), "mg/L", True),
+        (("mg/L", "1"), "mol m-3", True),
+        (("mg/L",), "kg m-3", False),
+        (("W m-2",), "mm h-1", False),
+    ],
+)
+def test_a_molar_mass_is_told_from_other_things_that_units_lack(sources, target, expected):
+    assert between_mass_and_amount(sources, target) == expected
 
 
 def test_float32_becomes_float64():

@@ -102,6 +102,15 @@ def test_what_is_missing_and_packed(start, tmp_path):
     assert yaml.safe_load(text)["name"] == "mine"
 
 
+def test_a_variable_that_leaves_few_whole_events_is_left_out(start, tmp_path):
+    ds = budget_data()
+    seldom = ds.Rain.where(np.arange(360) % 5 == 0)
+    _, domain = start(save(ds.assign(seldom=seldom), tmp_path / "budget.nc"))
+    text = (tmp_path / "mine.yaml").read_text()
+    assert "# seldom: left out, missing in 80%, which would leave 20% of the events" in text
+    assert "seldom" not in domain.names
+
+
 def test_stations_whose_times_are_too_few_for_folds_are_kept_together(start, tmp_path):
     hours = budget_data().assign(Rain=budget_data().Rain + 1.0)
     ds = hours.isel(time=slice(0, 300)).coarsen(time=60).construct(time=("time", "station")).drop_vars("time")

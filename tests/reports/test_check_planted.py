@@ -85,6 +85,13 @@ def test_a_variable_swapped_between_two_members_names_both(planted):
     assert "sum is broken in these realizations alone: " in validity_table(report)
 
 
+def test_members_are_named_by_their_place_in_the_file(planted, monkeypatch):
+    values, judge = planted
+    values[[1, 3], 7, 2] += 1.0
+    monkeypatch.setattr("lawful.reports.physics.columns._BLOCK", values.shape[1])
+    assert law(judge(values))["beyond_by_realization"] == {"1": 1, "3": 1}
+
+
 def test_tolerances_in_units_and_relative(planted):
     values, judge = planted
     values[2, 17, 2] += 1e-6

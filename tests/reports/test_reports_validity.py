@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from reports_data import as_array, as_ensemble
 
 from lawful.domains import Domain, InputError
-from lawful.reports.stored import stored_types
 from lawful.reports.text import validity_table
 from lawful.reports.validity import validity
 
@@ -69,7 +68,7 @@ def test_packed_integers_are_judged_by_their_step(tiny: Domain):
         ds[name].encoding = {"dtype": np.int16, "scale_factor": 0.02}
     report = validity(ds, tiny)
     assert law(report, "sum")["ulps"]["max"] == pytest.approx(0.03 / (3 * 0.01))
-    assert stored_types(ds, tiny)["a"] == "int16 in steps of 0.02"
+    assert report["stored"]["a"] == "int16 in steps of 0.02"
 
 
 def test_other_types_are_refused(tiny: Domain):

@@ -16,6 +16,7 @@ from lawful.core.linear.structure.device import on_device
 from lawful.core.linear.structure.part import Prepared
 
 _LEAST_BLOCK = 8
+"""Laws of a block at least: smaller ones take longer to be called than to be worked on."""
 
 
 @dataclass(frozen=True)

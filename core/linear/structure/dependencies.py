@@ -11,7 +11,7 @@ from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.consistency import clashing, raise_clash, raise_dependency
 from lawful.core.linear.factor import Factor
 from lawful.core.linear.rhs import CLASH_ULPS, RightHandSide
-from lawful.core.linear.settle import shared_residual
+from lawful.core.linear.settle import SMALLEST_SHARE, shared_residual
 from lawful.core.linear.structure.device import on_device
 from lawful.core.linear.structure.segments import Segments, pick
 
@@ -134,7 +134,7 @@ class ListedDependencies:
         rows[self.rows.owner, self.member] = self.factor
         gap = (rows @ residual.unsqueeze(-1)).squeeze(-1)
         scale = allowance.amax(-1, keepdim=True).clamp(min=torch.finfo(allowance.dtype).tiny)
-        spread = (allowance / scale).clamp(min=1e-15).square().unsqueeze(-2) * rows
+        spread = (allowance / scale).clamp(min=SMALLEST_SHARE).square().unsqueeze(-2) * rows
         solved = torch.linalg.lstsq(spread @ rows.mT, gap.unsqueeze(-1)).solution
         return residual - (spread.mT @ solved).squeeze(-1)
 

@@ -4,8 +4,11 @@ import heapq
 
 import numpy as np
 
-_THRESHOLD = 0.1
+from lawful.core.linear.factor import PIVOT_THRESHOLD
+
 _CANCELLED = 1e-15
+"""Of its terms: what is left of an entry that cancels."""
+
 Row = dict[int, float]
 
 
@@ -55,7 +58,7 @@ class Elimination:
 
     def add(self, row: Row, steps: dict[int, float]) -> None:
         largest = max(abs(v) for v in row.values())
-        candidates = (c for c, v in row.items() if abs(v) >= _THRESHOLD * largest)
+        candidates = (c for c, v in row.items() if abs(v) >= PIVOT_THRESHOLD * largest)
         column = min(candidates, key=lambda c: self._counts[c])
         self._pivot_of[column] = len(self._rows)
         self._rows.append(row)

@@ -9,14 +9,14 @@ is small, by sparse elimination where it is not.
 import numpy as np
 from scipy import linalg, sparse
 
+from lawful.core.linear.factor import PIVOT_THRESHOLD, SWEEPS
 from lawful.core.linear.structure.elimination import Elimination
 
 Dependency = tuple[int, dict[int, float]]
 """A row, and its multiples of independent rows."""
 
-_SWEEPS = 8
-_THRESHOLD = 0.1
 MOST_ENTRIES = 2**22
+"""Up to so many a matrix is factorised as a dense one."""
 
 
 def equilibrated(A: sparse.csr_matrix) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -28,7 +28,7 @@ def equilibrated(A: sparse.csr_matrix) -> tuple[sparse.csr_matrix, np.ndarray]:
     row, column, data = entries.row, entries.col, entries.data
     logs, (k, width) = np.log2(np.abs(data)), A.shape
     r, c = np.zeros(k), np.zeros(width)
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         r = -_means(logs + c[column], row, k)
         c = -_means(logs + r[row], column, width)
     scaled = data * np.exp2(np.round(r)[row] + np.round(c)[column])
@@ -62,7 +62,7 @@ def peeled(A: sparse.csr_matrix) -> np.ndarray:
         column = waiting.pop()
         span = slice(columns.indptr[column], columns.indptr[column + 1])
         for row, value in zip(columns.indices[span], columns.data[span], strict=True):
-            if gone[row] or abs(value) < _THRESHOLD * largest[row]:
+            if gone[row] or abs(value) < PIVOT_THRESHOLD * largest[row]:
                 continue
             gone[row] = True
             own = A.indices[A.indptr[row] : A.indptr[row + 1]]
@@ -76,7 +76,7 @@ def _by_orthogonalisation(A: sparse.csr_matrix, tolerance: float) -> list[Depend
     count = A.shape[0]
     if not A.nnz:
         return [(i, {}) for i in range(count)]
-    favour = _THRESHOLD ** (np.arange(count) / count)
+    favour = PIVOT_THRESHOLD ** (np.arange(count) / count)
     R, pivots = linalg.qr((sparse.diags(favour) @ A).toarray().T, mode="r", pivoting=True)
     left = np.abs(np.diagonal(R)) / favour[pivots[: min(R.shape)]]
     rank = int(np.append(left > tolerance, False).argmin())

@@ -23,6 +23,7 @@ from lawful.core.linear.structure.rank import dropped_laws, redundancy
 from lawful.core.linear.structure.solver import Solver, build_parts
 
 _MOST_CORRELATED = 8192
+"""Variables up to which null spaces and correlated covariances are made, as dense matrices."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ Accepts a point only where bounds on all rounding errors say that it is on the l
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import HALF
+from lawful.core.linear.exact import HALF, UNIT
 from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.linear.structure.metric import StructuredMetric
 from lawful.core.linear.structure.segments import CHUNK, pick
 
 _STEPS = 3
-_UNIT = 2.0**-53
+"""Moves of a point at most; what is not on the laws then is left to `settle`."""
 
 
 def settle_in_chunks(
@@ -52,9 +52,9 @@ class _Residuals:
         size = A.rows.sum(A.value.abs() * pick(sizes, A.cls))
         if accurate:
             residual = A.compensated(high, low, self._b)
-            return residual, size, 4 * _UNIT * residual.abs() + (self._terms * _UNIT) ** 2 * size
+            return residual, size, 4 * UNIT * residual.abs() + (self._terms * UNIT) ** 2 * size
         residual = A.rows.sum(A.value * pick(high, A.cls)) - self._b
-        return residual, size, self._terms * _UNIT * (size + self._b.abs())
+        return residual, size, self._terms * UNIT * (size + self._b.abs())
 
 
 def _moved(z: Tensor, out: Tensor, metric: StructuredMetric, residual: Tensor, stored: torch.dtype) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from lawful.core.linear.factor import NEGLIGIBLE
 from lawful.core.linear.restrict import group_patterns, refactorise
 from lawful.core.linear.structure.components import Block, Component, components
 from lawful.core.linear.structure.dependencies import (
@@ -60,7 +61,7 @@ def _listed(part: Component, m: int, free: Tensor, tolerance: float) -> ListedDe
     A = part.A[:, np.flatnonzero(free.cpu().numpy())].tocsr()
     scaled, unit = equilibrated(A)
     dependent = dependencies(scaled, tolerance)
-    negligible = max(1e-12, tolerance)
+    negligible = max(NEGLIGIBLE, tolerance)
     entries = [
         (d, i, -y * unit[row] / unit[i])
         for d, (row, factors) in enumerate(dependent)

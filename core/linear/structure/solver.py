@@ -18,9 +18,14 @@ from lawful.core.linear.structure.segments import Segments
 from lawful.core.linear.structure.sparse_factor import Sparse
 
 MOST_DENSE = 1024
+"""Laws of a component up to which it may be one dense block."""
+
 _LEAST_BLOCKS = 4
 _WIDEST_BAND = 512
+"""A component is a band from so many blocks on, of so many laws at most."""
+
 _ORDER = ("disjoint", "repeated", "components", "dense", "banded", "sparse")
+"""From the most special kind to the most general."""
 
 
 def build_parts(A: sparse.csr_matrix, laws: np.ndarray, device: torch.device) -> list[Part]:

@@ -21,7 +21,10 @@ from lawful.core.linear.structure.part import Prepared
 from lawful.core.linear.structure.segments import Segments, pick
 
 _SCALE = 1e-6
+"""Of the identity in the augmented matrix, so that pivots are taken among the laws."""
+
 _COLUMNS = 256
+"""Right-hand sides that are solved for at a time."""
 
 
 @dataclass(frozen=True)

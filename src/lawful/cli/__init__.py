@@ -6,11 +6,11 @@ from typing import Any
 
 import typer
 
-from lawful.cli import runs, compare, files, plugins  # isort: skip  # in the order of `lawful --help`
+from lawful.cli import runs, compare, files, domains  # isort: skip  # in the order of `lawful --help`
 from lawful.cli.app import app, fail
 from lawful.domains import InputError
 
-__all__ = ["compare", "files", "main", "plugins", "runs"]
+__all__ = ["compare", "domains", "files", "main", "runs"]
 
 # The base of what Typer raises for a wrong command line; it moved from one module to another between releases.
 _UsageError: Any = typer.BadParameter.__mro__[1]

@@ -39,7 +39,8 @@ def _root(
 
     A domain declares variables with units and bounds, and the linear laws between them. `run` trains a generative
     model on data of a domain, generates an ensemble in which every law holds to rounding and no bound is violated,
-    and writes a report. The other commands are its stages, one by one, and `check`, which judges any file.
+    and writes a report; `train`, `generate` and `report` are its stages, one by one. `check` and `repair` take files
+    from any source.
     """
     if version:
         typer.echo(f"lawful {__version__}")

@@ -25,10 +25,10 @@ from lawful.pipeline.closing import closed
 from lawful.pipeline.settings import AUTO, FAMILY, FAMILY_OF_FEW, FOLDS, RunSettings
 
 VIEWS = 8
-"""How many versions of the training events there are, each with its own random spreading."""
+"""How many versions of the training events there are beside the first, each with its own random spreading."""
 
 DAY_SHIFT = 30.0
-"""Standard deviation, in days, of the random shift of the day of the year in a version, for data of one year."""
+"""Standard deviation, in days, of the random shift of the day of the year in these versions, for data of one year."""
 
 FEW_EVENTS = 30
 """Training events are remembered where each state has fewer than these in the mean; see `docs/models.md`."""
@@ -185,7 +185,7 @@ def context_size(prepared: Prepared) -> int:
 def shifted_contexts(
     ds: xr.Dataset, domain: Domain, rng: np.random.Generator, *, stepwise: bool = False
 ) -> list[Tensor]:
-    """`VIEWS` versions of the context with days of the year shifted at random; the first is not shifted."""
+    """The context as it is, and `VIEWS` versions of it with days of the year shifted at random."""
     events = ds.sizes[domain.event_dim]
     spread = DAY_SHIFT / _years(ds, domain)
     shifts = [np.zeros(events), *(spread * rng.standard_normal(events) for _ in range(VIEWS))]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.data_recipes.rewrite import Copy, changed_copy
 from lawful.data_recipes.shaped_ensemble import read_shaped_ensemble
 from lawful.domains import InputError, ShapedDomain, Whole
@@ -19,7 +20,6 @@ from lawful.pipeline.repair.one_sum import OneSum
 from lawful.pipeline.repair.parts import Array, Scattered
 from lawful.pipeline.repair.work import Found, Work, summary
 from lawful.reports.physics.columns import Columns
-from lawful.reports.physics.tolerance import LAWFUL_ULPS
 from lawful.reports.shaped_validity import shaped_validity
 
 

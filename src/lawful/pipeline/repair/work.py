@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.domains import Domain
 from lawful.domains.declarations import component
 from lawful.pipeline.repair.effect import Effect
@@ -15,7 +16,7 @@ from lawful.pipeline.repair.storing import Storing
 from lawful.reports.physics.columns import Block, Columns, Piece
 from lawful.reports.physics.judges import Judges
 from lawful.reports.physics.place import At, Where
-from lawful.reports.physics.tolerance import LAWFUL_ULPS, Tolerance
+from lawful.reports.physics.tolerance import Tolerance
 
 _NAMED = 20
 
