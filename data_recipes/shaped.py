@@ -131,7 +131,10 @@ def _require_bounds(values: xr.DataArray, v: Variable, domain: FieldDomain, path
 
 
 def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
-    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance."""
+    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance.
+
+    A change counts by the spread of its variable, whatever units that is in.
+    """
     if not domain.laws:
         return ds
     A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in domain.names])
@@ -142,9 +145,12 @@ def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[s
             raise InputError(
                 f"{path}: law {law.name!r} ({law.equation}) is off by up to {misfit.max():.3g} {law.units}"
             )
-    moved = z - np.tensordot(np.linalg.pinv(A), off, 1)
+    spread = z.std(axis=(1, 2, 3))
+    moved = z - np.tensordot(spread[:, None] * np.linalg.pinv(A * spread), off, 1)
     if (moved != z).any():
-        notes.append(f"fields were moved onto the laws of a cell, by {np.abs(moved - z).max():.2g} at most")
+        changes = zip(domain.variables, np.abs(moved - z).max(axis=(1, 2, 3)), strict=True)
+        most = ", ".join(f"{v.name} {change:.2g} {v.units}" for v, change in changes)
+        notes.append(f"fields were moved onto the laws of a cell, at most by {most}")
     return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(domain.names)})
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lawful.domains.declarations import Law, Variable
 from lawful.domains.errors import InputError
+from lawful.domains.flatten import flat_laws
 from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class FieldDomain(ShapedDomain):
         block: rows and columns of a block, which divide those of the grid.
         variables: all of zero or more (`lower: 0`), with exact zeros, or all without bounds.
         laws: equations between the variables of a cell without a constant, such as `net = down - up`; for variables
-            without bounds.
+            without bounds. Terms are converted into the units of the law.
         covariates: variables of the file on the fine grid, such as topography, the same for all samples or not.
         weights: a variable (row, column) or (row,) of the file, such as areas of cells.
         periodic: whether the last column is a neighbour of the first.
@@ -90,7 +91,7 @@ class FieldDomain(ShapedDomain):
         return f"{self.block[0]} x {self.block[1]} cells"
 
     def cell_laws(self) -> np.ndarray:
-        """Coefficients (laws, variables) of the laws of a cell."""
+        """Coefficients (laws, variables) of the laws of a cell, from the units of the variables to those of the law."""
         rows = [[law.parsed.coefficients.get(name, 0.0) for name in self.names] for law in self.laws]
         return np.array(rows, dtype=np.float64).reshape(len(self.laws), len(self.names))
 
@@ -137,6 +138,12 @@ class FieldDomain(ShapedDomain):
         shape = (ds.sizes[self.dim], ds.sizes[self.rows], ds.sizes[self.columns])
         return np.ascontiguousarray(np.broadcast_to(values.astype(np.float64), shape))
 
+    @field_validator("laws", mode="after")
+    @classmethod
+    def _laws_in_their_units(cls, laws: tuple[Law, ...], info: ValidationInfo) -> tuple[Law, ...]:
+        known = info.data
+        return flat_laws(laws, known["variables"], (), {}, known.get("density")) if "variables" in known else laws
+
     @model_validator(mode="after")
     def _bounds_can_be_held(self) -> Self:
         for v in self.variables:
@@ -149,10 +156,8 @@ class FieldDomain(ShapedDomain):
         if self.laws and self.positive:
             raise InputError("laws between variables of a cell are for fields without bounds", ("laws",))
         for law in self.laws:
-            unknown = [name for name in law.parsed.names if name not in self.names]
-            if unknown or not law.is_equality or law.parsed.constant:
-                fault = f"names {unknown[0]!r}, which is no variable" if unknown else "must be an equation, no constant"
-                raise InputError(f"law {law.name!r} {fault}", ("laws", law.name))
+            if not law.is_equality or law.parsed.constant:
+                raise InputError(f"law {law.name!r} must be an equation, no constant", ("laws", law.name))
         return self
 
 
