@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.cf import variable_attributes
+from lawful.data_recipes.grids import blocks_named, of_blocks, require_same_grid, with_block_coordinates, with_known
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import file_format, open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
@@ -20,12 +21,18 @@ _SINGLE_PRECISION = 1e-6
 
 
 def read_shaped(
-    path: Path, domain: ShapedDomain, mapping: Mapping[str, str] | None = None, *, most: int | None = None
+    path: Path,
+    domain: ShapedDomain,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    most: int | None = None,
+    like: xr.Dataset | None = None,
 ) -> tuple[xr.Dataset, list[str], str]:
     """Samples of a file, what was done to them in words, and the SHA-256 of the file.
 
     Of more than `most` samples, so many are taken, spread over the file. Without fine values, which only training and
-    judging need, coarse ones or totals are enough.
+    judging need, coarse ones or totals are enough. Fields for a model that was trained on those of `like` must have its
+    grid and weights; what is the same for all samples there may be missing in the file.
 
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
@@ -36,7 +43,7 @@ def read_shaped(
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
         ds = _graphs(ds, domain, path) if isinstance(domain, GraphDomain) else ds
-        ds = _fields(ds, domain, path, notes) if isinstance(domain, FieldDomain) else ds
+        ds = _fields(ds, domain, path, notes, like) if isinstance(domain, FieldDomain) else ds
         count = ds.sizes[domain.event_dim]
         if most is not None and count > most:
             ds = domain.chosen(ds, np.linspace(0, count - 1, most).astype(int))
@@ -67,25 +74,33 @@ def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
     return ds
 
 
-def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
+def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], like: xr.Dataset | None) -> xr.Dataset:
     fine = domain.names[0] in ds or coarse(domain.names[0]) not in ds
     names = {v.name if fine else coarse(v.name): v for v in domain.variables}
     known = [*domain.covariates, *([domain.weights] if domain.weights else [])]
     label = [str(domain.blocks.label)] if domain.blocks.label else []
-    for name in [*names, *known, *label]:
+    wanted = [*names, *known, *label]
+    for name in names:
+        if name not in ds.variables:
+            raise no_such_variable(path, name, map(str, ds.variables))
+    ds = ds[[name for name in wanted if name in ds.variables]]
+    ds = ds if fine else blocks_named(ds, list(names), domain)
+    ds = ds if like is None else with_known(ds, like, domain, path, notes)
+    for name in wanted:
         if name not in ds.variables:
             raise no_such_variable(path, name, map(str, ds.variables))
     if fine or known:
         require_grid(ds, domain, path, known)
-    ds = ds[[*names, *known, *label]].load()
-    grid = (domain.dim, domain.rows, domain.columns)
-    dims = grid if fine else (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    ds = ds.load() if like is None else require_same_grid(ds.load(), like, domain, path, notes)
+    along = (domain.rows, domain.columns)
+    dims = (domain.dim, *(along if fine else map(of_blocks, along)))
     columns = {name: (dims, _numbers(ds, name, v, dims, domain, path, notes), variable_attributes(v))
                for name, v in names.items()}  # fmt: skip
     ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
     for name, v in names.items():
         _require_bounds(ds[name], v, domain, path)
-    return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+    ds = _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+    return with_block_coordinates(ds, domain)
 
 
 def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
@@ -96,10 +111,19 @@ def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[st
         if ds.sizes[dim] % size:
             raise InputError(f"{path}: {ds.sizes[dim]} cells along {dim!r} are no multiple of blocks of {size}")
     for name in known:
-        if not set(ds[name].dims) <= {domain.dim, domain.rows, domain.columns} or ds[name].dtype.kind not in "fiub":
+        fixed = name == domain.weights
+        if not set(ds[name].dims) <= {domain.rows, domain.columns, *([] if fixed else [domain.dim])}:
+            there = " x ".join(map(str, ds[name].dims))
+            only = ", the same for all samples" if fixed else ""
+            raise InputError(
+                f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}{only}, not along {there}"
+            )
+        if ds[name].dtype.kind not in "fiub":
             raise InputError(f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}")
         if not np.isfinite(ds[name].to_numpy().astype(np.float64)).all():
             raise InputError(f"{path}: {name!r} is not finite everywhere")
+        if fixed and not (ds[name] > 0).all():
+            raise InputError(f"{path}: {name!r} weighs cells by {float(ds[name].min()):g}; weights are above zero")
 
 
 def _numbers(
@@ -156,6 +180,6 @@ def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[s
 
 def _with_means(ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:
     means = domain.fields(ds).coarse.numpy()
-    dims = (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    dims = (domain.dim, of_blocks(domain.rows), of_blocks(domain.columns))
     said = {v.name: {"units": v.units, "long_name": f"mean of {v.name} over blocks of cells"} for v in domain.variables}
     return ds.assign({coarse(name): (dims, means[:, k], said[name]) for k, name in enumerate(domain.names)})

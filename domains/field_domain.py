@@ -32,7 +32,7 @@ class FieldDomain(ShapedDomain):
         laws: equations between the variables of a cell without a constant, such as `net = down - up`; for variables
             without bounds. Terms are converted into the units of the law.
         covariates: variables of the file on the fine grid, such as topography, the same for all samples or not.
-        weights: a variable (row, column) or (row,) of the file, such as areas of cells.
+        weights: a variable (row, column), (row,) or (column,) of the file, such as areas of cells.
         periodic: whether the last column is a neighbour of the first.
     """
 
@@ -129,14 +129,10 @@ class FieldDomain(ShapedDomain):
         """Weights (rows, columns) of cells, None for equal ones."""
         if self.weights is None:
             return None
-        shape = (ds.sizes[self.rows], ds.sizes[self.columns])
-        found = ds[self.weights].transpose(self.rows, ..., missing_dims="ignore").to_numpy().astype(np.float64)
-        return np.ascontiguousarray(np.broadcast_to(found[:, None] if found.ndim == 1 else found, shape))
+        return _along(ds, self.weights, (self.rows, self.columns))
 
     def _field(self, ds: xr.Dataset, name: str) -> np.ndarray:
-        values = ds[name].transpose(self.dim, self.rows, self.columns, missing_dims="ignore").to_numpy()
-        shape = (ds.sizes[self.dim], ds.sizes[self.rows], ds.sizes[self.columns])
-        return np.ascontiguousarray(np.broadcast_to(values.astype(np.float64), shape))
+        return _along(ds, name, (self.dim, self.rows, self.columns))
 
     @field_validator("laws", mode="after")
     @classmethod
@@ -159,6 +155,13 @@ class FieldDomain(ShapedDomain):
             if not law.is_equality or law.parsed.constant:
                 raise InputError(f"law {law.name!r} must be an equation, no constant", ("laws", law.name))
         return self
+
+
+def _along(ds: xr.Dataset, name: str, dims: tuple[str, ...]) -> np.ndarray:
+    """A variable as float64 along all of `dims`, the same along those that it does not have."""
+    sizes = {dim: ds.sizes[dim] for dim in dims}
+    values = ds[name].variable.set_dims(sizes).transpose(*dims)
+    return np.ascontiguousarray(values.to_numpy().astype(np.float64))
 
 
 def coarse(name: str) -> str:

@@ -126,7 +126,7 @@ class _Shaped:
         return PreparedShaped(domain, ds, train, test, tuple(notes), sha256, kind_of(domain).family)
 
     def read(self, path: Path, prepared: PreparedShaped, mapping: dict[str, str]) -> tuple[xr.Dataset, Sequence[str]]:
-        ds, notes, _ = read_shaped(path, prepared.domain, mapping)
+        ds, notes, _ = read_shaped(path, prepared.domain, mapping, like=prepared.data)
         return ds, notes
 
     def values(self, events: xr.Dataset, prepared: PreparedShaped) -> int:
