@@ -122,13 +122,32 @@ def in_units(
     Raises:
         InputError: the units of the `file` are unknown or do not convert; both are named.
     """
-    numbers = values.to_numpy().astype(np.float64)
+    numbers = _unpacked(values, variable)
     numbers = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
     try:
         units = _stated_units(values, variable, notes)
         return convert(numbers, units, variable.units, domain.density)
     except InputError as error:
         raise InputError(f"{f'{file}: ' if file else ''}variable {variable.name!r}: {error}") from error
+
+
+def _unpacked(values: xr.DataArray, variable: Variable) -> np.ndarray:
+    """Float64 values; where the rounding of unpacking has put them beside zero or a bound, they are on it."""
+    numbers = values.to_numpy().astype(np.float64)
+    step, offset = (values.encoding.get(key) for key in ("scale_factor", "add_offset"))
+    if step is None and offset is None:
+        return numbers
+    same = str(values.attrs.get("units", variable.units)) in (variable.units, variable.file_units)
+    bounds = (variable.lower, variable.upper) if same else ()
+    for value in {0.0, *(bound for bound in bounds if bound is not None)}:
+        rounding = 2 * np.finfo(_real(values.dtype)).eps * (abs(float(offset or 0.0)) + abs(value))
+        if rounding < abs(float(1.0 if step is None else step)) / 2:
+            numbers[np.abs(numbers - value) <= rounding] = value
+    return numbers
+
+
+def _real(dtype: np.dtype) -> np.dtype:
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
 
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:
