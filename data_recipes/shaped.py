@@ -10,7 +10,7 @@ import xarray as xr
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.grids import blocks_named, of_blocks, require_same_grid, with_block_coordinates, with_known
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import file_format, open_plainly, renamed, sha256
+from lawful.data_recipes.opening import file_format, from_sources, open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
@@ -39,7 +39,7 @@ def read_shaped(
     """
     check_names(mapping or {}, domain)
     with open_named(path) as (stored, notes):
-        ds = renamed(stored, path, mapping or {})
+        ds = from_sources(renamed(stored, path, mapping or {}), domain.generated)
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
         ds = _graphs(ds, domain, path) if isinstance(domain, GraphDomain) else ds

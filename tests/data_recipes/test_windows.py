@@ -130,3 +130,12 @@ def test_of_many_windows_stretches_are_read(tmp_path, states):
     part = read(path, soil(states), minimum_events=5, most=200)
     assert f"200 of {whole.sizes['time']} windows read, in stretches spread over all" in part.notes
     assert part.dataset.equals(whole.isel(time=spread(whole.sizes["time"], 200)))
+
+
+def test_arrays_go_by_another_name_in_the_file(tmp_path):
+    ds = series()
+    called = [v.model_copy(update={"source": {"P": "tp", "S": "sto"}.get(v.name[0])}) for v in soil(True).variables]
+    domain = Domain.model_validate({**dict(soil(True)), "variables": called})
+    renamed = read(save(ds.rename(P="tp", S="sto"), tmp_path / "other.nc"), domain, minimum_events=5).dataset
+    expected = read(save(ds, tmp_path / "soil.nc"), domain, minimum_events=5).dataset
+    xr.testing.assert_equal(renamed, expected)

@@ -125,3 +125,9 @@ def test_a_run_makes_no_ensemble_for_other_weights(lawful, tmp_path):
     alone = save(data[["rain"]].isel(time=slice(3)), tmp_path / "alone.nc")
     assert lawful("generate", out, "--data", alone, "--members", 2).code == 0
     assert lawful("check", out / "ensemble.nc", "--domain", out / "domain.yaml").code == 0
+
+
+def test_fields_go_by_another_name_in_the_file(tmp_path):
+    called = RAIN.model_copy(update={"variables": (RAIN.variables[0].model_copy(update={"source": "pr"}),)})
+    file = save(fields(60).rename(rain="pr"), tmp_path / "data.nc")
+    assert np.array_equal(read_shaped(file, called)[0].rain, fields(60).rain)

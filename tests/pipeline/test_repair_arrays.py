@@ -268,3 +268,18 @@ def test_one_value_for_a_whole_window_cannot_be_put_back(declared, lawful, tmp_p
     path = save(series().assign(depth=("time", np.ones(121), {"units": "mm"})), tmp_path / "in.nc")
     fault = lawful("repair", path, "--domain", yml, "-o", tmp_path / "o.nc").fault
     assert "depth has one value for a window of days and cannot be repaired with them" in fault
+
+
+@pytest.mark.parametrize("called", ["by the names of the domain", "as in other files"])
+def test_variables_with_a_source_are_repaired_where_they_are(declared, tmp_path, called):
+    names = {"rain": "tp", "loss": "evap", "storage": "sto"}
+    variables = {name: {**fields, "source": names[name]} for name, fields in SOIL["variables"].items()}
+    domain, _ = declared({**SOIL, "variables": variables})
+    time = np.datetime64("2001-01-01", "ns") + np.arange(10) * np.timedelta64(1, "D")
+    columns = {"rain": np.ones(10), "loss": np.zeros(10), "storage": 100 + np.arange(10.0)}
+    columns["storage"][5] += 0.25
+    ds = xr.Dataset({name: ("time", x, {"units": "mm"}) for name, x in columns.items()}, {"time": time})
+    ds = ds if called.startswith("by") else ds.rename(names)
+    found = repair(save(ds, tmp_path / "broken.nc"), domain, tmp_path / "mended.nc")
+    assert found["repaired"] and found["validity"]["holds"]
+    assert set(raw(tmp_path / "mended.nc")) == set(raw(tmp_path / "broken.nc"))
