@@ -17,7 +17,7 @@ from lawful.data_recipes.pieces import thinned
 from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
 from lawful.domains import Domain, ShapedDomain, Variable
-from lawful.domains.components import bind
+from lawful.domains.components import IN_ARRAY, bind
 from lawful.domains.errors import InputError
 from lawful.domains.units import convert, equivalent
 
@@ -151,13 +151,23 @@ def _real(dtype: np.dtype) -> np.dtype:
 
 
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:
-    units = values.attrs.get("units")
+    units, name = values.attrs.get("units"), _named(values, variable)
     if units is None:
         if variable.units != "1":
-            notes.append(f"{variable.name} has no units; {variable.units!r} assumed")
+            _say(f"{name} has no units; {variable.units!r} assumed", notes)
         return variable.units
     if str(units) == variable.file_units:
         return variable.units
     if not equivalent(str(units), variable.units):
-        notes.append(f"{variable.name} converted from {str(units)!r} to {variable.units!r}")
+        _say(f"{name} converted from {str(units)!r} to {variable.units!r}", notes)
     return str(units)
+
+
+def _named(values: xr.DataArray, variable: Variable) -> str:
+    """What notes call a variable: an array that it was taken out of, which is converted as a whole."""
+    return str(values.encoding[IN_ARRAY][0]) if IN_ARRAY in values.encoding else variable.name
+
+
+def _say(note: str, notes: list[str]) -> None:
+    if note not in notes:
+        notes.append(note)

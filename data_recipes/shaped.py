@@ -135,7 +135,7 @@ def _numbers(
             f"{path}: {name!r} needs numbers along {' x '.join(dims)}, not {' x '.join(map(str, values.dims))}"
         )
     values = values.transpose(*dims) if set(dims) == set(values.dims) else values.transpose(domain.dim, ...)
-    return in_units(values, v, domain, notes)
+    return in_units(values, v.model_copy(update={"name": name}), domain, notes)
 
 
 def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], notes: list[str]) -> xr.Dataset:
