@@ -47,6 +47,22 @@ def windowed(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None 
     return others.rename({dim: domain.event_dim} if dim != domain.event_dim else {}).assign(cut)
 
 
+def other_hours(events: xr.Dataset, data: xr.Dataset, domain: Domain) -> list[str]:
+    """A note where windows of `events` begin at hours of the day at which none of `data` does."""
+    dim, found = domain.event_dim, []
+    if domain.window is None or domain.step_days >= 1 or not all(dim in ds.coords for ds in (events, data)):
+        return []
+    for ds in (events, data):
+        minutes = np.rint(days(ds[dim]) % 1 * 1440) % 1440 if holds_times(ds[dim]) else np.array([])
+        found.append([f"{minute // 60:02.0f}:{minute % 60:02.0f}" for minute in np.unique(minutes)])
+    if not found[0] or not found[1] or set(found[0]) <= set(found[1]):
+        return []
+    return [
+        f"windows begin at {', '.join(found[0])}, and in the training data at {', '.join(found[1])}: steps of the same "
+        "name are other hours of the day; let the file begin where windows should"
+    ]
+
+
 def _dim(ds: xr.Dataset, series: list[str]) -> str:
     dims = {str(dim) for name in series for dim in ds[name].dims if ds.sizes[dim] > 1}
     if len(dims) != 1:

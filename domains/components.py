@@ -1,7 +1,7 @@
 """Arrays of a data set as the single variables of a domain, `part(sample, oxide)` as `part[SiO2]`, and back."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,15 @@ def arrays(domain: Domain) -> dict[str, tuple[str, ...]]:
         if place:
             found[place[0]] = (*found.get(place[0], ()), place[1])
     return found
+
+
+def briefly(names: Sequence[str], among: Sequence[str]) -> str:
+    """Names in one line, with an array in the place of all its components `among` the names of a domain."""
+    size = Counter((component(name) or (name,))[0] for name in among)
+    found = Counter((component(name) or (name,))[0] for name in names)
+    whole = {array for array, count in found.items() if count == size[array]}
+    arrays = ((component(name) or (name,))[0] for name in names)
+    return ", ".join(dict.fromkeys(a if a in whole else name for a, name in zip(arrays, names, strict=True)))
 
 
 def stored_names(domain: Domain) -> tuple[str, ...]:
