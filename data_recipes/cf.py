@@ -38,7 +38,7 @@ def variable_attributes(variable: Variable) -> dict[str, Any]:
     """`units`, `long_name` and, where the variable has them, `standard_name`, `cell_methods` and flags."""
     attributes = {
         "standard_name": variable.standard_name,
-        "long_name": variable.description or variable.name,
+        "long_name": variable.description or (component(variable.name) or (variable.name,))[0],
         "units": variable.units,
         "cell_methods": variable.cell_methods,
     }

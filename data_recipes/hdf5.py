@@ -10,7 +10,7 @@ import xarray as xr
 
 from lawful.data_recipes.names import no_such_variable
 from lawful.domains import Domain, InputError
-from lawful.domains.components import stored_names
+from lawful.domains.components import sources, stored_names
 
 
 def open_hdf5(path: Path, domain: Domain, mapping: Mapping[str, str]) -> xr.Dataset:
@@ -67,7 +67,7 @@ def _wanted(domain: Domain, places: Mapping[str, str], mapping: Mapping[str, str
 def _sources(domain: Domain, places: Mapping[str, str]) -> dict[str, str]:
     """Where datasets are that go by the names that the domain knows files to use."""
     by_name = {base: place for place, base in places.items()}
-    return {v.name: by_name[v.source] for v in domain.variables if v.source in by_name and v.name not in by_name}
+    return {name: by_name[source] for name, source in sources(domain.variables, by_name).items()}
 
 
 def _locate(name: str, places: Mapping[str, str], mapping: Mapping[str, str], path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -15,8 +15,8 @@ from lawful.data_recipes.hdf5 import open_hdf5
 from lawful.data_recipes.names import listed
 from lawful.data_recipes.tables import PARQUET, is_csv, open_table
 from lawful.data_recipes.windows import windowed
-from lawful.domains import Domain, InputError
-from lawful.domains.components import split
+from lawful.domains import Domain, InputError, Variable
+from lawful.domains.components import sources, split
 
 Format = Literal["netcdf", "hdf5", "zarr", "table"]
 
@@ -148,14 +148,14 @@ def renamed(ds: xr.Dataset, path: Path, mapping: Mapping[str, str]) -> xr.Datase
 
 def _as_events(ds: xr.Dataset, domain: Domain, notes: list[str], most: int | None) -> xr.Dataset:
     """The data set under the names of the domain, cut into windows, with its arrays as single variables."""
-    cut = windowed(_from_sources(ds, domain), domain, notes, most)
+    cut = windowed(from_sources(ds, domain.variables), domain, notes, most)
     return with_codes(split(cut, domain, ("realization",)), domain)
 
 
-def _from_sources(ds: xr.Dataset, domain: Domain) -> xr.Dataset:
-    """Variables that the domain knows to be called otherwise in files, under its own names."""
-    there = {v.source: v.name for v in domain.variables if v.source and v.source in ds.variables}
-    return ds.rename_vars({source: name for source, name in there.items() if name not in ds.variables})
+def from_sources(ds: xr.Dataset, variables: Iterable[Variable]) -> xr.Dataset:
+    """Variables that a domain knows to be called otherwise in files, under its own names."""
+    there = sources(variables, {str(name) for name in ds.variables})
+    return ds.rename_vars({source: name for name, source in there.items()})
 
 
 def decoded(raw: xr.Dataset, path: Path) -> tuple[xr.Dataset, list[str]]:

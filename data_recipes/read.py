@@ -17,7 +17,7 @@ from lawful.data_recipes.pieces import thinned
 from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
 from lawful.domains import Domain, ShapedDomain, Variable
-from lawful.domains.components import bind
+from lawful.domains.components import IN_ARRAY, bind
 from lawful.domains.errors import InputError
 from lawful.domains.units import convert, equivalent
 
@@ -122,7 +122,7 @@ def in_units(
     Raises:
         InputError: the units of the `file` are unknown or do not convert; both are named.
     """
-    numbers = values.to_numpy().astype(np.float64)
+    numbers = _unpacked(values, variable)
     numbers = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
     try:
         units = _stated_units(values, variable, notes)
@@ -131,14 +131,43 @@ def in_units(
         raise InputError(f"{f'{file}: ' if file else ''}variable {variable.name!r}: {error}") from error
 
 
+def _unpacked(values: xr.DataArray, variable: Variable) -> np.ndarray:
+    """Float64 values; where the rounding of unpacking has put them beside zero or a bound, they are on it."""
+    numbers = values.to_numpy().astype(np.float64)
+    step, offset = (values.encoding.get(key) for key in ("scale_factor", "add_offset"))
+    if step is None and offset is None:
+        return numbers
+    same = str(values.attrs.get("units", variable.units)) in (variable.units, variable.file_units)
+    bounds = (variable.lower, variable.upper) if same else ()
+    for value in {0.0, *(bound for bound in bounds if bound is not None)}:
+        rounding = 2 * np.finfo(_real(values.dtype)).eps * (abs(float(offset or 0.0)) + abs(value))
+        if rounding < abs(float(1.0 if step is None else step)) / 2:
+            numbers[np.abs(numbers - value) <= rounding] = value
+    return numbers
+
+
+def _real(dtype: np.dtype) -> np.dtype:
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:
-    units = values.attrs.get("units")
+    units, name = values.attrs.get("units"), _named(values, variable)
     if units is None:
         if variable.units != "1":
-            notes.append(f"{variable.name} has no units; {variable.units!r} assumed")
+            _say(f"{name} has no units; {variable.units!r} assumed", notes)
         return variable.units
     if str(units) == variable.file_units:
         return variable.units
     if not equivalent(str(units), variable.units):
-        notes.append(f"{variable.name} converted from {str(units)!r} to {variable.units!r}")
+        _say(f"{name} converted from {str(units)!r} to {variable.units!r}", notes)
     return str(units)
+
+
+def _named(values: xr.DataArray, variable: Variable) -> str:
+    """What notes call a variable: an array that it was taken out of, which is converted as a whole."""
+    return str(values.encoding[IN_ARRAY][0]) if IN_ARRAY in values.encoding else variable.name
+
+
+def _say(note: str, notes: list[str]) -> None:
+    if note not in notes:
+        notes.append(note)

@@ -15,6 +15,7 @@ import numpy as np
 from lawful.data_recipes.hdf5 import places_of
 from lawful.data_recipes.opening import file_format
 from lawful.domains import Domain, InputError, ShapedDomain
+from lawful.domains.components import sources
 from lawful.domains.registry import require_events
 
 
@@ -53,7 +54,9 @@ def changed_copy(
         )
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     opening = (
-        _open_hdf5(temporary, require_events(domain), mapping) if kind == "hdf5" else _open_netcdf(temporary, mapping)
+        _open_hdf5(temporary, require_events(domain), mapping)
+        if kind == "hdf5"
+        else _open_netcdf(temporary, domain, mapping)
     )
     try:
         with _writing(target):
@@ -91,10 +94,15 @@ class _Attributes:
 
 
 @contextmanager
-def _open_netcdf(path: Path, mapping: Mapping[str, str]) -> Iterator[tuple[Mapping[str, Any], Any]]:
+def _open_netcdf(
+    path: Path, domain: Domain | ShapedDomain, mapping: Mapping[str, str]
+) -> Iterator[tuple[Mapping[str, Any], Any]]:
     with netCDF4.Dataset(path, "r+") as file:
         file.set_auto_maskandscale(False)
-        names = {source: name for name, source in mapping.items()}
+        mapped = {source: name for name, source in mapping.items()}
+        known = domain.variables if isinstance(domain, Domain) else domain.generated
+        there = sources(known, {mapped.get(name, name) for name in file.variables})
+        names = {**{source: name for name, source in there.items()}, **mapped}
         yield {names.get(source, source): variable for source, variable in file.variables.items()}, _Attributes(file)
 
 

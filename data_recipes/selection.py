@@ -8,7 +8,7 @@ import xarray as xr
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.words import not_numbers
 from lawful.domains import Domain, InputError, Variable
-from lawful.domains.components import arrays
+from lawful.domains.components import arrays, briefly
 
 
 def needs_time(domain: Domain) -> bool:
@@ -25,7 +25,7 @@ def only_conditions(domain: Domain, ds: xr.Dataset, needed: tuple[str, ...], not
     absent = [name for name in domain.names if name not in ds.variables]
     if not absent or not (needed or domain.context):
         return domain
-    spared = ", ".join(name for name in absent if name not in needed)
+    spared = briefly([name for name in absent if name not in needed], domain.names)
     if spared:
         notes.append(f"{spared}: not in the file and not needed to generate; there is nothing to judge them by")
     variables = tuple(v for v in domain.variables if v.name in needed)

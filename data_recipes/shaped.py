@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from lawful.data_recipes.cf import variable_attributes
+from lawful.data_recipes.grids import blocks_named, of_blocks, require_same_grid, with_block_coordinates, with_known
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import file_format, open_plainly, renamed, sha256
+from lawful.data_recipes.opening import file_format, from_sources, open_plainly, renamed, sha256
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
@@ -20,23 +21,29 @@ _SINGLE_PRECISION = 1e-6
 
 
 def read_shaped(
-    path: Path, domain: ShapedDomain, mapping: Mapping[str, str] | None = None, *, most: int | None = None
+    path: Path,
+    domain: ShapedDomain,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    most: int | None = None,
+    like: xr.Dataset | None = None,
 ) -> tuple[xr.Dataset, list[str], str]:
     """Samples of a file, what was done to them in words, and the SHA-256 of the file.
 
     Of more than `most` samples, so many are taken, spread over the file. Without fine values, which only training and
-    judging need, coarse ones or totals are enough.
+    judging need, coarse ones or totals are enough. Fields for a model that was trained on those of `like` must have its
+    grid and weights; what is the same for all samples there may be missing in the file.
 
     Raises:
         InputError: one line on what is wrong with the file, where, and what to do.
     """
     check_names(mapping or {}, domain)
     with open_named(path) as (stored, notes):
-        ds = renamed(stored, path, mapping or {})
+        ds = from_sources(renamed(stored, path, mapping or {}), domain.generated)
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
         ds = _graphs(ds, domain, path) if isinstance(domain, GraphDomain) else ds
-        ds = _fields(ds, domain, path, notes) if isinstance(domain, FieldDomain) else ds
+        ds = _fields(ds, domain, path, notes, like) if isinstance(domain, FieldDomain) else ds
         count = ds.sizes[domain.event_dim]
         if most is not None and count > most:
             ds = domain.chosen(ds, np.linspace(0, count - 1, most).astype(int))
@@ -67,25 +74,33 @@ def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
     return ds
 
 
-def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
+def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], like: xr.Dataset | None) -> xr.Dataset:
     fine = domain.names[0] in ds or coarse(domain.names[0]) not in ds
     names = {v.name if fine else coarse(v.name): v for v in domain.variables}
     known = [*domain.covariates, *([domain.weights] if domain.weights else [])]
     label = [str(domain.blocks.label)] if domain.blocks.label else []
-    for name in [*names, *known, *label]:
+    wanted = [*names, *known, *label]
+    for name in names:
+        if name not in ds.variables:
+            raise no_such_variable(path, name, map(str, ds.variables))
+    ds = ds[[name for name in wanted if name in ds.variables]]
+    ds = ds if fine else blocks_named(ds, list(names), domain)
+    ds = ds if like is None else with_known(ds, like, domain, path, notes)
+    for name in wanted:
         if name not in ds.variables:
             raise no_such_variable(path, name, map(str, ds.variables))
     if fine or known:
         require_grid(ds, domain, path, known)
-    ds = ds[[*names, *known, *label]].load()
-    grid = (domain.dim, domain.rows, domain.columns)
-    dims = grid if fine else (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    ds = ds.load() if like is None else require_same_grid(ds.load(), like, domain, path, notes)
+    along = (domain.rows, domain.columns)
+    dims = (domain.dim, *(along if fine else map(of_blocks, along)))
     columns = {name: (dims, _numbers(ds, name, v, dims, domain, path, notes), variable_attributes(v))
                for name, v in names.items()}  # fmt: skip
     ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
     for name, v in names.items():
         _require_bounds(ds[name], v, path)
-    return _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+    ds = _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+    return with_block_coordinates(ds, domain)
 
 
 def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
@@ -96,10 +111,19 @@ def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[st
         if ds.sizes[dim] % size:
             raise InputError(f"{path}: {ds.sizes[dim]} cells along {dim!r} are no multiple of blocks of {size}")
     for name in known:
-        if not set(ds[name].dims) <= {domain.dim, domain.rows, domain.columns} or ds[name].dtype.kind not in "fiub":
+        fixed = name == domain.weights
+        if not set(ds[name].dims) <= {domain.rows, domain.columns, *([] if fixed else [domain.dim])}:
+            there = " x ".join(map(str, ds[name].dims))
+            only = ", the same for all samples" if fixed else ""
+            raise InputError(
+                f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}{only}, not along {there}"
+            )
+        if ds[name].dtype.kind not in "fiub":
             raise InputError(f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}")
         if not np.isfinite(ds[name].to_numpy().astype(np.float64)).all():
             raise InputError(f"{path}: {name!r} is not finite everywhere")
+        if fixed and not (ds[name] > 0).all():
+            raise InputError(f"{path}: {name!r} weighs cells by {float(ds[name].min()):g}; weights are above zero")
 
 
 def _numbers(
@@ -111,7 +135,7 @@ def _numbers(
             f"{path}: {name!r} needs numbers along {' x '.join(dims)}, not {' x '.join(map(str, values.dims))}"
         )
     values = values.transpose(*dims) if set(dims) == set(values.dims) else values.transpose(domain.dim, ...)
-    return in_units(values, v, domain, notes)
+    return in_units(values, v.model_copy(update={"name": name}), domain, notes)
 
 
 def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], notes: list[str]) -> xr.Dataset:
@@ -131,7 +155,10 @@ def _require_bounds(values: xr.DataArray, v: Variable, path: Path) -> None:
 
 
 def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
-    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance."""
+    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance.
+
+    A change counts by the spread of its variable, whatever units that is in.
+    """
     if not domain.laws:
         return ds
     A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in domain.names])
@@ -142,14 +169,17 @@ def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[s
             raise InputError(
                 f"{path}: law {law.name!r} ({law.equation}) is off by up to {misfit.max():.3g} {law.units}"
             )
-    moved = z - np.tensordot(np.linalg.pinv(A), off, 1)
+    spread = z.std(axis=(1, 2, 3))
+    moved = z - np.tensordot(spread[:, None] * np.linalg.pinv(A * spread), off, 1)
     if (moved != z).any():
-        notes.append(f"fields were moved onto the laws of a cell, by {np.abs(moved - z).max():.2g} at most")
+        changes = zip(domain.variables, np.abs(moved - z).max(axis=(1, 2, 3)), strict=True)
+        most = ", ".join(f"{v.name} {change:.2g} {v.units}" for v, change in changes)
+        notes.append(f"fields were moved onto the laws of a cell, at most by {most}")
     return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(domain.names)})
 
 
 def _with_means(ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:
     means = domain.fields(ds).coarse.numpy()
-    dims = (domain.dim, f"{domain.rows}_coarse", f"{domain.columns}_coarse")
+    dims = (domain.dim, of_blocks(domain.rows), of_blocks(domain.columns))
     said = {v.name: {"units": v.units, "long_name": f"mean of {v.name} over blocks of cells"} for v in domain.variables}
     return ds.assign({coarse(name): (dims, means[:, k], said[name]) for k, name in enumerate(domain.names)})

@@ -7,7 +7,7 @@ import xarray as xr
 
 from lawful.data_recipes.ensemble import REALIZATION, require_samples
 from lawful.data_recipes.names import no_such_variable
-from lawful.data_recipes.opening import renamed
+from lawful.data_recipes.opening import from_sources, renamed
 from lawful.data_recipes.shaped import check_names, open_named, require_grid
 from lawful.domains import InputError, ShapedDomain
 from lawful.domains.field_domain import FieldDomain
@@ -27,7 +27,7 @@ def read_shaped_ensemble(
     """
     check_names(mapping or {}, domain)
     with open_named(path) as (stored, notes):
-        ds = renamed(stored, path, mapping or {})
+        ds = from_sources(renamed(stored, path, mapping or {}), domain.generated)
         for name in domain.judged_by:
             if name not in ds.variables:
                 raise no_such_variable(path, name, map(str, ds.variables))

@@ -1,11 +1,12 @@
 """Arrays of a data set as the single variables of a domain, `part(sample, oxide)` as `part[SiO2]`, and back."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import xarray as xr
 
-from lawful.domains.declarations import Parameter, component
+from lawful.domains.declarations import Parameter, Variable, component
 from lawful.domains.domain import Domain
 from lawful.domains.errors import InputError
 
@@ -23,9 +24,29 @@ def arrays(domain: Domain) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def briefly(names: Sequence[str], among: Sequence[str]) -> str:
+    """Names in one line, with an array in the place of all its components `among` the names of a domain."""
+    size = Counter((component(name) or (name,))[0] for name in among)
+    found = Counter((component(name) or (name,))[0] for name in names)
+    whole = {array for array, count in found.items() if count == size[array]}
+    arrays = ((component(name) or (name,))[0] for name in names)
+    return ", ".join(dict.fromkeys(a if a in whole else name for a, name in zip(arrays, names, strict=True)))
+
+
 def stored_names(domain: Domain) -> tuple[str, ...]:
     """What the variables of a domain are called in a file: components by the name of their array."""
     return tuple(dict.fromkeys((component(name) or (name,))[0] for name in domain.names))
+
+
+def sources(variables: Iterable[Variable], present: Collection[str]) -> dict[str, str]:
+    """What variables and arrays are called in a file with the names `present`, where that is their `source` alone.
+
+    Components that were declared as one array have the source of the array.
+    """
+    known = [((component(v.name) or (v.name,))[0], v) for v in variables if v.source]
+    alike = Counter((array, v.source) for array, v in known)
+    called = {array if alike[array, v.source] > 1 else v.name: str(v.source) for array, v in known}
+    return {name: source for name, source in called.items() if source in present and name not in present}
 
 
 def split(ds: xr.Dataset, domain: Domain, others: Collection[str] = ()) -> xr.Dataset:

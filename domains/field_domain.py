@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lawful.domains.declarations import Law, Variable
 from lawful.domains.errors import InputError
+from lawful.domains.flatten import flat_laws
 from lawful.domains.shaped import ShapedDomain, Views, Whole
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class FieldDomain(ShapedDomain):
         block: rows and columns of a block, which divide those of the grid.
         variables: all of zero or more (`lower: 0`), with exact zeros, or all without bounds.
         laws: equations between the variables of a cell without a constant, such as `net = down - up`; for variables
-            without bounds.
+            without bounds. Terms are converted into the units of the law.
         covariates: variables of the file on the fine grid, such as topography, the same for all samples or not.
-        weights: a variable (row, column) or (row,) of the file, such as areas of cells.
+        weights: a variable (row, column), (row,) or (column,) of the file, such as areas of cells.
         periodic: whether the last column is a neighbour of the first.
     """
 
@@ -90,7 +91,7 @@ class FieldDomain(ShapedDomain):
         return f"{self.block[0]} x {self.block[1]} cells"
 
     def cell_laws(self) -> np.ndarray:
-        """Coefficients (laws, variables) of the laws of a cell."""
+        """Coefficients (laws, variables) of the laws of a cell, from the units of the variables to those of the law."""
         rows = [law.parsed.row(self.names) for law in self.laws]
         return np.array(rows, dtype=np.float64).reshape(len(self.laws), len(self.names))
 
@@ -128,14 +129,16 @@ class FieldDomain(ShapedDomain):
         """Weights (rows, columns) of cells, None for equal ones."""
         if self.weights is None:
             return None
-        shape = (ds.sizes[self.rows], ds.sizes[self.columns])
-        found = ds[self.weights].transpose(self.rows, ..., missing_dims="ignore").to_numpy().astype(np.float64)
-        return np.ascontiguousarray(np.broadcast_to(found[:, None] if found.ndim == 1 else found, shape))
+        return _along(ds, self.weights, (self.rows, self.columns))
 
     def _field(self, ds: xr.Dataset, name: str) -> np.ndarray:
-        values = ds[name].transpose(self.dim, self.rows, self.columns, missing_dims="ignore").to_numpy()
-        shape = (ds.sizes[self.dim], ds.sizes[self.rows], ds.sizes[self.columns])
-        return np.ascontiguousarray(np.broadcast_to(values.astype(np.float64), shape))
+        return _along(ds, name, (self.dim, self.rows, self.columns))
+
+    @field_validator("laws", mode="after")
+    @classmethod
+    def _laws_in_their_units(cls, laws: tuple[Law, ...], info: ValidationInfo) -> tuple[Law, ...]:
+        known = info.data
+        return flat_laws(laws, known["variables"], (), {}, known.get("density")) if "variables" in known else laws
 
     @model_validator(mode="after")
     def _bounds_can_be_held(self) -> Self:
@@ -149,11 +152,16 @@ class FieldDomain(ShapedDomain):
         if self.laws and self.positive:
             raise InputError("laws between variables of a cell are for fields without bounds", ("laws",))
         for law in self.laws:
-            unknown = [name for name in law.parsed.names if name not in self.names]
-            if unknown or not law.is_equality or law.parsed.constant:
-                fault = f"names {unknown[0]!r}, which is no variable" if unknown else "must be an equation, no constant"
-                raise InputError(f"law {law.name!r} {fault}", ("laws", law.name))
+            if not law.is_equality or law.parsed.constant:
+                raise InputError(f"law {law.name!r} must be an equation, no constant", ("laws", law.name))
         return self
+
+
+def _along(ds: xr.Dataset, name: str, dims: tuple[str, ...]) -> np.ndarray:
+    """A variable as float64 along all of `dims`, the same along those that it does not have."""
+    sizes = {dim: ds.sizes[dim] for dim in dims}
+    values = ds[name].variable.set_dims(sizes).transpose(*dims)
+    return np.ascontiguousarray(values.to_numpy().astype(np.float64))
 
 
 def coarse(name: str) -> str:

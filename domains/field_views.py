@@ -99,14 +99,15 @@ def _block_domain(domain: FieldDomain, variables: tuple[Variable, ...], laws: tu
         Law(name=f"{law_of(v)}{alike.number}", equation=f"mean({v.name}, over=cell{by}) = {coarse(v.name)}",
             units=v.units) for v in variables
     )  # fmt: skip
+    # Made anew: what was parsed of a law between variables is not that of one between arrays.
+    of_cells = tuple(Law.model_validate(law.model_dump(exclude={"expanded", "coefficients"})) for law in laws)
     return _made(
         domain, event="block of cells", event_dim=domain.dim, dimensions={"cell": cells}, parameters=known,
         variables=(
             *(v.model_copy(update={"over": "cell"}) for v in variables),
             *(Variable(name=coarse(v.name), units=v.units, given=True) for v in variables),
         ),
-        # Made anew: what was parsed of a law between variables is not that of one between arrays.
-        laws=(*means, *(law.model_dump() for law in laws)), blocks=Blocks(kind="order"),
+        laws=(*means, *of_cells), blocks=Blocks(kind="order"),
     )  # fmt: skip
 
 

@@ -37,6 +37,12 @@ def untrained(chart, context=0, settings=TINY):
     return FieldModel(chart, context, settings).eval()
 
 
+def test_fields_without_context_are_learned_without_a_warning(recwarn):
+    chart, z = made("rain")
+    untrained(chart).initialise(Fields.of(chart.blocks.means(z), z=z), torch.ones(len(z), dtype=torch.bool))
+    assert not recwarn.list
+
+
 def test_block_means_by_hand():
     chart = LinearFields((1, 2, 4), (2, 2), [1.0], weights=[[1.0], [3.0]])
     z = torch.tensor([[[[1.0, 3.0, 0.0, 0.0], [5.0, 7.0, 0.0, 8.0]]]]).double()

@@ -30,9 +30,13 @@ def domain() -> Domain:
             Variable(name="outflow", units="mm d-1", lower=0),
             Variable(name="rise", units="mm d-1"),
         ),
-        laws=(Law(name="water", equation="inflow = outflow + rise", units="mm d-1", tolerance=1e-9),),
+        laws=(law(),),
         blocks=Blocks(kind="time"),
     )
+
+
+def law(tolerance: float = 1e-9) -> Law:
+    return Law(name="water", equation="inflow = outflow + rise", units="mm d-1", tolerance=tolerance)
 
 
 def lake(days: int = 80, start: str = "2020-01-01") -> xr.Dataset:
@@ -141,6 +145,21 @@ def test_packed_and_filled(domain, tmp_path):
     reading = read(tmp_path / "lake.nc", domain)
     assert reading.dataset.sizes["time"] == 89
     np.testing.assert_array_equal(reading.dataset["rise"][:7], ds["rise"][:7])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_what_unpacking_rounds_beside_zero_or_a_bound_is_on_it(domain, tmp_path, kind):
+    """-13700 steps of 0.001 from 13.7 unpack to -1.8e-15, or to 9.5e-7 in single precision."""
+    variables = [v.model_copy(update={"upper": 1.2} if v.name == "inflow" else {}) for v in domain.variables]
+    loose = Domain.model_validate({**dict(domain), "variables": variables, "laws": [law(tolerance=1e-5)]})
+    ds = (lake() / 1.25).round(3).assign_coords(time=lake().time)
+    packing = {"dtype": "int16", "scale_factor": kind(1e-3), "add_offset": kind(13.7), "_FillValue": -32768}
+    ds.to_netcdf(tmp_path / "lake.nc", encoding=dict.fromkeys(("inflow", "outflow", "rise"), packing))
+    found = read(tmp_path / "lake.nc", loose).dataset
+    for name in ds.data_vars:
+        assert np.array_equal(found[name] == 0, ds[name] == 0), name
+        np.testing.assert_allclose(found[name], ds[name], atol=2e-6)
+    assert found.inflow.max() == 1.2
 
 
 @pytest.mark.parametrize("calendar", ["360_day", "noleap", "julian"])

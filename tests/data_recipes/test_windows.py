@@ -62,10 +62,13 @@ def test_without_the_day_before_the_first_day_has_no_law(tmp_path):
 
 
 def test_a_gap_costs_its_window(tmp_path):
-    ds = series().isel(time=[i for i in range(41) if i != 6])
-    reading = read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
-    assert "1 of 9 windows left out for gaps in time" in reading.notes
-    assert reading.dataset.sizes["time"] == 8
+    """And no more: windows behind it begin on the days on which they would have begun without it."""
+    whole = read(save(series(), tmp_path / "whole.nc"), soil(states=True), minimum_events=5).dataset
+    for missing, lost in (([6], [1]), ([5], [1]), ([8, 9, 10], [1, 2])):
+        ds = series().isel(time=[i for i in range(41) if i not in missing])
+        reading = read(save(ds, tmp_path / "soil.nc"), soil(states=True), minimum_events=5)
+        assert f"{len(lost)} of 10 windows left out for gaps in time" in reading.notes
+        np.testing.assert_array_equal(reading.dataset.time, np.delete(whole.time.values, lost))
 
 
 def test_a_gap_before_a_window_costs_it_for_the_state_that_it_starts_from(tmp_path):
@@ -140,3 +143,21 @@ def test_of_many_windows_stretches_are_read(tmp_path, states):
     part = read(path, soil(states), minimum_events=5, most=200)
     assert f"200 of {whole.sizes['time']} windows read, in stretches spread over all" in part.notes
     assert part.dataset.equals(whole.isel(time=spread(whole.sizes["time"], 200)))
+
+
+def test_units_of_an_array_are_noted_once(tmp_path):
+    ds = series()
+    ds["P"], ds["S"] = (ds.P / 1000).assign_attrs(units="m"), ds.S.assign_attrs(units="kg m-2")
+    domain = Domain.model_validate({**dict(soil(states=True)), "density": "1000 kg m-3"})
+    reading = read(save(ds, tmp_path / "soil.nc"), domain, minimum_events=5)
+    assert reading.notes == ["P converted from 'm' to 'mm'", "S converted from 'kg m-2' to 'mm'"]
+    assert reading.dataset["P[2]"].attrs["long_name"] == "P"
+
+
+def test_arrays_go_by_another_name_in_the_file(tmp_path):
+    ds = series()
+    called = [v.model_copy(update={"source": {"P": "tp", "S": "sto"}.get(v.name[0])}) for v in soil(True).variables]
+    domain = Domain.model_validate({**dict(soil(True)), "variables": called})
+    renamed = read(save(ds.rename(P="tp", S="sto"), tmp_path / "other.nc"), domain, minimum_events=5).dataset
+    expected = read(save(ds, tmp_path / "soil.nc"), domain, minimum_events=5).dataset
+    xr.testing.assert_equal(renamed, expected)

@@ -243,13 +243,14 @@ def test_a_gap_in_a_series_and_what_is_not_finite(declared, tmp_path, monkeypatc
     domain, _ = declared(SOIL)
     monkeypatch.setattr("lawful.reports.physics.columns._BLOCK", 7)
     ds = series().isel(time=np.delete(np.arange(121), [40, 41]))
-    ds["loss"][3 * 3 + 2], ds["rain"][3 * 20 + 1] = np.nan, 50.0
+    # Behind the gap windows begin on the days on which they would have begun without it: the 61st, in row 59.
+    ds["loss"][3 * 3 + 2], ds["rain"][59] = np.nan, 50.0
     path = save(ds, tmp_path / "in.nc")
     found = repair(path, domain, tmp_path / "out.nc")
     assert any("left out for gaps in time" in note for note in found["notes"])
     assert (found["missing"], found["repaired"], found["left"]) == (1, 1, 0)
     before, after = raw(path), raw(tmp_path / "out.nc")
-    kept = np.delete(np.arange(119), [3 * 20 + 1, 3 * 20 + 2, 3 * 20 + 3])
+    kept = np.delete(np.arange(119), [59, 60, 61])
     assert all(before[name][kept].tobytes() == after[name][kept].tobytes() for name in before)
 
 
@@ -268,3 +269,18 @@ def test_one_value_for_a_whole_window_cannot_be_put_back(declared, lawful, tmp_p
     path = save(series().assign(depth=("time", np.ones(121), {"units": "mm"})), tmp_path / "in.nc")
     fault = lawful("repair", path, "--domain", yml, "-o", tmp_path / "o.nc").fault
     assert "depth has one value for a window of days and cannot be repaired with them" in fault
+
+
+@pytest.mark.parametrize("called", ["by the names of the domain", "as in other files"])
+def test_variables_with_a_source_are_repaired_where_they_are(declared, tmp_path, called):
+    names = {"rain": "tp", "loss": "evap", "storage": "sto"}
+    variables = {name: {**fields, "source": names[name]} for name, fields in SOIL["variables"].items()}
+    domain, _ = declared({**SOIL, "variables": variables})
+    time = np.datetime64("2001-01-01", "ns") + np.arange(10) * np.timedelta64(1, "D")
+    columns = {"rain": np.ones(10), "loss": np.zeros(10), "storage": 100 + np.arange(10.0)}
+    columns["storage"][5] += 0.25
+    ds = xr.Dataset({name: ("time", x, {"units": "mm"}) for name, x in columns.items()}, {"time": time})
+    ds = ds if called.startswith("by") else ds.rename(names)
+    found = repair(save(ds, tmp_path / "broken.nc"), domain, tmp_path / "mended.nc")
+    assert found["repaired"] and found["validity"]["holds"]
+    assert set(raw(tmp_path / "mended.nc")) == set(raw(tmp_path / "broken.nc"))

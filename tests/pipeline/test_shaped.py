@@ -13,7 +13,8 @@ from lawful.core.models.fields import FieldSettings
 from lawful.core.models.graphs import GraphSettings
 from lawful.data_recipes import sample_path, write_ensemble
 from lawful.data_recipes.shaped import read_shaped
-from lawful.domains import InputError
+from lawful.domains import InputError, Law, Variable
+from lawful.domains.field_domain import FieldDomain
 from lawful.pipeline.one_network import generate_shaped, load_shaped, train_shaped
 from lawful.reports.validity import validity
 
@@ -172,3 +173,21 @@ def test_what_is_wrong_with_graphs_is_named(change, message):
 def test_what_is_wrong_with_fields_is_named(domain, change, message, tmp_path):
     with pytest.raises(InputError, match=message):
         read_shaped(save(change(fields()), tmp_path / "fields.nc"), domain)
+
+
+def test_the_unit_of_a_variable_does_not_say_how_far_it_is_moved_onto_the_laws(tmp_path):
+    data = fields().astype(np.float64)
+    data["net"] = data.net + 1e-3
+    for name in WIND.names:
+        data[name].attrs["units"] = "W m-2"
+    in_kilowatts = (Variable(name="down", units="W m-2"), Variable(name="up", units="kW m-2"), WIND.variables[2])
+    laws = (Law(name="net", equation="net = down - up", units="W m-2", tolerance=0.01),)
+    moved = {}
+    for kind, variables in (("alike", WIND.variables), ("mixed", in_kilowatts)):
+        domain = FieldDomain.model_validate({**dict(WIND), "variables": variables, "laws": laws})
+        found, notes, _ = read_shaped(save(data, tmp_path / f"{kind}.nc"), domain)
+        moved[kind] = found.up.values * (1000 if kind == "mixed" else 1)
+        assert "onto the laws of a cell, at most by down 0.000" in notes[-1]
+    np.testing.assert_allclose(moved["mixed"], moved["alike"], atol=1e-9)
+    # About a third of 0.001.
+    assert 2e-4 < np.abs(moved["alike"] - data.up.values).max() < 5e-4

@@ -111,3 +111,33 @@ def test_the_contract_of_soil_water():
     from lawful.domains.soil_water import DOMAIN
 
     check_domain(DOMAIN)
+
+
+def test_given_series_whose_windows_begin_at_other_hours_are_said(lawful, tmp_path):
+    steps = len(DAYS)
+    variables = [{**v.model_dump(), "name": v.name.partition("[")[0]} for v in SOIL.variables]
+    content = {
+        "name": "quarters", "title": "Water", "event": "window", "event_dim": "time", "window": "day",
+        "step_days": 0.2, "dimensions": {"day": list(DAYS), "midnight": ["0", *DAYS]},
+        "variables": {
+            v["name"]: {key: v[key] for key in ("units", "lower", "upper", "over") if v[key] is not None}
+            for v in variables
+        },
+        "laws": {"water": {"equation": "rain - loss = diff(storage)", "units": "mm", "tolerance": 1e-9}},
+        "context": {"hour": {"kind": "hour_of_day"}}, "blocks": {"kind": "time", "length_days": 10},
+    }  # fmt: skip
+    yml = tmp_path / "quarters.yaml"
+    yml.write_text(yaml.safe_dump(content, sort_keys=False))
+    time = np.datetime64("2001-01-01", "ns") + np.arange(601) * np.timedelta64(288, "m")
+    ds, out = series().drop_vars("stage").assign_coords(time=time), tmp_path / "run"
+    data = save(ds, tmp_path / "data.nc")
+    assert lawful("train", yml, "--data", data, "--out", out, "--fast", "--given", "rain").code == 0
+    rain = ds[["rain"]].isel(time=slice(0, 4 * steps))
+    said = lawful("generate", out, "--data", save(rain, tmp_path / "rain.nc"), "--members", 2)
+    assert "note: loss, storage: not in the file and not needed" in said.err
+    assert "note: windows begin at 00:00, and in the training data at 04:48: steps of the same name" in said.err
+    fault = lawful("report", out).fault
+    assert "has no loss, storage, so there is nothing" in fault and f"--domain {out / 'domain.yaml'}` judges" in fault
+    rain = ds[["rain"]].isel(time=slice(1, 1 + 4 * steps))
+    said = lawful("generate", out, "--data", save(rain, tmp_path / "later.nc"), "--members", 2)
+    assert said.code == 0 and "windows begin" not in said.err

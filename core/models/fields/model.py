@@ -72,8 +72,10 @@ class FieldModel(Trainable):
         if not known.z.isfinite().all():
             raise InvalidValueError("Fields to learn from must be finite in every cell.")
         self.chart.blocks.require(known.coarse)
-        mean, std = known.context.mean((0, 2, 3)), known.context.std((0, 2, 3), correction=0)
-        self.context_moments.copy_(torch.stack([mean, std.where(std > 0, 1.0)]))
+        # torch warns of a standard deviation of nothing.
+        if known.context.shape[1]:
+            mean, std = known.context.mean((0, 2, 3)), known.context.std((0, 2, 3), correction=0)
+            self.context_moments.copy_(torch.stack([mean, std.where(std > 0, 1.0)]))
         x = self.chart.encode(known.z, known.coarse, torch.Generator().manual_seed(0))
         X = self._around(known.coarse).flatten(0, 2)
         y = self.chart.blocks.split(x).permute(0, 2, 3, 1, 4).flatten(3).flatten(0, 2)

@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 
 from lawful.domains import InputError
+from lawful.domains.components import briefly
 from lawful.pipeline.job import ENSEMBLE, Job
+from lawful.pipeline.record import kept_word
 from lawful.pipeline.settings import FOLDS, Drawing
 
 HELD_OUT = "held-out events"
@@ -55,9 +57,10 @@ def _about(job: Job, drawing: Drawing, ensemble: xr.Dataset) -> dict[str, Any]:
 def _require_whole(events: xr.Dataset, drawing: Drawing, job: Job) -> None:
     absent = [name for name in job.prepared.domain.names if name not in events]
     if absent:
+        domain = kept_word(job.record.settings.domain, job.out)
         raise InputError(
-            f"{drawing.events}: has no {', '.join(absent)}, so there is nothing to judge the ensemble by; "
-            f"`lawful check {job.out / ENSEMBLE} --domain {job.prepared.domain.name}` judges its laws"
+            f"{drawing.events}: has no {briefly(absent, job.prepared.domain.names)}, so there is nothing to judge the "
+            f"ensemble by; `lawful check {job.out / ENSEMBLE} --domain {domain}` judges its laws"
         )
 
 

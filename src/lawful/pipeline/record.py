@@ -59,6 +59,11 @@ def kept_domain(word: str, out: Path) -> Domain | ShapedDomain:
     return load_any_domain(out / DOMAIN, Path(word).parent) if is_domain_file(word) else get_any_domain(word)
 
 
+def kept_word(word: str, out: Path) -> str:
+    """What a command in a shell calls the domain of a run."""
+    return str(out / DOMAIN) if is_domain_file(word) else word
+
+
 def _file(word: str) -> str:
     return str(Path(word).absolute()) if is_domain_file(word) else word
 

@@ -12,6 +12,7 @@ from torch import nn
 from lawful.data_recipes import read_ensemble, sample_path
 from lawful.data_recipes.read import MINIMUM_EVENTS
 from lawful.data_recipes.shaped import read_shaped
+from lawful.data_recipes.windows import other_hours
 from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.domains.blocks import fold_masks
 from lawful.pipeline.data import Prepared, load, prepare
@@ -72,7 +73,7 @@ class _Events:
 
     def read(self, path: Path, prepared: Prepared, mapping: dict[str, str]) -> tuple[xr.Dataset, Sequence[str]]:
         reading = load(path, prepared.domain, mapping, minimum_events=1, needed=prepared.given)
-        return reading.dataset, reading.notes
+        return reading.dataset, [*reading.notes, *other_hours(reading.dataset, prepared.data, prepared.domain)]
 
     def values(self, events: xr.Dataset, prepared: Prepared) -> int:
         return events.sizes[prepared.domain.event_dim] * len(prepared.domain.names)
@@ -126,7 +127,7 @@ class _Shaped:
         return PreparedShaped(domain, ds, train, test, tuple(notes), sha256, kind_of(domain).family)
 
     def read(self, path: Path, prepared: PreparedShaped, mapping: dict[str, str]) -> tuple[xr.Dataset, Sequence[str]]:
-        ds, notes, _ = read_shaped(path, prepared.domain, mapping)
+        ds, notes, _ = read_shaped(path, prepared.domain, mapping, like=prepared.data)
         return ds, notes
 
     def values(self, events: xr.Dataset, prepared: PreparedShaped) -> int:

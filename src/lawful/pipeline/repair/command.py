@@ -85,7 +85,7 @@ def _repair_events(
             # An ensemble that was generated has events, stacked as they are.
             unstacked = domain.model_copy(update={"stack": ()})
             return _repair_events(path, unstacked, out, mapping, sigmas, correlated, command)
-        _require_variables_of_file(ds, bound, path, mapping)
+        _require_whole_series(ds, bound, path)
         effect = Effect(bound.variables)
         work = (Series if cut_from_series(ds, bound) else Work)(ds, bound, effect)
         work.look()
@@ -126,17 +126,14 @@ def _mend(work: Work, copy: Copy, domain: Domain, nearest: Callable[[tuple[int, 
         work.mend(nearest(()), lambda block: OfBlock(copy, work.columns, domain.names, block))
 
 
-def _require_variables_of_file(ds: xr.Dataset, domain: Domain, path: Path, mapping: Mapping[str, str]) -> None:
-    """Numbers are written back to where they came from, which must be known."""
+def _require_whole_series(ds: xr.Dataset, domain: Domain, path: Path) -> None:
+    """Numbers are written back to where they came from: all of a window to series, or none."""
     cut = [name for name in domain.names if CUT in ds[name].encoding]
     if cut and not cut_from_series(ds, domain):
         whole = next(name for name in domain.names if name not in cut)
         raise InputError(
             f"{path}: {whole} has one value for a window of {domain.window}s and cannot be repaired with them"
         )
-    for variable in domain.variables:
-        if variable.source and variable.name not in mapping:
-            raise InputError(f"{path}: say where {variable.name} is: --map {variable.name}={variable.source}")
 
 
 def _command(
