@@ -81,7 +81,7 @@ def quantile_quantile(
             titled(panel, variable.name, variable.units)
             _quantiles(panel, ensemble[..., k], test[:, k], train[:, k])
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
-        figure.supylabel("quantiles of the ensemble and of the training data", fontsize=9)
+        figure.supylabel("quantiles of the ensemble\nand of the training data", fontsize=9)
         legend_above(figure, axes[0])
         return plate(
             "quantiles",
