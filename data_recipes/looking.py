@@ -81,7 +81,7 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     Raises:
         InputError: no variables of numbers lie along a common dimension with enough events.
     """
-    names, dims = _belonging_together(ds)
+    names, dims, others = _belonging_together(ds)
     event_dim = dims[0] if len(dims) == 1 else "point"
     shaped = ds[names].reset_coords(drop=True).squeeze(drop=True).transpose(*dims)
     raw = {name: shaped[name].to_numpy().reshape(-1).astype(np.float64) for name in names}
@@ -101,12 +101,15 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     return Found(
         event_dim, stack, events, len(whole), tuple(kept), tuple(left_out), tuple(laws), missing,
         _times(ds, dims), _label(ds, dims, events), tuple(_words_of(ds, dims)),
-        tuple(notes),
+        (*notes, *others),
     )  # fmt: skip
 
 
-def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...]]:
-    """The most variables of numbers that share their dimensions, with more than one place along each of these."""
+def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """The most variables of numbers that share their dimensions, with more than one place along each of these.
+
+    What never changes at a place does not come before what changes there in time. Notes say what is not among them.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
     bounds = {str(v.attrs.get(key)) for v in ds.variables.values() for key in ("bounds", "climatology")}
     for key, variable in ds.data_vars.items():
@@ -117,8 +120,21 @@ def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...]]:
     groups = {dims: names for dims, names in groups.items() if not any(_is_edges(ds, dim) for dim in dims)}
     if not groups:
         raise InputError("no variable of numbers lies along a dimension; a domain needs events")
-    dims = max(groups, key=lambda dims: (len(groups[dims]), np.prod([ds.sizes[dim] for dim in dims])))
-    return groups[dims], dims
+    changing = [
+        dims for dims in groups if not any(set(dims) < set(o) and _time_dim(ds, _more(o, dims)) for o in groups)
+    ]
+    dims = max(changing, key=lambda dims: (len(groups[dims]), np.prod([ds.sizes[dim] for dim in dims])))
+    notes = [
+        f"not looked at, for other dimensions: {', '.join(names)} ({' x '.join(other)})"
+        for other, names in groups.items() if other != dims
+    ]  # fmt: skip
+    if len(dims) == 3 and _time_dim(ds, dims):
+        notes.append("fields on a grid whose block means are given are declared with `shape: fields` (docs/domains.md)")
+    return groups[dims], dims, notes
+
+
+def _more(dims: tuple[str, ...], than: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dim for dim in dims if dim not in than)
 
 
 def _words_of(ds: xr.Dataset, dims: tuple[str, ...]) -> Iterator[Words]:

@@ -101,6 +101,7 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], l
         _require_bounds(ds[name], v, path)
     ds = _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
     return with_block_coordinates(ds, domain)
+    return with_block_coordinates(ds, domain)
 
 
 def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
@@ -154,28 +155,32 @@ def _require_bounds(values: xr.DataArray, v: Variable, path: Path) -> None:
         raise InputError(f"{path}: {values.name} is {float(values.min()):g} {v.units} at {place}, below {v.lower:g}")
 
 
-def _on_cell_laws(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
-    """Fields moved onto the laws of a cell by the least change, where they close to their tolerance.
+def _on_cell_laws(ds: xr.Dataset, names: list[str], domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
+    """Fields `names` moved onto the laws of a cell by the least change, where they close to their tolerance.
 
-    A change counts by the spread of its variable, whatever units that is in.
+    Fine fields have means on the laws, and coarse ones must lie there to be means of any. A change counts by the
+    spread of its variable, whatever units that is in.
     """
     if not domain.laws:
         return ds
-    A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in domain.names])
+    A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in names])
     off, size = np.tensordot(A, z, 1), np.tensordot(np.abs(A), np.abs(z), 1)
     for law, misfit, gross in zip(domain.laws, np.abs(off), size, strict=True):
-        allowed = _SINGLE_PRECISION * gross if law.tolerance is None else law.tolerance
+        # Means near zero carry the rounding of the larger values that they were taken of.
+        rounding = _SINGLE_PRECISION * np.maximum(gross, gross.mean() if gross.size else 0.0)
+        allowed = rounding if law.tolerance is None else law.tolerance
         if (misfit > allowed).any():
             raise InputError(
                 f"{path}: law {law.name!r} ({law.equation}) is off by up to {misfit.max():.3g} {law.units}"
             )
-    spread = z.std(axis=(1, 2, 3))
+    spread, largest = z.std(axis=(1, 2, 3)), np.abs(z).max(axis=(1, 2, 3), initial=0.0)
+    spread = np.where(spread > 0, spread, largest)
     moved = z - np.tensordot(spread[:, None] * np.linalg.pinv(A * spread), off, 1)
     if (moved != z).any():
-        changes = zip(domain.variables, np.abs(moved - z).max(axis=(1, 2, 3)), strict=True)
-        most = ", ".join(f"{v.name} {change:.2g} {v.units}" for v, change in changes)
+        changes = zip(names, np.abs(moved - z).max(axis=(1, 2, 3)), domain.variables, strict=True)
+        most = ", ".join(f"{name} {change:.2g} {v.units}" for name, change, v in changes)
         notes.append(f"fields were moved onto the laws of a cell, at most by {most}")
-    return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(domain.names)})
+    return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(names)})
 
 
 def _with_means(ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:

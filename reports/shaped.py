@@ -30,8 +30,9 @@ def build_shaped_report(
     held_out = domain.single(test)
     views = domain.views(data, ensemble)
     compared, reason = _compared(ensemble, train, held_out, views, run)
-    parts = [(view.of(ensemble), view.of(held_out), view.domain) for view in [*views.laws, views.parts]]
-    plates = [law_residuals([part for part in parts if part[2].equalities], tolerance_ulps)]
+    judged = [view for view in (*views.laws, views.parts) if view.domain.equalities]
+    parts = [(view.of(ensemble), view.of(held_out), view.domain) for view in judged]
+    plates = [law_residuals(parts, tolerance_ulps, [view.law for view in judged], domain.equations)]
     seen = views.likeness
     plates += draw_likeness(seen.of(ensemble), seen.of(train), seen.of(held_out), seen.domain, compared)
     return write_report(

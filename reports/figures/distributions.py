@@ -86,7 +86,7 @@ def quantile_quantile(
                 panel.set(xscale="log", yscale="log")
             _quantiles(panel, *sets)
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
-        figure.supylabel("quantiles of the ensemble and of the training data", fontsize=9)
+        figure.supylabel("quantiles of the ensemble\nand of the training data", fontsize=9)
         legend_above(figure, axes[0])
         return plate(
             "quantiles",

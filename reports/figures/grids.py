@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from lawful.reports.figures.style import DATA, ENSEMBLE, Plate, legend_above, panels, plate, style
+
+_WAVES = [digit * 10**power for power in range(5) for digit in (1, 2, 5)]
 
 
 def power_spectra(grids: list[dict[str, Any]]) -> Plate:
@@ -16,6 +19,9 @@ def power_spectra(grids: list[dict[str, Any]]) -> Plate:
             for name, colour, label in (("data", DATA, "held-out data"), ("ensemble", ENSEMBLE, "ensemble")):
                 power = np.asarray(grid["power"][name], dtype=float)
                 panel.loglog(np.arange(1, len(power) + 1), power, ".-", color=colour, label=label)
+            waves = [wave for wave in _WAVES if wave <= len(power)]
+            panel.set_xticks(waves, [str(wave) for wave in waves])
+            panel.xaxis.set_minor_locator(NullLocator())
             panel.set_xlabel("wavenumber (cycles over the longer side)")
         legend_above(figure, axes[0])
         names = ", ".join(grid["array"] for grid in grids)

@@ -1,5 +1,7 @@
 """How exactly the laws hold, as a figure."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -12,20 +14,32 @@ from lawful.reports.physics.residuals import law_ulps
 _READABLE, _MOST = 12, 9
 
 
-def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance: float) -> Plate:
+def law_residuals(
+    parts: list[tuple[xr.Dataset, xr.Dataset, Domain]],
+    tolerance: float,
+    names: Sequence[str] = (),
+    equations: Mapping[str, str] | None = None,
+) -> Plate:
     """Share of samples whose residual exceeds a number of ulps, for every equality.
 
-    `parts` are ensembles and data, each with the domain whose laws they are held to.
+    `parts` are ensembles and data, each with the domain whose laws they are held to. Those of one law have its name
+    among `names`, which are empty for others, and are shown together; `equations` says how to write laws.
     """
-    made = [ulps for ensemble, _, domain in parts for ulps in law_ulps(ensemble, domain)]
-    given = [ulps for _, data, domain in parts for ulps in law_ulps(data, domain)]
-    laws = [law for *_, domain in parts for law in domain.equalities]
+    pooled: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    said: dict[str, str] = {}
+    for (ensemble, data, domain), whole in zip(parts, names or [""] * len(parts), strict=True):
+        for law, *both in zip(domain.equalities, law_ulps(ensemble, domain), law_ulps(data, domain), strict=True):
+            called = whole or law.name
+            pooled.setdefault(called, []).append((both[0].ravel(), both[1].ravel()))
+            said[called] = (equations or {}).get(called, law.equation)
+    made, given = ([np.concatenate([pair[k] for pair in pairs]) for pairs in pooled.values()] for k in (0, 1))
+    laws = list(said)
     shown = worst(map(_largest, made), _READABLE, _MOST)
     with style():
         figure, axes = panels(len(shown), height=2.6, columns=min(3, max(2, len(shown))))
         for panel, k in zip(axes, shown, strict=True):
-            law, ours, theirs = laws[k], made[k], given[k]
-            panel.set_title(_short(f"{law.name}: {law.equation}"), fontsize=9)
+            name, ours, theirs = laws[k], made[k], given[k]
+            panel.set_title(_short(f"{name}: {said[name]}"), fontsize=9)
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
             panel.axvline(
@@ -33,7 +47,7 @@ def law_residuals(parts: list[tuple[xr.Dataset, xr.Dataset, Domain]], tolerance:
             )
             _axes(panel, tolerance, max(_largest(ours), _largest(theirs)))
         legend_above(figure, axes[0])
-        largest = "; ".join(f"{laws[k].name} {_largest(made[k]):.3g}" for k in shown)
+        largest = "; ".join(f"{laws[k]} {_largest(made[k]):.3g}" for k in shown)
         sheet = plate(
             "residuals",
             "Law residuals",

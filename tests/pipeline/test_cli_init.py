@@ -172,3 +172,16 @@ def test_faults_are_one_line(lawful, tmp_path, monkeypatch):
     assert "there is nothing to learn" in lawful("init", "new", "--data", "flat.nc").fault
     assert "name = 'new domain'" in lawful("init", "new domain", "--data", data).fault
     assert [path.name for path in tmp_path.glob("*.yaml")] == ["old.yaml"]
+
+
+def test_maps_of_what_never_changes_do_not_come_before_fields_in_time(start, tmp_path):
+    time = np.datetime64("2001-01-01", "ns") + np.arange(30) * np.timedelta64(1, "D")
+    rng = np.random.default_rng(0)
+    fixed = {name: (("lat", "lon"), rng.random((6, 8)), {"units": "m"}) for name in ("height", "depth")}
+    rain = (("time", "lat", "lon"), rng.random((30, 6, 8)), {"units": "mm d-1"})
+    ds = xr.Dataset({**fixed, "rain": rain}, {"time": time})
+    _, domain = start(save(ds, tmp_path / "rain.nc"))
+    assert (domain.stack, domain.names) == (("time", "lat", "lon"), ("rain",))
+    text = Path("mine.yaml").read_text()
+    assert "# not looked at, for other dimensions: height, depth (lat x lon)" in text
+    assert "are declared with `shape: fields`" in text

@@ -9,7 +9,7 @@ import xarray as xr
 from shaped_cases import CHARGES, RAIN, SHORT, WIND, Case, fields, molecules
 from small import save
 
-from lawful.core.models.fields import FieldSettings
+from lawful.core.models.fields import FieldSettings, LinearFields
 from lawful.core.models.graphs import GraphSettings
 from lawful.data_recipes import sample_path, write_ensemble
 from lawful.data_recipes.shaped import read_shaped
@@ -191,3 +191,20 @@ def test_the_unit_of_a_variable_does_not_say_how_far_it_is_moved_onto_the_laws(t
     np.testing.assert_allclose(moved["mixed"], moved["alike"], atol=1e-9)
     # About a third of 0.001.
     assert 2e-4 < np.abs(moved["alike"] - data.up.values).max() < 5e-4
+
+
+def test_coarse_fields_in_single_precision_are_moved_onto_the_laws_of_a_cell(tmp_path):
+    means = fields()[[*WIND.names]].astype(np.float64).coarsen(y=2, x=3).mean().isel(time=slice(9))
+    coarse = means.rename({name: f"{name}_coarse" for name in WIND.names}).rename(y="yc", x="xc")
+    known = {**{name: array.assign_attrs(units="W m-2") for name, array in coarse.items()}, "height": fields().height}
+    stored = xr.Dataset({name: array.astype("float32") for name, array in known.items()})
+    found, notes, _ = read_shaped(save(stored, tmp_path / "coarse.nc"), WIND)
+    net = found.down_coarse - found.up_coarse
+    np.testing.assert_allclose(found.net_coarse, net, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(found.net_coarse, means.net, atol=1e-6)
+    assert "at most by down_coarse " in notes[-1]
+    chart = LinearFields((3, 4, 6), WIND.block, [1.0, 1.0, 1.0], cell_laws=WIND.cell_laws())
+    assert chart.possible(WIND.fields(found).coarse).all()
+    stored["net_coarse"] += 5
+    with pytest.raises(InputError, match=r"law 'net' \(net = down - up\) is off by up to 5 W m-2"):
+        read_shaped(save(stored, tmp_path / "off.nc"), WIND)
