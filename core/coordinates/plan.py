@@ -38,17 +38,17 @@ class Plan:
 def solve_order(problem: Problem, entries: Tensor, is_bounded: Tensor, extended: Tensor) -> list[int]:
     """Lifted variables in the order in which the laws should solve for them, by events `extended` (N, columns).
 
-    Those without bounds come first, since a correction cannot push them out; of these the ones that vary little beside
-    others in all their laws come later, as a law leaves the errors of all to the one that it is solved for. Then come
-    slacks; then variables never seen on a bound. Among equals the last declared comes first: a domain declares its
-    residual terms last.
+    Those without bounds come first, since a correction cannot push them out. Of these, and of the others, the ones that
+    vary little beside others in all their laws come later, as a law leaves the errors of all to the one that it is
+    solved for, and a bounded one moves all others by many times their spread. Then come slacks; then variables never
+    seen on a bound. Among equals the last declared comes first: a domain declares its residual terms last.
     """
     bounded = is_bounded.tolist()
     small = (_shares(problem, extended) < _LEAST).tolist()
     touches = (entries[:, : problem.lifted] != FREE).any(0).tolist()
 
     def key(i: int) -> tuple[bool, bool, bool, bool, int]:
-        return bounded[i], small[i] and not bounded[i], i < problem.n, touches[i], -i
+        return bounded[i], small[i], i < problem.n, touches[i], -i
 
     return sorted(range(problem.lifted), key=key)
 

@@ -82,6 +82,21 @@ def test_what_varies_little_beside_others_of_its_law_is_not_solved_for():
     assert first([]) == 3
 
 
+def test_a_trace_is_not_solved_for_in_a_composition():
+    """All others move with what is solved for, in its units: with a trace for it their coordinates would all be
+    the same number, and the least noise in them would take a part of a half to nothing."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.tensor([5e5, 3e5, 2e5, 50.0], dtype=torch.float64)
+    parts = sizes * (0.4 * torch.randn(300, 4, generator=generator, dtype=torch.float64)).exp()
+    parts = 1e6 * parts / parts.sum(1, keepdim=True)
+    problem = make_problem([[1, 1, 1, 1]], [1e6], [0] * 4, [INF] * 4)
+    chart, ids = Chart.fit(problem, parts)
+    assert chart.plans[0].solved.tolist() == [2]
+    w = chart.encode(parts, ids, generator)[:, chart.coordinate[0]]
+    assert w.std(0).max() < 3
+    assert torch.linalg.eigvalsh(w.T.corrcoef())[0] > 0.05
+
+
 def test_dependent_laws_are_dropped():
     problem = make_problem([[1, 1, 1], [2, 2, 2], [1, 0, -1]], [1, 2, 0], [-INF] * 3, [INF] * 3)
     plan = plan_of(problem)
