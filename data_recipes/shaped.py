@@ -99,7 +99,8 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], l
     ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
     for name, v in names.items():
         _require_bounds(ds[name], v, path)
-    ds = _with_means(_on_cell_laws(ds, domain, path, notes), domain) if fine else ds
+    ds = _on_cell_laws(ds, list(names), domain, path, notes)
+    ds = _with_means(ds, domain) if fine else ds
     return with_block_coordinates(ds, domain)
     return with_block_coordinates(ds, domain)
 
