@@ -79,6 +79,9 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], l
     names = {v.name if fine else coarse(v.name): v for v in domain.variables}
     known = [*domain.covariates, *([domain.weights] if domain.weights else [])]
     label = [str(domain.blocks.label)] if domain.blocks.label else []
+    unused = [name for name in domain.held_to if fine and name in ds.variables]
+    if unused:
+        notes.append(f"{', '.join(unused)} of the file not used: block means are taken of {', '.join(names)}")
     wanted = [*names, *known, *label]
     for name in names:
         if name not in ds.variables:
@@ -96,7 +99,7 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], l
     dims = (domain.dim, *(along if fine else map(of_blocks, along)))
     columns = {name: (dims, _numbers(ds, name, v, dims, domain, path, notes), variable_attributes(v))
                for name, v in names.items()}  # fmt: skip
-    ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), notes)
+    ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), path, notes)
     for name, v in names.items():
         _require_bounds(ds[name], v, path)
     ds = _on_cell_laws(ds, list(names), domain, path, notes)
@@ -140,11 +143,19 @@ def _numbers(
     return in_units(values, v.model_copy(update={"name": name}), domain, notes)
 
 
-def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], notes: list[str]) -> xr.Dataset:
+def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], path: Path, notes: list[str]) -> xr.Dataset:
     """Samples without a missing value; a note counts the others."""
-    there = np.logical_and.reduce([np.isfinite(ds[name].to_numpy()).all(axis=(1, 2)) for name in names])
+    finite = {name: np.isfinite(ds[name].to_numpy()) for name in names}
+    there = np.logical_and.reduce([found.all(axis=(1, 2)) for found in finite.values()])
     if there.all():
         return ds
+    for name, found in finite.items():
+        never = ~found.any(axis=0)
+        if never.any():
+            raise InputError(
+                f"{path}: {name} is missing in {never.sum()} of {never.size} cells in every {domain.event}; fields "
+                "need a number in each: fill in what is right there, such as 0 for no rain, or take a part of the grid"
+            )
     notes.append(f"{int((~there).sum())} of {there.size} {domain.event}s left out for missing values")
     return ds.isel({domain.dim: there})
 

@@ -83,7 +83,8 @@ class FieldDomain(ShapedDomain):
 
     @property
     def equations(self) -> dict[str, str]:
-        means = {law_of(v): f"mean({v.name} over {self._block}) = {coarse(v.name)}" for v in self.variables}
+        by = f", weighted by {self.weights}" if self.weights else ""
+        means = {law_of(v): f"mean({v.name} over {self._block}{by}) = {coarse(v.name)}" for v in self.variables}
         return {**means, **{law.name: law.equation for law in self.laws}}
 
     @property

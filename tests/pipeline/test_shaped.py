@@ -167,6 +167,11 @@ def test_what_is_wrong_with_graphs_is_named(change, message):
         (RAIN, lambda ds: ds.assign(rain=ds.rain.where(ds.rain != ds.rain.max(), -1)), "rain is -1 mm d-1 at time"),
         (RAIN, lambda ds: ds.assign(height=ds.height * np.nan), "'height' is not finite everywhere"),
         (RAIN, lambda ds: ds.rename(time="t"), "no dimension 'time'"),
+        (
+            RAIN,
+            lambda ds: ds.assign(rain=ds.rain.where(ds.height < 1400)),
+            r"rain is missing in \d+ of 24 cells in every",
+        ),
         (WIND, lambda ds: ds.assign(net=ds.net + 1), r"law 'net' .* is off by up to 1 W m-2"),
     ],
 )
@@ -208,3 +213,11 @@ def test_coarse_fields_in_single_precision_are_moved_onto_the_laws_of_a_cell(tmp
     stored["net_coarse"] += 5
     with pytest.raises(InputError, match=r"law 'net' \(net = down - up\) is off by up to 5 W m-2"):
         read_shaped(save(stored, tmp_path / "off.nc"), WIND)
+
+
+def test_block_means_of_a_file_with_fine_fields_are_said_not_to_be_used(tmp_path):
+    others = fields().rain.coarsen(y=2, x=3).max().rename(y="yc", x="xc")
+    found, notes, _ = read_shaped(save(fields().assign(rain_coarse=others), tmp_path / "fields.nc"), RAIN)
+    assert "rain_coarse of the file not used: block means are taken of rain" in notes
+    assert (found.rain_coarse.values <= others.values).all()
+    assert RAIN.equations == {"rain means": "mean(rain over 2 x 3 cells, weighted by area) = rain_coarse"}
