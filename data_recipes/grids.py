@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.cells import by_block
 from lawful.domains import InputError
 from lawful.domains.field_domain import FieldDomain
 
@@ -47,7 +48,13 @@ def with_known(ds: xr.Dataset, data: xr.Dataset, domain: FieldDomain, path: Path
     if fixed:
         notes.append(f"{', '.join(fixed)} taken from the training data")
     axes = [dim for dim in (domain.rows, domain.columns) if dim in data.coords and dim not in ds.variables]
-    return ds.assign({name: data[name].variable for name in [*fixed, *axes]})
+    ds = ds.assign({name: data[name].variable for name in [*fixed, *axes]})
+    if domain.weights is not None and not {domain.rows, domain.columns} <= set(ds.sizes):
+        # Weights by row alone do not tell how many columns there are.
+        grid = {dim: data.sizes[dim] for dim in (domain.rows, domain.columns)}
+        weights = ds[domain.weights].variable
+        ds = ds.assign({domain.weights: weights.set_dims({**dict(weights.sizes), **grid})})
+    return ds
 
 
 def _require_sizes(ds: xr.Dataset, data: xr.Dataset, domain: FieldDomain, path: Path) -> None:
@@ -130,7 +137,7 @@ def _inside(blocks: np.ndarray, cells: np.ndarray) -> bool:
 def _with_weights(ds: xr.Dataset, data: xr.Dataset, domain: FieldDomain, path: Path) -> xr.Dataset:
     if domain.weights is None:
         return ds
-    there, trained = domain.weights_of(ds), domain.weights_of(data)
+    there, trained = domain.weights_of(ds, domain.inside(data)), domain.weights_of(data)
     if there is None or trained is None or not _close(_shares(there, domain), _shares(trained, domain)):
         raise InputError(
             f"{path}: {domain.weights!r} weighs cells otherwise than the training data, whose means the model holds"
@@ -140,9 +147,9 @@ def _with_weights(ds: xr.Dataset, data: xr.Dataset, domain: FieldDomain, path: P
 
 def _shares(weights: np.ndarray, domain: FieldDomain) -> np.ndarray:
     """Weights of cells over that of their block."""
-    r, c = domain.block
-    cut = weights.reshape(weights.shape[0] // r, r, weights.shape[1] // c, c)
-    return cut / cut.sum(axis=(1, 3), keepdims=True)
+    cut = by_block(weights, domain)
+    whole = cut.sum(axis=(1, 3), keepdims=True)
+    return cut / np.where(whole > 0, whole, 1.0)
 
 
 def _close(first: np.ndarray, second: np.ndarray) -> bool:

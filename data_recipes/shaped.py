@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from lawful.data_recipes.cells import of_cells
 from lawful.data_recipes.cf import variable_attributes
 from lawful.data_recipes.grids import blocks_named, of_blocks, require_same_grid, with_block_coordinates, with_known
 from lawful.data_recipes.names import no_such_variable
@@ -99,17 +100,16 @@ def _fields(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str], l
     dims = (domain.dim, *(along if fine else map(of_blocks, along)))
     columns = {name: (dims, _numbers(ds, name, v, dims, domain, path, notes), variable_attributes(v))
                for name, v in names.items()}  # fmt: skip
-    ds = _whole(ds.drop_vars(list(names)).assign(columns), domain, list(names), path, notes)
+    ds = of_cells(ds.drop_vars(list(names)).assign(columns), list(names), domain, path, notes, like)
     for name, v in names.items():
         _require_bounds(ds[name], v, path)
     ds = _on_cell_laws(ds, list(names), domain, path, notes)
     ds = _with_means(ds, domain) if fine else ds
     return with_block_coordinates(ds, domain)
-    return with_block_coordinates(ds, domain)
 
 
 def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[str]) -> None:
-    """See that a file has the grid of a domain, and finite numbers `known` on it."""
+    """See that a file has the grid of a domain, and numbers `known` on it."""
     for dim, size in zip((domain.rows, domain.columns), domain.block, strict=True):
         if dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {dim!r}; it has {', '.join(map(str, ds.sizes))}")
@@ -125,10 +125,17 @@ def require_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, known: list[st
             )
         if ds[name].dtype.kind not in "fiub":
             raise InputError(f"{path}: {name!r} needs numbers along {domain.rows} x {domain.columns}")
-        if not np.isfinite(ds[name].to_numpy().astype(np.float64)).all():
-            raise InputError(f"{path}: {name!r} is not finite everywhere")
-        if fixed and not (ds[name] > 0).all():
-            raise InputError(f"{path}: {name!r} weighs cells by {float(ds[name].min()):g}; weights are above zero")
+        if fixed:
+            _require_weights(ds[name].astype(np.float64), path)
+
+
+def _require_weights(weights: xr.DataArray, path: Path) -> None:
+    """Missing ones are those of cells that are not of the field."""
+    wrong = weights.where((weights < 0) | np.isinf(weights), drop=True)
+    if wrong.size:
+        raise InputError(f"{path}: {weights.name!r} weighs cells by {float(wrong.min()):g}; no weight is below zero")
+    if not (weights > 0).any():
+        raise InputError(f"{path}: {weights.name!r} weighs no cell; weights are above zero where there is a value")
 
 
 def _numbers(
@@ -143,26 +150,9 @@ def _numbers(
     return in_units(values, v.model_copy(update={"name": name}), domain, notes)
 
 
-def _whole(ds: xr.Dataset, domain: FieldDomain, names: list[str], path: Path, notes: list[str]) -> xr.Dataset:
-    """Samples without a missing value; a note counts the others."""
-    finite = {name: np.isfinite(ds[name].to_numpy()) for name in names}
-    there = np.logical_and.reduce([found.all(axis=(1, 2)) for found in finite.values()])
-    if there.all():
-        return ds
-    for name, found in finite.items():
-        never = ~found.any(axis=0)
-        if never.any():
-            raise InputError(
-                f"{path}: {name} is missing in {never.sum()} of {never.size} cells in every {domain.event}; fields "
-                "need a number in each: fill in what is right there, such as 0 for no rain, or take a part of the grid"
-            )
-    notes.append(f"{int((~there).sum())} of {there.size} {domain.event}s left out for missing values")
-    return ds.isel({domain.dim: there})
-
-
 def _require_bounds(values: xr.DataArray, v: Variable, path: Path) -> None:
     if v.lower is not None and values.size and float(values.min()) < v.lower:
-        where = np.unravel_index(int(values.to_numpy().argmin()), values.shape)
+        where = np.unravel_index(int(np.nanargmin(values.to_numpy())), values.shape)
         place = ", ".join(f"{dim} {k}" for dim, k in zip(values.dims, where, strict=True))
         raise InputError(f"{path}: {values.name} is {float(values.min()):g} {v.units} at {place}, below {v.lower:g}")
 
@@ -175,7 +165,9 @@ def _on_cell_laws(ds: xr.Dataset, names: list[str], domain: FieldDomain, path: P
     """
     if not domain.laws:
         return ds
-    A, z = domain.cell_laws(), np.stack([ds[name].to_numpy() for name in names])
+    found = np.stack([ds[name].to_numpy() for name in names])
+    there = ~np.isnan(found).any(axis=0)
+    A, z = domain.cell_laws(), found[:, there]
     off, size = np.tensordot(A, z, 1), np.tensordot(np.abs(A), np.abs(z), 1)
     for law, misfit, gross in zip(domain.laws, np.abs(off), size, strict=True):
         # Means near zero carry the rounding of the larger values that they were taken of.
@@ -185,14 +177,15 @@ def _on_cell_laws(ds: xr.Dataset, names: list[str], domain: FieldDomain, path: P
             raise InputError(
                 f"{path}: law {law.name!r} ({law.equation}) is off by up to {misfit.max():.3g} {law.units}"
             )
-    spread, largest = z.std(axis=(1, 2, 3)), np.abs(z).max(axis=(1, 2, 3), initial=0.0)
+    spread, largest = z.std(axis=1), np.abs(z).max(axis=1, initial=0.0)
     spread = np.where(spread > 0, spread, largest)
     moved = z - np.tensordot(spread[:, None] * np.linalg.pinv(A * spread), off, 1)
     if (moved != z).any():
-        changes = zip(names, np.abs(moved - z).max(axis=(1, 2, 3)), domain.variables, strict=True)
+        changes = zip(names, np.abs(moved - z).max(axis=1), domain.variables, strict=True)
         most = ", ".join(f"{name} {change:.2g} {v.units}" for name, change, v in changes)
         notes.append(f"fields were moved onto the laws of a cell, at most by {most}")
-    return ds.assign({name: ds[name].copy(data=moved[k]) for k, name in enumerate(names)})
+    found[:, there] = moved
+    return ds.assign({name: ds[name].copy(data=found[k]) for k, name in enumerate(names)})
 
 
 def _with_means(ds: xr.Dataset, domain: FieldDomain) -> xr.Dataset:

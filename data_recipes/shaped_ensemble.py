@@ -5,6 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from lawful.data_recipes.cells import left_out
 from lawful.data_recipes.ensemble import REALIZATION, require_samples
 from lawful.data_recipes.names import no_such_variable
 from lawful.data_recipes.opening import from_sources, renamed
@@ -52,6 +53,7 @@ def _require_graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> None:
 
 def _on_grid(ds: xr.Dataset, domain: FieldDomain, path: Path, notes: list[str]) -> xr.Dataset:
     require_grid(ds, domain, path, [domain.weights] if domain.weights else [])
+    notes.extend(left_out(domain.inside(ds), domain))
     grid = {dim: ds.sizes[dim] for dim in (domain.dim, domain.rows, domain.columns)}
     ds = _with_realizations(ds, set(grid), domain, notes)
     sets = {REALIZATION} & set(ds[domain.names[0]].dims)

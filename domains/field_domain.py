@@ -22,7 +22,9 @@ class FieldDomain(ShapedDomain):
     """The law is that the mean of each variable over a block of cells is its coarse value, for every block.
 
     A data set holds fine variables (event, row, column), or where there is nothing to learn from their block means,
-    named `{variable}_coarse`, with numbers of blocks in the place of numbers of cells.
+    named `{variable}_coarse`, with numbers of blocks in the place of numbers of cells. A cell where a variable is
+    missing in every sample, such as one of the sea, or whose weight is zero or missing, is not of the field: means are
+    those of the other cells, and a block without others has none.
 
     Attributes:
         event, dim: what a sample is, and its dimension: "day", "time".
@@ -32,7 +34,7 @@ class FieldDomain(ShapedDomain):
         laws: equations between the variables of a cell without a constant, such as `net = down - up`; for variables
             without bounds. Terms are converted into the units of the law.
         covariates: variables of the file on the fine grid, such as topography, the same for all samples or not.
-        weights: a variable (row, column), (row,) or (column,) of the file, such as areas of cells.
+        weights: a variable (row, column), (row,) or (column,) of the file, such as areas of cells, or of their land.
         periodic: whether the last column is a neighbour of the first.
     """
 
@@ -102,7 +104,7 @@ class FieldDomain(ShapedDomain):
         return field_views(self, datasets[0])
 
     def wholes(self, ds: xr.Dataset) -> tuple[Whole, ...]:
-        from lawful.domains.field_views import whole_blocks
+        from lawful.domains.field_blocks import whole_blocks
 
         return whole_blocks(self, ds)
 
@@ -117,7 +119,7 @@ class FieldDomain(ShapedDomain):
         from lawful.core.models.fields import Fields
         from lawful.core.models.fields.blocks import Blocks
 
-        told = np.stack([self._field(ds, name) for name in self.covariates], 1) if self.covariates else None
+        told = np.stack([self._told(ds, name) for name in self.covariates], 1) if self.covariates else None
         if self.names[0] not in ds:
             means = np.stack([ds[coarse(name)].to_numpy() for name in self.names], 1)
             shape = (means.shape[2] * self.block[0], means.shape[3] * self.block[1])
@@ -126,11 +128,32 @@ class FieldDomain(ShapedDomain):
         blocks = Blocks(z.shape[1:], self.block, self.weights_of(ds))
         return Fields.of(blocks.means(torch.from_numpy(z)), z=z, context=told)
 
-    def weights_of(self, ds: xr.Dataset) -> np.ndarray | None:
-        """Weights (rows, columns) of cells, None for equal ones."""
+    def weights_of(self, ds: xr.Dataset, inside: np.ndarray | None = None) -> np.ndarray | None:
+        """Weights (rows, columns) of cells, zero for those not `inside` the field of `ds`; None for equal ones."""
+        inside = self.inside(ds) if inside is None else inside
         if self.weights is None:
-            return None
-        return _along(ds, self.weights, (self.rows, self.columns))
+            return None if inside.all() else inside.astype(np.float64)
+        return np.where(inside, _along(ds, self.weights, (self.rows, self.columns)), 0.0)
+
+    def inside(self, ds: xr.Dataset) -> np.ndarray:
+        """Which cells (rows, columns) are of the field; all, where no cell would be."""
+        along = (self.rows, self.columns)
+        sides = zip(along, self.block, strict=True)
+        shape = tuple(ds.sizes.get(dim, ds.sizes.get(f"{dim}_coarse", 0) * size) for dim, size in sides)
+        inside = np.ones(shape, dtype=bool)
+        if self.weights is not None:
+            inside &= _along(ds, self.weights, along) > 0
+        for name in self.names:
+            if name in ds:
+                others = [dim for dim in ds[name].dims if dim not in along]
+                inside &= ds[name].notnull().any(others).transpose(*along).to_numpy()
+        return inside if inside.any() else np.ones(shape, dtype=bool)
+
+    def _told(self, ds: xr.Dataset, name: str) -> np.ndarray:
+        """A covariate, with its mean where it is missing in cells not of the field."""
+        values, outside = self._field(ds, name), ~self.inside(ds)
+        missing = np.isnan(values) & outside
+        return np.where(missing, values[..., ~outside].mean(), values) if missing.any() else values
 
     def _field(self, ds: xr.Dataset, name: str) -> np.ndarray:
         return _along(ds, name, (self.dim, self.rows, self.columns))

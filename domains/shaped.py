@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,16 @@ class View:
 @dataclass(frozen=True)
 class Views:
     """How samples are judged: `laws` for their sums and means, `parts` (nodes, cells) for bounds and further laws,
-    `likeness` for comparison with data, and `grid` for whole fields; None for what has no grid."""
+    `likeness` for comparison with data, and `grid` for whole fields; None for what has no grid.
+
+    Variables that are missing in some places by nature are in `there` with where they are not.
+    """
 
     laws: tuple[View, ...]
     parts: View
     likeness: View
     grid: View | None = None
+    there: Mapping[str, xr.DataArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

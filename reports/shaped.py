@@ -6,11 +6,13 @@ from typing import Any
 import xarray as xr
 
 from lawful.core.linear.system import LAWFUL_ULPS
+from lawful.domains.field_domain import FieldDomain
 from lawful.domains.shaped import ShapedDomain, Views
 from lawful.reports.fidelity import NothingToCompare, fidelity
 from lawful.reports.fidelity.of_fields import with_grids
 from lawful.reports.figures import draw_likeness
 from lawful.reports.figures.laws import law_residuals
+from lawful.reports.figures.maps import field_maps
 from lawful.reports.page import about, write_report
 from lawful.reports.shaped_validity import shaped_validity
 
@@ -33,6 +35,8 @@ def build_shaped_report(
     judged = [view for view in (*views.laws, views.parts) if view.domain.equalities]
     parts = [(view.of(ensemble), view.of(held_out), view.domain) for view in judged]
     plates = [law_residuals(parts, tolerance_ulps, [view.law for view in judged], domain.equations)]
+    if isinstance(domain, FieldDomain):
+        plates += [field_maps(ensemble, held_out, domain)]
     seen = views.likeness
     plates += draw_likeness(seen.of(ensemble), seen.of(train), seen.of(held_out), seen.domain, compared)
     return write_report(

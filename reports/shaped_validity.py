@@ -72,23 +72,22 @@ def shaped_validity(
     columns, judges = found(seen.parts)
     of_laws = [{**law.result(complete=whole), "name": name} for name, law in laws.items()]
     of_parts = {**heading(columns, seen.parts.domain, tolerance_ulps), **judges.results(columns.samples)}
-    return plain(_merged(of_laws, headings, of_parts, domain, ds))
+    return plain(_merged(of_laws, headings, of_parts, _not_finite(ds, domain, seen), ds.sizes[domain.event_dim]))
 
 
 def _merged(
-    of_laws: list[dict[str, Any]], headings: list[dict[str, Any]], of_parts: dict[str, Any], domain: ShapedDomain,
-    ds: xr.Dataset,
+    of_laws: list[dict[str, Any]], headings: list[dict[str, Any]], of_parts: dict[str, Any], missing: dict[str, Any],
+    events: int,
 ) -> dict[str, Any]:  # fmt: skip
     rows = [{**law, "suspect": _of_the_file(law["suspect"])} for law in (*of_laws, *of_parts["laws"])]
     closes = [law["closure"]["holds"] for law in rows if law["closure"]]
-    missing = _not_finite(ds, domain)
     return {
         **of_parts,
         **missing,
         "laws": rows,
         "samples": sum(one["samples"] for one in headings),
         "parts": of_parts["samples"],
-        "events": ds.sizes[domain.event_dim],
+        "events": events,
         "stored": {_array(name): words for one in (*headings, of_parts) for name, words in one["stored"].items()},
         "notes": list(dict.fromkeys(note for one in (*headings, of_parts) for note in one["notes"])),
         "holds": of_parts["holds"] and all(law["holds"] for law in rows) and not missing["not_finite_by_variable"],
@@ -100,18 +99,23 @@ def _array(name: str) -> str:
     return (component(name) or (name,))[0]
 
 
-def _not_finite(ds: xr.Dataset, domain: ShapedDomain) -> dict[str, Any]:
+def _not_finite(ds: xr.Dataset, domain: ShapedDomain, views: Views) -> dict[str, Any]:
     """Counts of NaN and infinite numbers among values, and among what laws hold them to."""
-    values = {name: ds[name].to_numpy() for name in (*domain.names, *domain.held_to)}
-    nan = {name: int(np.isnan(array).sum()) for name, array in values.items()}
-    infinite = {name: int(np.isinf(array).sum()) for name, array in values.items()}
+    values = {name: _asked(ds[name], views.there.get(name)) for name in (*domain.names, *domain.held_to)}
+    nan = {name: int(np.isnan(array.to_numpy()).sum()) for name, array in values.items()}
+    infinite = {name: int(np.isinf(array.to_numpy()).sum()) for name, array in values.items()}
     both = {name: nan[name] + infinite[name] for name in values}
     return {
         "nan": sum(nan.values()),
         "infinite": sum(infinite.values()),
         "not_finite_by_variable": {name: count for name, count in both.items() if count},
-        "not_finite_first": {name: _first(ds[name], domain) for name, count in both.items() if count},
+        "not_finite_first": {name: _first(values[name], domain) for name, count in both.items() if count},
     }
+
+
+def _asked(values: xr.DataArray, there: xr.DataArray | None) -> xr.DataArray:
+    """Values, with zeros where none is expected."""
+    return values if there is None else values.where(there, 0.0).transpose(*values.dims)
 
 
 def _first(values: xr.DataArray, domain: ShapedDomain) -> dict[str, Any]:

@@ -35,13 +35,15 @@ def block_means(
         raise ShapeError(f"Expected a block that divides the grid {tuple(shape)}, got {tuple(block)}.")
     size = int(np.prod(shape))
     area = np.ones(size) if weights is None else np.broadcast_to(np.asarray(weights, np.float64), shape).ravel()
-    if not (np.isfinite(area) & (area > 0)).all():
-        raise InvalidValueError("Expected weights above zero and finite, such as areas of cells.")
+    if not (np.isfinite(area) & (area >= 0)).all() or not area.any():
+        raise InvalidValueError("Expected finite weights of zero or more, such as areas of cells, and not all zero.")
     coarse = [s // b for s, b in zip(shape, block, strict=True)]
     place = [np.arange(s) // b for s, b in zip(shape, block, strict=True)]
     owner = np.ravel_multi_index(np.meshgrid(*place, indexing="ij"), coarse).ravel()
-    means = area / np.bincount(owner, area)[owner]
-    A = totals(owner, means)
+    whole = np.bincount(owner, area)[owner]
+    A = totals(owner, np.divide(area, whole, out=np.zeros(size), where=whole > 0))
+    # A cell of no weight is in no law.
+    A.eliminate_zeros()
     return sparse.vstack([A, sparse.csc_matrix(area / area.sum())]).tocsc() if grand_mean else A
 
 

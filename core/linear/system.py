@@ -114,7 +114,8 @@ class LinearSystem:
         Args:
             shape: of the grid; variables are its cells in C order. block: of the blocks, which divides `shape`.
             b: (..., m), the coarse field in C order, and a last entry for the grand mean.
-            weights: such as areas of cells, broadcast to `shape`; None for equal ones.
+            weights: such as areas of cells, broadcast to `shape`; None for equal ones. Cells of weight zero are in no
+                law, and the law of a block without others is 0 = b_k.
             grand_mean: add a law over the whole grid, which follows from the others.
         """
         return cls(declared.block_means(shape, block, weights, grand_mean), b, names=names)

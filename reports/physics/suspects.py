@@ -30,13 +30,16 @@ class Suspects:
             self._squares[j] += values[j] @ values[j]
 
     def absorb(self, other: "Suspects") -> None:
-        """Take in other samples; variables whose coefficient differs there are no longer suspected."""
+        """Take in other samples; variables that are not there, or have other coefficients, are no longer suspected."""
         self._count += other._count
         self._total += other._total
         self._square += other._square
-        alike = self._row == other._row
-        self._products = np.where(alike, self._products + other._products, 0.0)
-        self._squares += other._squares
+        _, own, theirs = np.intersect1d(self._names, other._names, assume_unique=True, return_indices=True)
+        alike = self._row[own] == other._row[theirs]
+        products = self._products[own] + other._products[theirs]
+        self._products = np.zeros(len(self._row))
+        self._products[own] = np.where(alike, products, 0.0)
+        self._squares[own] += other._squares[theirs]
 
     def found(self) -> dict[str, Any] | None:
         """The variable and the factor that would mend it, or the shift; None where nothing explains 99.99 %."""

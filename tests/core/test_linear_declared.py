@@ -124,7 +124,7 @@ def test_a_million_variables():
         (lambda: LinearSystem.totals([0.0, 1.0]), ShapeError, "integers"),
         (lambda: LinearSystem.totals([0, 1], coefficients=[1.0]), ShapeError, "one per variable"),
         (lambda: LinearSystem.block_means((4, 6), (3, 3)), ShapeError, "divides the grid"),
-        (lambda: LinearSystem.block_means((4,), (2,), weights=[1, 1, 0, 1]), InvalidValueError, "above zero"),
+        (lambda: LinearSystem.block_means((4,), (2,), weights=[1, 1, -1, 1]), InvalidValueError, "zero or more"),
         (lambda: LinearSystem.incidence([(0, 3)], nodes=2), InvalidValueError, "Edge 0 joins"),
         (lambda: LinearSystem.incidence([0, 1]), ShapeError, r"\(E, 2\)"),
         (lambda: LinearSystem(torch.eye(2).expand(3, 2, 2).to_sparse()), ShapeError, "per sample are dense"),

@@ -9,7 +9,7 @@ import torch
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.models.fields import FieldModel, Fields, FieldSettings, LinearFields, PositiveFields
-from lawful.core.models.fields.positive import _carried_on
+from lawful.core.models.fields.neighbours import carried_on
 from lawful.core.training import Schedule, fit
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -200,11 +200,11 @@ def test_what_dry_cells_are_encoded_as_goes_on_from_wet_ones():
     known = torch.zeros(1, 1, 5, 7, dtype=torch.bool)
     known[0, 0, 1, 2] = True
     values = torch.full((1, 1, 5, 7), 9.0).double().where(~known, 2.0)
-    torch.testing.assert_close(_carried_on(values, known), torch.full_like(values, 2.0))
-    assert not _carried_on(values, torch.zeros_like(known)).any()
+    torch.testing.assert_close(carried_on(values, known), torch.full_like(values, 2.0))
+    assert not carried_on(values, torch.zeros_like(known)).any()
     known[0, 0, 1, 6] = True
     values[0, 0, 1, 6] = 4.0
-    ramp = _carried_on(values, known)[0, 0, 1]
+    ramp = carried_on(values, known)[0, 0, 1]
     assert ramp[2] == 2 and ramp[6] == 4 and (ramp[2:].diff() > 0).all() and (ramp[:2] - 2).abs().max() < 0.3
 
 

@@ -221,7 +221,7 @@ def test_a_unit_slip_of_the_means_is_named(judged):
             (),
             "'rain' needs numbers along realization x time",
         ),
-        ("rain", lambda ds: ds.assign(area=ds.area * np.nan), (), "'area' is not finite everywhere"),
+        ("rain", lambda ds: ds.assign(area=ds.area * np.nan), (), "'area' weighs no cell"),
         ("rain", lambda ds: ds, ("--tol", "total=1"), "has no law 'total'; it has rain means"),
         ("rain", lambda ds: ds, ("--step", "snow=1"), "has no variable 'snow'; it has rain, rain_coarse"),
         ("rain", lambda ds: ds, ("--map", "snow=x"), "mapping names 'snow'"),

@@ -107,7 +107,9 @@ def test_weights_and_covariates_along_columns_or_rows_alone(tmp_path):
     ("area", "message"),
     [
         (("time", np.ones(60)), "'area' needs numbers along y x x, the same for all samples, not along time"),
-        (("y", [1.0, 0.0, 1.0, 1.0]), "'area' weighs cells by 0; weights are above zero"),
+        (("y", [1.0, -2.0, 1.0, 1.0]), "'area' weighs cells by -2; no weight is below zero"),
+        (("y", [1.0, np.inf, 1.0, 1.0]), "'area' weighs cells by inf"),
+        (("y", [0.0, np.nan, 0.0, 0.0]), "'area' weighs no cell"),
     ],
 )
 def test_weights_that_cannot_be_are_named(tmp_path, area, message):

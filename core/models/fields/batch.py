@@ -14,7 +14,10 @@ from lawful.core.linear.arrays import as_float64
 
 @dataclass(frozen=True)
 class Fields:
-    """`coarse` (B, C, h, w) float64 is given, `z` (B, C, H, W) float64 generated, `context` (B, k, H, W) known."""
+    """`coarse` (B, C, h, w) float64 is given, `z` (B, C, H, W) float64 generated, `context` (B, k, H, W) known.
+
+    Where a grid has no cells (`Blocks`), z and coarse may be anything, such as NaN.
+    """
 
     coarse: Tensor
     z: Tensor
@@ -39,8 +42,8 @@ class Fields:
             if field.dim() != 4 or field.shape != (count, expected, *z.shape[-2:]):
                 wanted = (count, expected, *z.shape[-2:])
                 raise ShapeError(f"Expected {name} of shape {tuple(wanted)}, got {tuple(field.shape)}.")
-        if not (coarse.isfinite().all() and context.isfinite().all()):
-            raise InvalidValueError("Expected coarse and context fields to be finite.")
+        if not context.isfinite().all():
+            raise InvalidValueError("Expected context fields to be finite.")
         return cls(coarse, z, context)
 
     def __len__(self) -> int:

@@ -35,8 +35,8 @@ class LinearFields:
     def fit(cls, z: Tensor, block: Sequence[int], *, weights: Any = None, cell_laws: Any = None) -> LinearFields:
         """For training fields (N, C, H, W)."""
         blocks = Blocks(z.shape[1:], block, weights)
-        within = z - blocks.spread(blocks.means(z))
-        scale = within.square().mean((0, 2, 3)).sqrt().clamp_min(1e-300)
+        apart = blocks.within(z - blocks.spread(blocks.means(z)))
+        scale = blocks.per_cell(apart.square()).sqrt().clamp_min(1e-300)
         return cls(z.shape[1:], block, scale, weights=weights, cell_laws=cell_laws)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -45,15 +45,15 @@ class LinearFields:
 
     def encode(self, z: Tensor, coarse: Tensor, generator: torch.Generator | None) -> Tensor:
         """Coordinates (B, C, H, W) of fields."""
-        return (z - self.blocks.spread(coarse)) / self.scale
+        return self.blocks.within(z - self.blocks.spread(coarse)) / self.scale
 
     def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
         """Fields (B, C, H, W) float64 on the laws, to rounding that `finish` removes."""
-        return self.blocks.spread(coarse) + self.scale * self.tangent(x.double())
+        return self.blocks.within(self.blocks.spread(coarse) + self.scale * self.tangent(x.double()))
 
     def tangent(self, x: Tensor) -> Tensor:
         """The nearest coordinates whose block means, and cell laws, are zero."""
-        return self._tangent.project(x.flatten(1)).view_as(x)
+        return self._tangent.project(self.blocks.within(x).flatten(1)).view_as(x)
 
     def possible(self, coarse: Tensor) -> Tensor:
         """Where coarse values (B, C, h, w) are means of lawful fields: all, but for cell laws that they break."""
@@ -76,7 +76,7 @@ class LinearFields:
     def system(self, coarse: Tensor) -> LinearSystem:
         """The laws of fields (B, C H W) in C order."""
         zeros = coarse.new_zeros(len(coarse), len(self.cell_laws) * self.blocks.share.numel())
-        return LinearSystem(self._matrix, torch.cat([coarse.flatten(1), zeros], 1))
+        return LinearSystem(self._matrix, torch.cat([self.blocks.of_filled(coarse).flatten(1), zeros], 1))
 
     @cached_property
     def _matrix(self) -> Any:

@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad, softplus
+from torch.nn.functional import softplus
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import as_float64
 from lawful.core.models.fields.blocks import Blocks
+from lawful.core.models.fields.neighbours import around, carried_on
 
 _FAR = 30.0
-_JITTER, _DRY, _SMOOTHINGS = 0.1, 0.3, 4
+_JITTER, _DRY = 0.1, 0.3
 
 
 class PositiveFields:
@@ -46,9 +47,11 @@ class PositiveFields:
         Raises:
             InvalidValueError: a value is below zero or not finite.
         """
+        blocks = Blocks(z.shape[1:], block, weights)
+        z = blocks.within(z)
         if not ((z >= 0) & z.isfinite()).all():
             raise InvalidValueError("Expected fields of zero or more: for others there is LinearFields.")
-        coarse, above = Blocks(z.shape[1:], block, weights).means(z), z > 0
+        coarse, above = blocks.means(z), z > 0
         unit = z.sum((0, 2, 3)) / above.sum((0, 2, 3)).clamp_min(1)
         unit = unit.where(unit > 0, 1.0)
         sizes = _inverse_softplus(z / unit[:, None, None])
@@ -64,15 +67,19 @@ class PositiveFields:
         above, (mean, std, unit) = z > 0, self.moments[[0, 1, 4], :, None, None]
         noise = torch.randn(2, *z.shape, generator=generator, dtype=torch.float64)
         sign = torch.where(above, 1.0, -1.0).double()
-        pattern = sign + 0.5 * (_around(sign) - sign) + _JITTER * noise[0]
+        if not self.blocks.whole:
+            sign = carried_on(sign, self.blocks.inside.expand(sign.shape))
+        pattern = sign + 0.5 * (around(sign) - sign) + _JITTER * noise[0]
         pattern = torch.where(above, pattern.clamp_min(_JITTER), pattern.clamp_max(-_JITTER))
         sizes = (_inverse_softplus(z / unit) - mean) / std
-        dry = _carried_on(sizes, above) + _DRY * (noise[1] - 1)
-        return torch.cat([pattern, sizes.where(above, dry)], 1)
+        dry = carried_on(sizes, above) + _DRY * (noise[1] - 1)
+        return self.blocks.within(torch.cat([pattern, sizes.where(above, dry)], 1))
 
     def decode(self, x: Tensor, coarse: Tensor) -> Tensor:
         """Fields (B, C, H, W) float64."""
         pattern, sizes = (self.blocks.split(part) for part in x.double().chunk(2, 1))
+        if not self.blocks.whole:
+            pattern = pattern.where(self.blocks.split(self.blocks.inside), -torch.inf)
         mean, std = self.moments[:2, :, None, None, None]
         highest = pattern >= pattern.amax(-1, keepdim=True)
         above = ((pattern > 0) | highest) & (coarse > 0)[..., None]
@@ -82,8 +89,8 @@ class PositiveFields:
         return self.blocks.join(torch.where(above, coarse[..., None] * size / whole.where(whole > 0, 1.0), 0.0))
 
     def tangent(self, x: Tensor) -> Tensor:
-        """All coordinates are free."""
-        return x
+        """All coordinates of cells are free."""
+        return self.blocks.within(x)
 
     def possible(self, coarse: Tensor) -> Tensor:
         """Where coarse values (B, C, h, w) are means of such fields."""
@@ -102,7 +109,7 @@ class PositiveFields:
 
     def system(self, coarse: Tensor) -> LinearSystem:
         """The laws of fields (B, C H W) in C order."""
-        return LinearSystem(self._matrix, coarse.flatten(1))
+        return LinearSystem(self._matrix, self.blocks.of_filled(coarse).flatten(1))
 
     @cached_property
     def _matrix(self) -> Any:
@@ -115,27 +122,6 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     mean = flat.nanmean(1).nan_to_num(0.0)
     std = (flat - mean[:, None]).square().nanmean(1).sqrt().nan_to_num(1.0)
     return mean, std.where(std > 1e-12, 1.0)
-
-
-def _around(x: Tensor) -> Tensor:
-    """Means over a cell and its eight neighbours, of (B, C, H, W)."""
-    return avg_pool2d(pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-
-
-def _carried_on(x: Tensor, known: Tensor) -> Tensor:
-    """x (B, C, H, W) where it is `known`, and elsewhere what is around that, from ring to ring; zero in bare fields."""
-    weight = known.double()
-    filled = x.where(known, 0.0)
-    for _ in range(max(x.shape[-2:])):
-        near = _around(weight)
-        new = (weight == 0) & (near > 0)
-        if not new.any():
-            break
-        filled = torch.where(new, _around(filled) / near.where(new, 1.0), filled)
-        weight = torch.where(new, 1.0, weight)
-    for _ in range(_SMOOTHINGS):
-        filled = filled.where(known, _around(filled))
-    return filled
 
 
 def _inverse_softplus(x: Tensor) -> Tensor:
