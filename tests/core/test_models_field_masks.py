@@ -153,3 +153,35 @@ def test_a_gaussian_random_field_given_means_over_its_cells(monkeypatch):
     mean = np.sqrt(max(0.0, ((anomalies.mean(0) / sd[there]) ** 2).mean() - 0.1))
     spread = np.sqrt(((anomalies.std((0, 1)) / sd[there] - 1) ** 2).mean())
     assert mean < 0.25 and spread < 0.15
+
+
+def test_units_are_those_of_the_cells():
+    chart, z = made("cell laws")
+    apart = (z - chart.blocks.spread(chart.blocks.means(z)))[..., chart.blocks.inside]
+    torch.testing.assert_close(chart.scale.flatten(), apart.square().mean((0, 2)).sqrt())
+
+
+def test_the_loss_is_that_of_the_cells(monkeypatch):
+    model, chart, fields = trained("rain")
+    target = model.residuals(model._seen(fields), generator()), generator()
+    model.residuals(model._seen(fields), target[1])
+    off = target[0] - model._noise(target[0].shape, target[1])
+    outside = 1e3 * (~chart.blocks.inside).float()
+    monkeypatch.setattr(model, "_velocity", lambda x, t, known: outside.expand(x.shape))
+    torch.testing.assert_close(model.loss(fields), off[..., chart.blocks.inside].square().mean())
+
+
+def test_blocks_without_a_cell_are_told_as_those_around():
+    model, chart, fields = trained("rain")
+    coarse = torch.full_like(fields.coarse, 2.0)
+    told = model._told(chart.blocks.of_filled(coarse))
+    assert not chart.blocks.filled.all()
+    torch.testing.assert_close(told, told[:, :, :1, :1].expand(told.shape))
+
+
+def test_a_coast_is_no_edge_of_rain():
+    chart, z = made("rain")
+    wet = torch.ones_like(z)
+    pattern = chart.encode(wet, chart.blocks.means(wet), generator())[:, 0]
+    # One and noise of a tenth; a half of what is around would be less beside cells that are not wet.
+    assert abs(pattern[:, chart.blocks.inside].mean() - 1) < 0.02

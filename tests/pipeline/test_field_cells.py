@@ -97,6 +97,33 @@ def test_covariates_may_be_missing_at_sea(tmp_path):
         read_shaped(save(data, tmp_path / "holes.nc"), RAIN)
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_covariate_by_row_may_be_missing_where_all_of_a_row_is_sea(row, tmp_path):
+    data = fields().assign(height=("y", [1.0, 2.0, 3.0, 4.0]))
+    data["rain"], data["height"] = data.rain.where(np.arange(4)[:, None] > 0), data.height.where(np.arange(4) != row)
+    file = save(data, tmp_path / "data.nc")
+    if row:
+        with pytest.raises(InputError, match="'height' is not finite everywhere"):
+            read_shaped(file, RAIN)
+    else:
+        told = RAIN.fields(read_shaped(file, RAIN)[0]).context[0, 0]
+        assert told[:, 0].tolist() == [3.0, 2.0, 3.0, 4.0]
+
+
+def test_cells_beside_the_sea_and_whole_fields_are_judged_by_their_land(tmp_path):
+    found, _, _ = read_shaped(save(over_land(fields()), tmp_path / "data.nc"), RAIN)
+    views = RAIN.views(found)
+    near = views.likeness.of(found)
+    # Of the cells with a next row and column, seven have no sea there.
+    assert near.sizes["cell"] == 80 * 7 and all(near[name].notnull().all() for name in near.data_vars)
+    assert (near.rain_row.values[:4] == found.rain.values[0][[1, 2, 2, 3], [1, 0, 1, 0]]).all()
+    assert (near.rain_column.values[:4] == found.rain.values[0][[0, 1, 1, 2], [2, 1, 2, 1]]).all()
+    whole = views.grid.of(found)
+    day = np.array([whole[f"rain[{k + 1}]"][3] for k in range(24)])
+    land = found.rain.values[3][~SEA]
+    assert np.array_equal(day[~SEA.ravel()], land) and np.allclose(day[SEA.ravel()], land.mean())
+
+
 def test_other_files_have_the_land_of_the_training_data(tmp_path):
     trained, _, _ = read_shaped(save(over_land(fields()), tmp_path / "data.nc"), RAIN)
     everywhere = save(fields(9, seed=1), tmp_path / "all.nc")
