@@ -53,11 +53,8 @@ def left_out(inside: np.ndarray, domain: FieldDomain) -> list[str]:
 def require_covariates(ds: xr.Dataset, inside: np.ndarray, domain: FieldDomain, path: Path) -> None:
     """Raise InputError where a covariate is not finite in a cell of the field."""
     for name in domain.covariates:
-        dims = {str(dim): size for dim, size in ds[name].sizes.items()}
         here = xr.DataArray(inside, dims=(domain.rows, domain.columns))
-        here = here.any([dim for dim in here.dims if dim not in dims])
-        values = ds[name].astype(np.float64)
-        if not (np.isfinite(values) | ~here).all():
+        if not (np.isfinite(ds[name].astype(np.float64)) | ~here).all():
             raise InputError(f"{path}: {name!r} is not finite everywhere")
 
 

@@ -181,7 +181,7 @@ def test_blocks_without_a_cell_are_told_as_those_around():
 
 def test_a_coast_is_no_edge_of_rain():
     chart, z = made("rain")
-    wet = torch.ones_like(z)
+    wet = chart.blocks.within(torch.ones_like(z))
     pattern = chart.encode(wet, chart.blocks.means(wet), generator())[:, 0]
     # One and noise of a tenth; a half of what is around would be less beside cells that are not wet.
     assert abs(pattern[:, chart.blocks.inside].mean() - 1) < 0.02
