@@ -119,7 +119,7 @@ class FieldDomain(ShapedDomain):
         from lawful.core.models.fields import Fields
         from lawful.core.models.fields.blocks import Blocks
 
-        told = np.stack([self._told(ds, name) for name in self.covariates], 1) if self.covariates else None
+        told = np.stack([self._field(ds, name) for name in self.covariates], 1) if self.covariates else None
         if self.names[0] not in ds:
             means = np.stack([ds[coarse(name)].to_numpy() for name in self.names], 1)
             shape = (means.shape[2] * self.block[0], means.shape[3] * self.block[1])
@@ -148,12 +148,6 @@ class FieldDomain(ShapedDomain):
                 others = [dim for dim in ds[name].dims if dim not in along]
                 inside &= ds[name].notnull().any(others).transpose(*along).to_numpy()
         return inside if inside.any() else np.ones(shape, dtype=bool)
-
-    def _told(self, ds: xr.Dataset, name: str) -> np.ndarray:
-        """A covariate, with its mean where it is missing in cells not of the field."""
-        values, outside = self._field(ds, name), ~self.inside(ds)
-        missing = np.isnan(values) & outside
-        return np.where(missing, values[..., ~outside].mean(), values) if missing.any() else values
 
     def _field(self, ds: xr.Dataset, name: str) -> np.ndarray:
         return _along(ds, name, (self.dim, self.rows, self.columns))

@@ -45,12 +45,17 @@ def made(kind, sea=torch.nan, count=12):
     return LinearFields.fit(z, (4, 3), weights=weights, cell_laws=[[1.0, -1.0, -1.0]]), z
 
 
+def height(sea=torch.nan):
+    """A context field (1, 1, 8, 12), with a value `sea` where there are no cells."""
+    return torch.rand(1, 1, 8, 12, generator=generator(5)).where(torch.from_numpy(land() > 0), sea)
+
+
 def trained(kind, sea=torch.nan):
     """A model after a few steps, its chart, and the fields that it learned from."""
     chart, z = made(kind, sea, 40)
-    fields = Fields.of(chart.blocks.means(z), z=z)
+    fields = Fields.of(chart.blocks.means(z), z=z, context=height(sea).expand(40, -1, -1, -1))
     torch.manual_seed(0)
-    model = FieldModel(chart, 0, TINY)
+    model = FieldModel(chart, 1, TINY)
     schedule = Schedule(steps=6, batch_size=8, check_every=3)
     fit(model, [fields], torch.arange(40) % 8 == 0, schedule, generator())
     return model.eval(), chart, fields
@@ -90,7 +95,7 @@ def test_what_is_elsewhere_does_not_matter(kind):
     for sea in (torch.nan, 1e6):
         model, _, fields = trained(kind, sea)
         junk = fields.coarse.nan_to_num(sea if sea == sea else -5.0)
-        drawn.append(model.sample(Fields.of(junk, shape=(8, 12)), generator(1)))
+        drawn.append(model.sample(Fields.of(junk, shape=(8, 12), context=fields.context), generator(1)))
     torch.testing.assert_close(*drawn, rtol=0, atol=0, equal_nan=True)
 
 
@@ -111,7 +116,11 @@ def test_a_mean_that_is_missing_where_there_are_cells_is_refused():
     coarse = fields.coarse.clone()
     coarse[2, 0, 1, 0] = torch.nan
     with pytest.raises(InvalidValueError, match=r"at \(2, 0, 1, 0\) one is nan"):
-        model.sample(Fields.of(coarse, shape=(8, 12)), generator())
+        model.sample(Fields.of(coarse, shape=(8, 12), context=fields.context), generator())
+    bare = fields.context.clone()
+    bare[0, 0][tuple(np.argwhere(land() > 0)[0])] = torch.nan
+    with pytest.raises(InvalidValueError, match="context fields to be finite"):
+        model.sample(Fields.of(fields.coarse, shape=(8, 12), context=bare), generator())
 
 
 def test_places_learn_from_the_blocks_that_have_them():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.errors import ShapeError
 from lawful.core.linear.arrays import as_float64
 
 
@@ -16,7 +16,7 @@ from lawful.core.linear.arrays import as_float64
 class Fields:
     """`coarse` (B, C, h, w) float64 is given, `z` (B, C, H, W) float64 generated, `context` (B, k, H, W) known.
 
-    Where a grid has no cells (`Blocks`), z and coarse may be anything, such as NaN.
+    Where a grid has no cells (`Blocks`), all of them may be anything, such as NaN.
     """
 
     coarse: Tensor
@@ -28,7 +28,7 @@ class Fields:
         """Fields from arrays; without fine ones `z` there is nothing to learn from, and `shape` (H, W) is needed.
 
         Raises:
-            ShapeError, InvalidValueError: arrays that do not fit, or are not finite.
+            ShapeError: arrays that do not fit.
         """
         coarse = as_float64(coarse)
         if coarse.dim() != 4:
@@ -42,8 +42,6 @@ class Fields:
             if field.dim() != 4 or field.shape != (count, expected, *z.shape[-2:]):
                 wanted = (count, expected, *z.shape[-2:])
                 raise ShapeError(f"Expected {name} of shape {tuple(wanted)}, got {tuple(field.shape)}.")
-        if not context.isfinite().all():
-            raise InvalidValueError("Expected context fields to be finite.")
         return cls(coarse, z, context)
 
     def __len__(self) -> int:

@@ -71,12 +71,13 @@ class FieldModel(Trainable):
         known = self._seen(events[train])
         if not known.z.isfinite().all():
             raise InvalidValueError("Fields to learn from must be finite in every cell.")
+        blocks = self.chart.blocks
         # torch warns of a standard deviation of nothing.
         if known.context.shape[1]:
-            mean, std = known.context.mean((0, 2, 3)), known.context.std((0, 2, 3), correction=0)
+            told = known.context[..., blocks.inside]
+            mean, std = told.mean((0, 2)), told.std((0, 2), correction=0)
             self.context_moments.copy_(torch.stack([mean, std.where(std > 0, 1.0)]))
         x = self.chart.encode(known.z, known.coarse, torch.Generator().manual_seed(0))
-        blocks = self.chart.blocks
         y = blocks.split(x).permute(0, 2, 3, 1, 4).flatten(1, 2)
         inside = blocks.split(blocks.inside).flatten(0, 1)
         self.weights.copy_(fit_places(self._around(known.coarse).flatten(1, 2), y, inside).flatten(1))
@@ -163,9 +164,10 @@ class FieldModel(Trainable):
     def _known(self, fields: Fields) -> Tensor:
         told = self.chart.blocks.spread(self._told(fields.coarse)).float()
         mean, std = self.context_moments.cpu()[..., None, None]
-        inside = self.chart.blocks.inside.float().expand(len(told), 1, -1, -1)
-        mask = [] if self.chart.blocks.whole else [inside]
-        return torch.cat([told, (fields.context - mean) / std, *mask], 1).to(self.weights.device)
+        blocks = self.chart.blocks
+        mask = [] if blocks.whole else [blocks.inside.float().expand(len(told), 1, -1, -1)]
+        context = blocks.within((fields.context - mean) / std)
+        return torch.cat([told, context, *mask], 1).to(self.weights.device)
 
     def _regressed(self, coarse: Tensor) -> Tensor:
         """(B, channels, H, W) float64 on the CPU."""
@@ -192,7 +194,10 @@ class FieldModel(Trainable):
         if not coarse.isfinite().all():
             where = tuple((~coarse.isfinite()).nonzero()[0].tolist())
             raise InvalidValueError(f"Expected coarse fields to be finite; at {where} one is {coarse[where].item()}.")
-        return Fields(coarse, blocks.within(fields.z), fields.context)
+        context = blocks.within(fields.context)
+        if not context.isfinite().all():
+            raise InvalidValueError("Expected context fields to be finite.")
+        return Fields(coarse, blocks.within(fields.z), context)
 
     def _shown(self, z: Tensor) -> Tensor:
         """NaN where the grid has no cells."""
