@@ -78,6 +78,14 @@ def test_tails_are_those_that_a_bound_does_not_end():
     assert levels.shape == (1, 3, 2) and (levels[0, 0] > 0).all() and levels[0, 2, 1] < levels[0, 2, 0]
 
 
+@pytest.mark.parametrize("beyond", [9, 10])
+def test_a_tail_needs_ten_events(beyond):
+    train = np.arange(400.0)
+    test = np.concatenate([np.full(beyond, 399.0), np.full(400 - beyond, 10.0)])
+    upper = Variable(name="a", units="1", lower=0)
+    assert len(Tails(trial(train[:, None], test[:, None], train[:, None]), domain_of(upper))) == (beyond == 10)
+
+
 def tails_rows(rng) -> Rows:
     return Rows(rng.normal(size=(400, 2)), np.zeros(400, int))
 
