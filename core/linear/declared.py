@@ -34,7 +34,7 @@ def block_means(
     if len(shape) != len(block) or any(size < 1 or side < 1 or size % side for size, side in sides):
         raise ShapeError(f"Expected a block that divides the grid {tuple(shape)}, got {tuple(block)}.")
     size = int(np.prod(shape))
-    area = np.ones(size) if weights is None else np.broadcast_to(np.asarray(weights, np.float64), shape).ravel()
+    area = np.ones(size) if weights is None else _on_grid(np.asarray(weights, np.float64), shape)
     if not (np.isfinite(area) & (area >= 0)).all() or not area.any():
         raise InvalidValueError("Expected finite weights of zero or more, such as areas of cells, and not all zero.")
     coarse = [s // b for s, b in zip(shape, block, strict=True)]
@@ -45,6 +45,13 @@ def block_means(
     # A cell of no weight is in no law.
     A.eliminate_zeros()
     return sparse.vstack([A, sparse.csc_matrix(area / area.sum())]).tocsc() if grand_mean else A
+
+
+def _on_grid(weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    try:
+        return np.broadcast_to(weights, shape).ravel()
+    except ValueError as error:
+        raise ShapeError(f"Expected weights that broadcast to {tuple(shape)}, got {weights.shape}.") from error
 
 
 def incidence(edges: Any, nodes: int | None = None) -> sparse.csc_matrix:
@@ -66,6 +73,8 @@ def incidence(edges: Any, nodes: int | None = None) -> sparse.csc_matrix:
 
 def repeated(A: sparse.csc_matrix, copies: int, copies_last: bool) -> sparse.csc_matrix:
     """The laws `A` (m, n) for each of `copies` sets of variables; laws are in the order of copies."""
+    if copies < 1:
+        raise ShapeError(f"Expected one copy or more, got {copies}.")
     entries = A.tocoo()
     copy = np.repeat(np.arange(copies), entries.nnz)
     row, column = np.tile(entries.row, copies), np.tile(entries.col, copies)

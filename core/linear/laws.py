@@ -8,8 +8,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from lawful.core.errors import ShapeError
-from lawful.core.linear.arrays import as_float64, require_finite
+from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear.arrays import as_float64, at_sample
 from lawful.core.linear.dense import DenseLaws
 from lawful.core.linear.metric import Root
 from lawful.core.linear.rhs import RightHandSide
@@ -115,16 +115,19 @@ def _columns(A: Any, is_tensor: bool) -> sparse.csc_matrix:
     return matrix
 
 
-def build_laws(A: Matrix, tolerance: float, columns: Sequence[str], device: torch.device) -> Laws:
+def build_laws(A: Matrix, tolerance: float, names: Sequence[str], columns: Sequence[str], device: torch.device) -> Laws:
     """Laws solved by the structure of their coefficients.
 
     Sparse coefficients of one small component become dense, dense ones that are large and mostly zero become sparse
     where that shows any structure.
     """
     if not isinstance(A, Tensor):
-        _require_finite(A, columns)
+        _require_finite(A, names, columns)
         return _sparse(A, tolerance, device)
-    require_finite(A, "The coefficient", columns)
+    bad = (~torch.isfinite(A)).nonzero()
+    if len(bad):
+        *sample, law, column = bad[0].tolist()
+        _refuse(A[tuple(bad[0].tolist())].item(), names[law], columns[column], at_sample(tuple(sample)))
     if A.dim() == 2 and A.numel() >= _LEAST_SIZE and int((A != 0).sum()) <= _SPARSE_SHARE * A.numel():
         return _sparse(sparse.csc_matrix(A.cpu().numpy()), tolerance, device)
     return DenseLaws.build(A, tolerance)
@@ -139,8 +142,12 @@ def _sparse(matrix: sparse.csc_matrix, tolerance: float, device: torch.device) -
     return DenseLaws.build(torch.from_numpy(matrix.toarray()).to(device), tolerance)
 
 
-def _require_finite(matrix: sparse.csc_matrix, columns: Sequence[str]) -> None:
+def _require_finite(matrix: sparse.csc_matrix, names: Sequence[str], columns: Sequence[str]) -> None:
     bad = np.flatnonzero(~np.isfinite(matrix.data))
     if len(bad):
         column = int(np.searchsorted(matrix.indptr, bad[0], side="right")) - 1
-        require_finite(torch.tensor([matrix.data[bad[0]]]), "The coefficient", [columns[column]])
+        _refuse(float(matrix.data[bad[0]]), names[int(matrix.indices[bad[0]])], columns[column], "")
+
+
+def _refuse(value: float, law: str, column: str, where: str) -> None:
+    raise InvalidValueError(f"The coefficient of {column!r} in law {law!r} is {value}{where}: give a finite number.")

@@ -68,9 +68,11 @@ class LinearSystem:
         self.m, self.n = int(matrix.shape[-2]), int(matrix.shape[-1])
         self.names = labels(names, self.m, "law", "names of laws")
         self.columns = labels(columns, self.n, "variable", "names of variables")
+        if rank_tolerance is not None and not 0 <= rank_tolerance < 1:
+            raise InvalidValueError(f"Expected a rank_tolerance of zero or more, below one, got {rank_tolerance}.")
         eps = torch.finfo(source_dtype(A)).eps
         share = RANK_TOLERANCE * max(self.m, self.n) * eps if rank_tolerance is None else rank_tolerance
-        self._laws = build_laws(matrix, share, self.columns, device_of(A))
+        self._laws = build_laws(matrix, share, self.names, self.columns, device_of(A))
         self._rhs = self._right_hand_side(b, tolerance)
         self._fixed = torch.zeros(self.n, dtype=torch.float64, device=self.device)
         self._moves = Moves(self._laws, self._rhs)
@@ -160,6 +162,9 @@ class LinearSystem:
     @classmethod
     def stacked(cls, systems: Sequence["LinearSystem"]) -> "LinearSystem":
         """The laws of several systems over the same variables, all of them free; names must differ."""
+        sizes = {system.n for system in systems}
+        if len(sizes) != 1:
+            raise ShapeError(f"Expected systems over the same variables, got {sorted(sizes) or 'none'} of them.")
         A = sparse.vstack([system._matrix() for system in systems]).tocsc()
         names = [name for system in systems for name in system.names]
         rhs = RightHandSide.joined([system._rhs for system in systems])

@@ -128,7 +128,20 @@ def test_a_million_variables():
         (lambda: LinearSystem.incidence([(0, 3)], nodes=2), InvalidValueError, "Edge 0 joins"),
         (lambda: LinearSystem.incidence([0, 1]), ShapeError, r"\(E, 2\)"),
         (lambda: LinearSystem(torch.eye(2).expand(3, 2, 2).to_sparse()), ShapeError, "per sample are dense"),
-        (lambda: LinearSystem(sparse.csr_matrix([[1.0, np.nan]]), columns=["a", "b"]), InvalidValueError, "'b' is nan"),
+        (
+            lambda: LinearSystem(sparse.csr_matrix([[1.0, np.nan]]), names=["heat"], columns=["a", "b"]),
+            InvalidValueError,
+            "'b' in law 'heat' is nan",
+        ),
+        (lambda: LinearSystem.block_means((2, 2), (2, 2), weights=[1, 1, 1]), ShapeError, r"broadcast to \(2, 2\)"),
+        (lambda: LinearSystem.repeated(LinearSystem([[1.0, 1.0]]), -1), ShapeError, "one copy or more, got -1"),
+        (lambda: LinearSystem.stacked([]), ShapeError, "got none of them"),
+        (
+            lambda: LinearSystem.stacked([LinearSystem([[1.0]]), LinearSystem([[1.0, 1.0]])]),
+            ShapeError,
+            r"same variables, got \[1, 2\]",
+        ),
+        (lambda: LinearSystem([[1.0, 1.0]], rank_tolerance=np.nan), InvalidValueError, "rank_tolerance"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, error, says):

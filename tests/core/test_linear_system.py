@@ -173,7 +173,7 @@ def test_nullspace_of_differing_dimensions_is_refused():
         ((PARTS, [1.0, 2.0]), ShapeError, r"Expected b of shape \(..., 3\)"),
         ((PARTS, np.zeros((2, 3)), ["a", "b"]), ShapeError, "Expected 3 different names of laws"),
         ((PARTS, None, ["a", "a", "b"]), ShapeError, "different"),
-        (([[1.0, float("nan")]],), InvalidValueError, "coefficient of 'variable 1' is nan"),
+        (([[1.0, float("nan")]],), InvalidValueError, "coefficient of 'variable 1' in law 'law 0' is nan"),
         (([[1.0, 1.0]], [[0.0], [np.inf]]), InvalidValueError, "right-hand side of 'law 0' is inf in sample 1"),
         ((torch.ones(1, 2, dtype=torch.float16),), InvalidValueError, "float32 or float64, got float16"),
         ((np.ones((2, 1, 2)), np.ones((3, 1))), ShapeError, "do not broadcast"),
