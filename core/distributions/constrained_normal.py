@@ -6,6 +6,7 @@ log density with respect to Lebesgue measure on {A z = b}: log N(z; mu, S) - log
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from lawful.core.distributions.covariance import Covariance, Diagonal
 from lawful.core.distributions.support import OnLaws
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import batch_of, float_dtype, require_last
+from lawful.core.linear.arrays import at_sample, batch_of, float_dtype, require_finite, require_last
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -38,6 +39,8 @@ class ConstrainedNormal(Distribution):
         validate_args: check arguments, and in `log_prob` that the value is on the laws.
 
     Raises:
+        ShapeError, InvalidValueError: arguments that do not fit; with `validate_args`, means or scales that are not
+            finite, or negative scales.
         InconsistentSystemError: fixed variables break a law.
     """
 
@@ -57,7 +60,11 @@ class ConstrainedNormal(Distribution):
         dtype = float_dtype(torch.promote_types(loc.dtype, deviations.dtype))
         self.loc = loc.to(dtype).expand(*batch, system.n)
         self.scale = deviations.to(dtype).expand(*batch, system.n)
-        super().__init__(batch, torch.Size([system.n]), validate_args)
+        # torch's own checks fail where a batch is empty, and name no variable.
+        super().__init__(batch, torch.Size([system.n]), validate_args=False)
+        self._validate_args = Distribution._validate_args if validate_args is None else validate_args
+        if self._validate_args:
+            _require_moments(loc, deviations, system.columns)
         all_vary = not deviations.numel() or bool(deviations.amin() > 0)
         self.system = system if all_vary else system.restrict(deviations > 0, loc)
         self._condition(loc, covariance)
@@ -152,6 +159,18 @@ class ConstrainedNormal(Distribution):
     def _log_normaliser(self) -> Tensor:
         volume = self._metric.log_det - self.system.unweighted.log_det - self._covariance.log_det
         return volume / 2 - self._freedom() * (_LOG_2PI / 2)
+
+
+def _require_moments(loc: Tensor, scale: Tensor, columns: Sequence[str]) -> None:
+    require_finite(loc, "The mean", columns)
+    require_finite(scale, "The scale", columns)
+    negative = (scale < 0).nonzero()
+    if len(negative):
+        *sample, i = negative[0].tolist()
+        raise InvalidValueError(
+            f"The scale of {columns[i]!r} is {scale[(*sample, i)].item():g}{at_sample(tuple(sample))}: expected zero "
+            "or more."
+        )
 
 
 @register_kl(ConstrainedNormal, ConstrainedNormal)

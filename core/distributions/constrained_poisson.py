@@ -12,7 +12,7 @@ from torch.distributions import Distribution, constraints
 
 from lawful.core.distributions.groups import CountsByGroup, Groups
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import as_float64, batch_of, float_dtype
+from lawful.core.linear.arrays import as_float64, at_sample, batch_of, float_dtype
 
 
 class ConstrainedPoisson(Distribution):
@@ -36,8 +36,7 @@ class ConstrainedPoisson(Distribution):
     def __init__(self, rate: Tensor, total: Any, groups: Any = None, validate_args: bool | None = None):
         rate = torch.atleast_1d(torch.as_tensor(rate))
         n, dtype = rate.shape[-1], float_dtype(rate.dtype)
-        if not ((rate >= 0) & rate.isfinite()).all():
-            raise InvalidValueError("Expected finite rates of zero or more.")
+        _require_rates_of_counts(rate)
         self.groups = Groups(groups, n, rate.device)
         counts = self.groups.counts(total, "total")
         batch = batch_of(rate.shape[:-1], counts.shape[:-1])
@@ -56,7 +55,13 @@ class ConstrainedPoisson(Distribution):
             )
 
     def _require_rates(self) -> None:
-        impossible = (self.groups.sums(self.rate.detach().double()) == 0) & (self.counts > 0)
+        sums = self.groups.sums(self.rate.detach().double())
+        if sums.isinf().any():
+            where = tuple(sums.isinf().nonzero()[0].tolist())
+            raise InvalidValueError(
+                f"Rates add up to more than a number can be{self.groups.at(where)}: divide them, as only ratios count."
+            )
+        impossible = (sums == 0) & (self.counts > 0)
         if impossible.any():
             where = tuple(impossible.nonzero()[0].tolist())
             raise InvalidValueError(
@@ -161,7 +166,8 @@ class ConstrainedPoisson(Distribution):
     def _log_factorials(self) -> Tensor:
         """Expected `log x!` (..., n), by the binomial law of each count."""
         trials, probs = self._trials.unsqueeze(-1), self._probs.unsqueeze(-1)
-        x = torch.arange(2, max(int(self.counts.max()), 2) + 1, dtype=probs.dtype, device=probs.device)
+        most = int(self.counts.max()) if self.counts.numel() else 0
+        x = torch.arange(2, max(most, 2) + 1, dtype=probs.dtype, device=probs.device)
         possible = (x <= trials) & (probs > 0) & (probs < 1)
         inside = torch.where((probs > 0) & (probs < 1), probs, 0.5)
         rest = (trials - x).clamp(min=0.0)
@@ -169,6 +175,16 @@ class ConstrainedPoisson(Distribution):
         log_mass = log_choose + x * inside.log() + rest * torch.log1p(-inside)
         spread = torch.where(possible, log_mass.exp() * torch.lgamma(x + 1), 0.0).sum(-1)
         return torch.where(probs.squeeze(-1) == 1, torch.lgamma(self._trials + 1), spread)
+
+
+def _require_rates_of_counts(rate: Tensor) -> None:
+    bad = ~((rate >= 0) & rate.isfinite()).detach()
+    if bad.any():
+        *sample, i = bad.nonzero()[0].tolist()
+        raise InvalidValueError(
+            f"Expected finite rates of zero or more, got {rate[(*sample, i)].item():g} of variable {i}"
+            f"{at_sample(tuple(sample))}."
+        )
 
 
 def _halved(counts: Tensor, rates: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import float_dtype
+from lawful.core.linear.arrays import Numbered, at_sample, batch_of, float_dtype, require_finite
 
 
 class Covariance(ABC):
@@ -115,7 +115,8 @@ class LowRank(Covariance):
         factor: (..., n, p). scale: (..., n), above zero; it may be zero where the row of `factor` is zero.
 
     Raises:
-        ShapeError, InvalidValueError: arguments that do not fit; a variable that has a factor but no scale.
+        ShapeError, InvalidValueError: arguments that do not fit, or are not finite; a scale below zero; a variable that
+            has a factor but no scale.
     """
 
     def __init__(self, factor: Tensor, scale: Tensor):
@@ -123,8 +124,9 @@ class LowRank(Covariance):
             raise ShapeError(
                 f"Expected factor (..., n, p) and scale (..., n), got {tuple(factor.shape)}, {scale.shape}."
             )
-        factor, scale = torch.broadcast_tensors(factor, scale.unsqueeze(-1).expand(*scale.shape, factor.shape[-1]))
-        scale = scale[..., 0]
+        batch = batch_of(factor.shape[:-2], scale.shape[:-1])
+        factor, scale = factor.expand(*batch, *factor.shape[-2:]), scale.expand(*batch, scale.shape[-1])
+        _require_low_rank(factor, scale)
         bare = (scale == 0) & (factor != 0).any(-1)
         if bare.any():
             raise InvalidValueError(
@@ -191,6 +193,21 @@ class LowRank(Covariance):
         return eye + factor.mT @ (weights.unsqueeze(-1) * factor)
 
 
+def _require_low_rank(factor: Tensor, scale: Tensor) -> None:
+    variables = Numbered("variable", scale.shape[-1])
+    require_finite(scale, "The scale", variables)
+    bad = ~factor.isfinite().all(-1)
+    if bad.any():
+        *sample, i = bad.nonzero()[0].tolist()
+        raise InvalidValueError(f"A factor of variable {i} is not finite{at_sample(tuple(sample))}.")
+    if (scale < 0).any():
+        *sample, i = (scale < 0).nonzero()[0].tolist()
+        raise InvalidValueError(
+            f"The scale of variable {i} is {scale[(*sample, i)].item():g}{at_sample(tuple(sample))}: expected zero or "
+            "more."
+        )
+
+
 class Full(Covariance):
     """Any covariance, by its Cholesky factor.
 
@@ -219,8 +236,10 @@ class Full(Covariance):
         """From a covariance (..., n, n), positive definite but for rows and columns of zeros.
 
         Raises:
-            InvalidValueError: it is not.
+            ShapeError, InvalidValueError: it is not.
         """
+        if covariance.dim() < 2 or covariance.shape[-1] != covariance.shape[-2]:
+            raise ShapeError(f"Expected a covariance of shape (..., n, n), got {tuple(covariance.shape)}.")
         still = covariance.diagonal(dim1=-2, dim2=-1) == 0
         lower, info = torch.linalg.cholesky_ex(covariance + torch.diag_embed(still.to(covariance.dtype)))
         if (info != 0).any():

@@ -63,6 +63,8 @@ def expected_loss(
     """
     if estimator == "score":
         return _score_loss(distribution, loss, samples)
+    if samples < 1:
+        raise InvalidValueError(f"Expected one sample or more, got {samples}.")
     z = draw(distribution, estimator, (samples,))
     return _evaluated(loss, z).mean(0)
 
@@ -79,6 +81,8 @@ def _score_loss(distribution: Lawful, loss: Callable[[Tensor], Tensor], samples:
 
 def _evaluated(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     losses = loss(z)
+    if not isinstance(losses, Tensor):
+        raise ShapeError(f"Expected losses of shape {tuple(z.shape[:-1])}, one a draw, got a {type(losses).__name__}.")
     if losses.shape != z.shape[:-1]:
         raise ShapeError(f"Expected losses of shape {tuple(z.shape[:-1])}, one a draw, got {tuple(losses.shape)}.")
     return losses

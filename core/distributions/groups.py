@@ -110,6 +110,8 @@ class CountsByGroup(constraints.Constraint):
 
 
 def _require_groups(index: Tensor, n: int) -> Tensor:
+    if not n:
+        raise ShapeError("Expected one variable at least, got none.")
     if index.shape != (n,):
         raise ShapeError(f"Expected groups of shape ({n},), one entry per variable, got {tuple(index.shape)}.")
     if index.is_floating_point() or index.dtype == torch.bool or (index < 0).any():

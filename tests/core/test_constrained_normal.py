@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.linalg import null_space
 from scipy.stats import multivariate_normal
 
-from lawful.core import ConstrainedNormal, LinearSystem, OffSupportError, ShapeError
+from lawful.core import ConstrainedNormal, Full, InvalidValueError, LinearSystem, LowRank, OffSupportError, ShapeError
 
 
 def double(x):
@@ -241,3 +241,30 @@ def test_arguments_are_checked():
         ConstrainedNormal(torch.zeros(3, 2), torch.ones(4, 2), law)
     with pytest.raises(ShapeError, match="value"):
         ConstrainedNormal(torch.zeros(2), torch.ones(2), law, validate_args=True).log_prob(torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("loc", "scale", "says"),
+    [
+        ([0.0, math.inf], [1.0, 1.0], "mean of 'b' is inf"),
+        ([math.nan, 0.0], [1.0, 1.0], "mean of 'a' is nan"),
+        ([0.0, 0.0], [math.inf, 1.0], "scale of 'a' is inf"),
+        ([[0.0, 0.0]] * 2, [[1.0, 1.0], [1.0, -2.0]], "scale of 'b' is -2 in sample 1"),
+    ],
+)
+def test_the_moment_that_is_wrong_is_named(loc, scale, says):
+    law = LinearSystem([[1.0, 1.0]], columns=["a", "b"])
+    with pytest.raises(InvalidValueError, match=says):
+        ConstrainedNormal(torch.tensor(loc), torch.tensor(scale), law, validate_args=True)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_an_empty_batch(fixed):
+    law = LinearSystem([[1.0, 1.0, 1.0]], [1.0])
+    law = law.restrict([True, True, False], torch.zeros(3)) if fixed else law
+    spreads = (torch.ones(3), LowRank(torch.ones(3, 1), torch.ones(3)), Full(torch.eye(3)))
+    for spread in spreads:
+        normal = ConstrainedNormal(torch.zeros(0, 3), spread, law, validate_args=True)
+        assert normal.rsample((4,)).shape == (4, 0, 3)
+        assert normal.mean.shape == normal.variance.shape == (0, 3)
+        assert normal.log_prob(torch.zeros(0, 3)).shape == normal.entropy().shape == (0,)

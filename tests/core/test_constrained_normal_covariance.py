@@ -210,3 +210,24 @@ def test_bad_covariances_are_refused():
         Full(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     with pytest.raises(InvalidValueError, match="positive definite"):
         Full.of(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+
+
+def test_factors_and_scales_that_make_no_covariance_are_refused():
+    factor, nothing = torch.ones(2, 1), torch.full((2, 1), torch.nan)
+    for one, scale, says in (
+        (factor, [1.0, -1.0], "scale of variable 1 is -1: expected zero or more"),
+        (factor, [1.0, torch.nan], "scale of 'variable 1' is nan"),
+        (nothing, [1.0, 1.0], "factor of variable 0 is not finite"),
+    ):
+        with pytest.raises(InvalidValueError, match=says):
+            LowRank(one, torch.tensor(scale))
+    for shape in ((3,), (3, 2)):
+        with pytest.raises(ShapeError, match=r"\(\.\.\., n, n\)"):
+            Full.of(torch.ones(shape))
+
+
+def test_no_factor_is_a_diagonal():
+    law, z = LinearSystem(torch.ones(1, 3)), torch.tensor([1.0, 0.0, -1.0])
+    plain = ConstrainedNormal(torch.zeros(3), torch.ones(3), law)
+    without = ConstrainedNormal(torch.zeros(3), LowRank(torch.ones(3, 0), torch.ones(3)), law)
+    torch.testing.assert_close(without.log_prob(z), plain.log_prob(z))

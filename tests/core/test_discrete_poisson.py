@@ -184,3 +184,18 @@ def test_values_off_the_totals_are_refused():
 def test_arguments_are_checked(rate, total, groups, error, says):
     with pytest.raises(error, match=says):
         ConstrainedPoisson(torch.tensor(rate), total, groups)
+
+
+def test_an_empty_batch():
+    counts = ConstrainedPoisson(torch.ones(0, 3), 5)
+    assert counts.sample((2,)).shape == (2, 0, 3)
+    assert counts.entropy().shape == counts.log_prob(torch.zeros(0, 3)).shape == (0,)
+
+
+def test_rates_that_are_wrong_are_named():
+    with pytest.raises(InvalidValueError, match="got -1 of variable 1 in sample 1"):
+        ConstrainedPoisson(torch.tensor([[1.0, 1.0], [1.0, -1.0]]), 3)
+    with pytest.raises(InvalidValueError, match="more than a number can be in group 1: divide them"):
+        ConstrainedPoisson(double([1.0, 1e308, 1e308]), [1, 3], [0, 1, 1])
+    with pytest.raises(ShapeError, match="one variable at least"):
+        ConstrainedPoisson(torch.ones(0), 0)

@@ -172,3 +172,12 @@ def test_what_does_not_exist_is_refused_with_advice():
         expected_loss(law, lambda z: z.sum(-1), "score", samples=1)
     with pytest.raises(ShapeError, match=r"losses of shape \(8,\), one a draw, got \(\)"):
         expected_loss(law, lambda z: z.sum(), "score")
+
+
+def test_numbers_of_samples_and_losses_that_are_none_are_refused():
+    normal = ConstrainedNormal(torch.zeros(2), torch.ones(2), LinearSystem([[1.0, 1.0]]))
+    for samples in (0, -1):
+        with pytest.raises(InvalidValueError, match="one sample or more"):
+            expected_loss(normal, lambda z: z.sum(-1), "pathwise", samples)
+    with pytest.raises(ShapeError, match="one a draw, got a float"):
+        expected_loss(normal, lambda z: 1.0, "pathwise")
