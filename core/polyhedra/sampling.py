@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import as_float64, require_last
+from lawful.core.linear.arrays import as_float64, require_finite, require_last
 from lawful.core.polyhedra.walk import Target, Walk
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class HitAndRun:
         generator: of the set-up.
 
     Raises:
-        UnboundedError: uniform draws from a set without an end. InfeasibleError: there is no point.
+        ShapeError, InvalidValueError: arguments that do not fit. UnboundedError: uniform draws from a set without an
+            end. InfeasibleError: there is no point.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class HitAndRun:
     ):
         if (loc is None) != (scale is None):
             raise InvalidValueError("Expected both loc and scale, or neither for uniform draws.")
+        if polyhedron.system.batch_shape:
+            raise InvalidValueError("Expected one right-hand side: draw from the polyhedron of each sample.")
         self.polyhedron = polyhedron
         reduced = polyhedron.reduced.merged()
         if chains <= reduced.dimension:
@@ -50,6 +53,8 @@ class HitAndRun:
         target = Target.uniform(reduced)
         if loc is not None:
             loc, scale = (require_last(as_float64(x), polyhedron.n, "loc and scale", "variable") for x in (loc, scale))
+            require_finite(loc, "The mean", polyhedron.system.columns)
+            require_finite(scale, "The scale", polyhedron.system.columns)
             if not (scale > 0).all():
                 raise InvalidValueError("Expected scales of more than zero.")
             target = Target.normal(reduced, loc, scale)
@@ -62,8 +67,10 @@ class HitAndRun:
             steps: of a chain between two of its draws; None takes 15 a dimension, after which they hardly depend on
                 each other. Every chain gives every so many draws one, in order.
         """
+        if count < 0:
+            raise InvalidValueError(f"Expected a number of points of zero or more, got {count}.")
         reduced = self.polyhedron.reduced
-        if self._walk is None:
+        if self._walk is None or not count:
             return reduced.base.expand(count, -1).clone()
         steps = _STEPS_PER_DIMENSION * reduced.dimension if steps is None else steps
         kept, missing = [], count

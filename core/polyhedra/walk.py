@@ -102,10 +102,19 @@ class Walk:
     def _rerounded(self) -> Walk:
         t = self.t
         covariance = torch.cov(t.T).reshape(len(self.centre), -1)
-        scaling = torch.linalg.cholesky(covariance)
+        scaling, failed = torch.linalg.cholesky_ex(covariance)
+        if failed:
+            return self._rounded_further()
         centre = t.mean(0)
         s = torch.linalg.solve_triangular(scaling, (t - centre).T, upper=False)
         return replace(self, centre=centre, scaling=scaling, s=s)
+
+    def _rounded_further(self) -> Walk:
+        """Rounded by the covariance of s: that of t has the square of all widths, which may be ten decades apart."""
+        mean = self.s.mean(1, keepdim=True)
+        change = torch.linalg.cholesky(torch.cov(self.s).reshape(len(self.s), -1))
+        s = torch.linalg.solve_triangular(change, self.s - mean, upper=False)
+        return replace(self, centre=self.centre + (self.scaling @ mean)[:, 0], scaling=self.scaling @ change, s=s)
 
     def stepped(self, steps: int, generator: torch.Generator, *, reflected: float = _REFLECTED) -> Walk:
         """The chains after a number of steps, each along one coordinate, of which a share is `reflected`."""

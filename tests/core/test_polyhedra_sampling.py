@@ -174,3 +174,30 @@ def test_the_centre_of_a_normal_of_many_scales():
     t, root = analytic_centre(Target.normal(reduced, loc, scale))
     torch.testing.assert_close(reduced.z(t), loc, rtol=1e-6, atol=1e-6)
     assert torch.equal(root, root.triu())
+
+
+@pytest.mark.parametrize("thin", [1e-6, 1e-8])
+def test_uniform_where_one_way_is_a_trillionth_of_another(thin):
+    """A trace beside a cycle: the square of their widths is beyond double precision."""
+    upper = tensor([1e4, thin, 1.0, INF])
+    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0, -1.0]]), Bounds(torch.zeros(4).double(), upper))
+    z = draws(P)
+    assert P.contains(z).all()
+    shares = (z / upper)[:, :3]
+    assert all(close(column, "uniform") for column in shares.T)
+    assert torch.corrcoef(shares.T).fill_diagonal_(0).abs().max() < 0.1
+
+
+def test_no_draws_and_what_cannot_be_drawn():
+    walk = HitAndRun(simplex(3), chains=64, generator=seeded(0))
+    assert walk.sample(0, seeded(0)).shape == (0, 3)
+    with pytest.raises(InvalidValueError, match="zero or more, got -1"):
+        walk.sample(-1, seeded(0))
+    zero, one = tensor([0.0, 0.0, 0.0]), tensor([1.0, 1.0, 1.0])
+    with pytest.raises(InvalidValueError, match="mean of 'variable 0' is nan"):
+        HitAndRun(simplex(3), zero * torch.nan, one, generator=seeded(0))
+    with pytest.raises(InvalidValueError, match="scale of 'variable 0' is inf"):
+        HitAndRun(simplex(3), zero, one * INF, generator=seeded(0))
+    several = Polyhedron(LinearSystem(torch.ones(1, 3), tensor([[1.0], [2.0]])), Bounds(zero, one))
+    with pytest.raises(InvalidValueError, match="one right-hand side"):
+        HitAndRun(several, generator=seeded(0))
