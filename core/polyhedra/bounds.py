@@ -18,7 +18,8 @@ class Bounds:
     """`lower <= z <= upper`, float64 tensors (n,) in the units of the variables; infinite where there is no bound.
 
     Raises:
-        ShapeError, InvalidValueError: other shapes, NaN, or a lower bound above the upper one.
+        ShapeError, InvalidValueError: other shapes, NaN, a lower bound above the upper one, or bounds between which
+            there is no number.
     """
 
     lower: Tensor
@@ -32,6 +33,13 @@ class Bounds:
         if len(wrong):
             i = int(wrong[0])
             raise InvalidValueError(f"Expected lower <= upper, got {lower[i]:g} and {upper[i]:g} for variable {i}.")
+        empty = ((lower == torch.inf) | (upper == -torch.inf)).nonzero()
+        if len(empty):
+            i = int(empty[0])
+            raise InvalidValueError(
+                f"Bounds {lower[i]:g} and {upper[i]:g} of variable {i} leave no number: without a bound the lower one "
+                "is -inf and the upper one inf."
+            )
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
 
@@ -51,7 +59,20 @@ class Bounds:
         return z.maximum(low).minimum(high)
 
     def inward(self, dtype: Any) -> tuple[Tensor, Tensor]:
-        """Both bounds (n,) rounded to `dtype` towards the inside, since float32(0.1) is more than 0.1."""
+        """Both bounds (n,) rounded to `dtype` towards the inside, since float32(0.1) is more than 0.1.
+
+        Where no number of `dtype` is within (see `without_numbers`), both are rounded to the nearest one.
+        """
+        low, high = self._inner(dtype)
+        none = low > high
+        return torch.where(none, self.lower.to(low.dtype), low), torch.where(none, self.upper.to(low.dtype), high)
+
+    def without_numbers(self, dtype: Any) -> Tensor:
+        """Mask (n,) of variables within whose bounds there is no number of `dtype`: 0.1 to 0.1 in float32."""
+        low, high = self._inner(dtype)
+        return low > high
+
+    def _inner(self, dtype: Any) -> tuple[Tensor, Tensor]:
         low, high = (bound.to(float_dtype(dtype)) for bound in (self.lower, self.upper))
         infinity = torch.full_like(low, torch.inf)
         low = torch.where(low.double() < self.lower, torch.nextafter(low, infinity), low)

@@ -44,7 +44,11 @@ _REFINEMENTS = 5
 
 
 class NotConvergedError(LawfulError, RuntimeError):
-    """An iteration did not reach its end; says for how many samples."""
+    """An iteration did not reach its end; `sample` is the number of one for which it did not, where that is known."""
+
+    def __init__(self, message: str, sample: int | None = None):
+        super().__init__(message)
+        self.sample = sample
 
 
 @dataclass(frozen=True)
@@ -206,14 +210,16 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
         if rest.any():
             part = part[~rest]
     else:
-        active[todo], multipliers[todo] = _one_by_one(part, len(z))
+        active[todo], multipliers[todo] = _one_by_one(part, todo)
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
     face = Face.of(reduced, metric, penalty, active, limit)
     return face.least(linear, limit - start), face
 
 
-def _one_by_one(left: _Lagrangian, count: int) -> tuple[Tensor, Tensor]:
+def _one_by_one(left: _Lagrangian, numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Active rows (B, R) of samples that have not come to rest, and 1 or -1 where they are at their high or low ends.
+
+    `numbers` (B,) are those of the samples among all.
 
     A row is known to rounding only, and in a corner more rows meet than rounding lets.
     """
@@ -230,9 +236,7 @@ def _one_by_one(left: _Lagrangian, count: int) -> tuple[Tensor, Tensor]:
         limited = room[:, k].isfinite()
         found = least_move(torch.cat([rows[k].T, -rows[k].T])[limited.flatten()].numpy(), room[:, k][limited].numpy())
         if found is None:
-            raise NotConvergedError(
-                f"The projection of a sample, of {count}, did not come to rest: see Polyhedron.require_feasible."
-            )
+            raise NotConvergedError("The projection did not come to rest.", int(numbers[k]))
         held = torch.zeros_like(room[:, k]).masked_scatter(limited, torch.from_numpy(found[1]).double())
         ends[k] = held[0] - held[1]
     return ends != 0, ends

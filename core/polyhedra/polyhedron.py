@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
+from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
@@ -61,7 +63,8 @@ class Polyhedron:
         values, stored = require_last(as_float64(z), self.n, "z", "variable").detach(), source_dtype(z)
         batch = batch_of(values.shape[:-1], self.system.batch_shape)
         placed = self.system.free | (values == self.system.fixed.to(stored).double())
-        inside = (self.bounds.contains(values) & placed).all(-1).expand(batch).flatten().clone()
+        # What is fixed has no bound of its own: stored in single precision, its value is another number.
+        inside = ((self.bounds.contains(values) | ~self.system.free) & placed).all(-1).expand(batch).flatten().clone()
         # Sums take far longer than comparisons: only where these have not decided.
         rest = inside.nonzero()[:, 0]
         values, b, rounding = (_samples(x, rest, batch) for x in (values, self.system.b, self.system.b_rounding))
@@ -164,7 +167,8 @@ class Polyhedron:
             weights: (n,) or (..., n), positive: variances of a diagonal metric. None weighs all alike.
 
         Raises:
-            InfeasibleError: there is no point. NotConvergedError: no answer, or none to 8 ulps, for some samples.
+            InvalidValueError: no number of the dtype of z is within some bounds. InfeasibleError: there is no point.
+            NotConvergedError: no answer, or none to 8 ulps, for some samples.
         """
         values = require_last(as_float64(z), self.n, "z", "variable")
         require_finite(values, "The value", self.system.columns)
@@ -174,8 +178,47 @@ class Polyhedron:
             raise InvalidValueError("Expected finite weights of more than zero; fix variables with `restrict`.")
         batch = batch_of(values.shape[:-1], weights.shape[:-1], self.system.batch_shape)
         stored = source_dtype(z)
+        self.require_numbers(stored)
         inside = self.contains(values.detach().to(stored)).expand(batch)
-        return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+        try:
+            return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+        except NotConvergedError as error:
+            if error.sample is not None:
+                self._explain(error.sample, batch)
+            raise
+
+    def _explain(self, number: int, batch: torch.Size) -> None:
+        """Raise `InfeasibleError` or `NotConvergedError` for the sample of this number in the flattened `batch`."""
+        where = tuple(int(i) for i in np.unravel_index(number, batch)) if batch else ()
+        b = self.system.b.detach().expand(*batch, self.system.m)[where]
+        alone = Polyhedron(
+            LinearSystem(self.system.A, b, names=self.system.names, columns=self.system.columns, check=False),
+            self.bounds,
+            self.inequalities,
+        )
+        alone.require_feasible(at_sample(where))
+        raise NotConvergedError(
+            f"The projection did not come to rest{at_sample(where)}, though there is a point: variables of very "
+            "different size need weights, such as the squares of their standard deviations.",
+            number,
+        )
+
+    def require_numbers(self, dtype: torch.dtype) -> None:
+        """Raise where no number of `dtype` is within the bounds of a free variable.
+
+        Raises:
+            InvalidValueError: names the first such variable.
+        """
+        if dtype == torch.float64:
+            return
+        none = (self.system.free & self.bounds.without_numbers(dtype)).nonzero()
+        if len(none):
+            i = int(none[0])
+            low, high = (bound[i].item() for bound in (self.bounds.lower, self.bounds.upper))
+            raise InvalidValueError(
+                f"No {str(dtype).removeprefix('torch.')} lies within the bounds {low:g} and {high:g} of "
+                f"{self.system.columns[i]!r}: use float64, or fix the variable with `LinearSystem.restrict`."
+            )
 
     def settle(self, z: Tensor) -> Tensor:
         """z (B, n), in float64 and lawful but for rounding, on the polyhedron: laws to 8 ulps, no bound passed."""

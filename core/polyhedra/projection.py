@@ -129,7 +129,7 @@ class _Samples:
                 return near
         raise NotConvergedError(
             f"A projected sample misses a law or an inequality by more than {LAWFUL_ULPS:g} ulps within its bounds: "
-            "bounds may lie closer to each other than numbers resolve."
+            "bounds may lie closer to each other than numbers resolve, or the sample 1e12 times as far from them."
         )
 
     def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,7 +181,11 @@ class _Project(torch.autograd.Function):
         result, faces = z.clone(), []
         for samples in todo.split(max(1, _CHUNK // z.shape[-1])):
             some = weights if weights.dim() == 1 else weights[samples]
-            result[samples], face = projector.at(samples, batch).solve(z[samples], some)
+            try:
+                result[samples], face = projector.at(samples, batch).solve(z[samples], some)
+            except NotConvergedError as error:
+                error.sample = None if error.sample is None else int(samples[error.sample])
+                raise
             faces.append((samples, face if differentiable else None))
         result = projector.bounds.clip(result.to(stored)).double()
         result = torch.where(inside.unsqueeze(-1), z, result)

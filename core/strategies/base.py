@@ -97,7 +97,12 @@ class Strategy(ABC):
         return self.system.with_fixed(y)
 
     def _stored(self, z: Tensor, dtype: torch.dtype) -> Tensor:
-        """z (..., n) in `dtype`, with values that rounding put beyond a bound at the nearest number within."""
+        """z (..., n) in `dtype`, with values that rounding put beyond a bound at the nearest number within.
+
+        Raises:
+            InvalidValueError: within some bounds there is no number of `dtype`.
+        """
+        self.polyhedron.require_numbers(dtype)
         cast = z.to(dtype)
         return with_gradient_of(cast, torch.where(self.system.free, self.bounds.clip(cast.detach()), cast.detach()))
 

@@ -172,3 +172,9 @@ def test_rows_that_move_in_proportion_become_one():
     truth = (z[:, 1] >= 1) & (z[:, 0] <= 5) & (z[:, 2] >= 0) & (z[:, 2] <= 1)
     assert inside.any() and not inside.all()
     assert torch.equal(inside, truth)
+
+
+@pytest.mark.parametrize("ends", [(INF, INF), (-INF, -INF)])
+def test_bounds_that_leave_no_number_are_refused(ends):
+    with pytest.raises(InvalidValueError, match="of variable 1 leave no number"):
+        Bounds(tensor([0.0, ends[0]]), tensor([1.0, ends[1]]))

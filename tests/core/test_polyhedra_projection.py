@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polyhedra_cases import INF, core_metabolism, normal, polyhedron, random_polyhedron, simplex, tensor
 from scipy.optimize import minimize
 
-from lawful.core import LinearSystem
+from lawful.core import InvalidValueError, LinearSystem
 from lawful.core.polyhedra import Bounds, InfeasibleError, NotConvergedError, Polyhedron
 
 seeds = st.integers(0, 10**6)
@@ -132,8 +132,45 @@ def test_right_hand_sides_that_differ_per_sample():
         alone = Polyhedron(LinearSystem(torch.ones(1, 4).double(), total), bounds)
         torch.testing.assert_close(z[k], alone.project(x[k]), rtol=1e-10, atol=1e-10)
     empty = Polyhedron(LinearSystem(torch.ones(1, 4).double(), -totals), bounds)
-    with pytest.raises(NotConvergedError):
+    with pytest.raises(InfeasibleError, match=r"law 'law 0'.* in sample 0"):
         empty.project(x)
+
+
+def test_the_sample_that_has_no_point_is_named():
+    bounds = Bounds(torch.zeros(3).double(), torch.ones(3).double())
+    P = Polyhedron(LinearSystem(torch.ones(1, 3).double(), tensor([[1.0], [4.0], [2.0]])), bounds)
+    with pytest.raises(InfeasibleError, match=r"in sample 1\."):
+        P.project(tensor([5.0, -3.0, 0.2]))
+
+
+def test_no_rest_where_there_is_a_point():
+    """Terms alike in size, but moves that are equally dear in units eighteen decades apart."""
+    bounds = Bounds(torch.zeros(3).double(), tensor([1e10, 1.0, 1e-8]))
+    P = Polyhedron(LinearSystem([[1e-9, 1.0, 1e9]], [2.0]), bounds)
+    with pytest.raises(NotConvergedError, match=r"there is a point: .* need weights"):
+        P.project(tensor([5e9, -3.0, 0.2]))
+    near = P.project(tensor([5e9, -3.0, 0.2e-9]), weights=tensor([1e20, 1.0, 1e-18]))
+    torch.testing.assert_close(near, tensor([1e9 * (5 - 320 / 101), 0.0, 1e-9 * (0.2 - 3.2 / 101)]), rtol=1e-9, atol=0)
+
+
+def test_single_precision_has_no_number_within_bounds_that_are_one():
+    law = LinearSystem([[1.0, 1.0, 1.0]], [1.0], columns=["a", "b", "c"])
+    bounds = Bounds(tensor([0.1, 0.0, 0.0]), tensor([0.1, 1.0, 1.0]))
+    z = torch.tensor([0.3, 0.4, 0.8])
+    with pytest.raises(InvalidValueError, match=r"No float32 lies within the bounds 0\.1 and 0\.1 of 'a'"):
+        Polyhedron(law, bounds).project(z)
+    assert bounds.without_numbers(torch.float32).tolist() == [True, False, False]
+    assert Polyhedron(law, bounds).project(z.double())[0] == 0.1
+
+
+def test_a_fixed_value_is_kept_in_single_precision():
+    """Stored, 0.1 is another number; whoever fixed it has none better."""
+    law = LinearSystem([[1.0, 1.0, 1.0]], [1.0])
+    free, given = torch.tensor([False, True, True]), tensor([0.1, 0.0, 0.0])
+    P = Polyhedron(law.restrict(free, given), Bounds(torch.zeros(3).double(), torch.ones(3).double()))
+    assert P.contains(torch.tensor([0.1, 0.4, 0.5]))
+    z = P.project(torch.tensor([0.3, 0.4, 0.8]))
+    assert z[0] == torch.tensor(0.1) and P.contains(z)
 
 
 @pytest.mark.parametrize("seed", range(2))
