@@ -48,7 +48,8 @@ class Completion(Strategy):
     @property
     def guarantee(self) -> Guarantee:
         open_ended = not bool((self._bounded & self._is_solved).any())
-        return Guarantee(equalities=True, bounds=open_ended, density=True)
+        pinned = bool(((self.bounds.lower == self.bounds.upper) & self._generated).any())
+        return Guarantee(equalities=True, bounds=open_ended, density=not pinned)
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
         z = self._completed(self._prepared(y.double()))
@@ -64,6 +65,8 @@ class Completion(Strategy):
 
     def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """The density of the generated variables on the subspace; minus infinity where one is not within its bounds."""
+        if not self.guarantee.density:
+            return super().log_prob(z, loc, scale)
         exact = z.double()
         inner = (exact > self._link.lower) & (exact < self._link.upper) | ~self._generated
         inside = torch.where(inner & self._generated, exact, self._link.forward(torch.zeros_like(exact)))

@@ -32,6 +32,9 @@ class Mirror(Strategy):
         polyhedron: right-hand sides and given values may differ per sample.
         unit: (n,) positive, what variables without two bounds are measured in, such as standard deviations; one where
             None.
+
+    Raises:
+        InvalidValueError: two bounds of a variable are the same, so that nothing lies between them.
     """
 
     name = "mirror"
@@ -43,6 +46,14 @@ class Mirror(Strategy):
         self._C = polyhedron.inequalities.C[:, self._columns]
         lower, upper = self.bounds.lower[self._columns], self.bounds.upper[self._columns]
         scale = torch.ones_like(lower) if unit is None else unit.double()[self._columns]
+        pinned = (lower == upper).nonzero()
+        if len(pinned):
+            i = int(pinned[0])
+            name = self.system.columns[int(self._columns[i])]
+            raise InvalidValueError(
+                f"Both bounds of {name!r} are {lower[i].item():g}, and the mirror map needs room between them: fix the "
+                "variable with `LinearSystem.restrict`."
+            )
         self._unit = Link(lower, upper, scale).unit
         self._map = MirrorMap(self._lifted_laws(), self._lifted_link(lower, upper))
 
@@ -68,11 +79,13 @@ class Mirror(Strategy):
         batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
         b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
         prepared = self._prepared(y.double()).expand(*batch, -1)
-        raw = prepared[..., self._columns].reshape(-1, len(self._columns))
-        inner, converged = self._solved(raw, b.reshape(-1, b.shape[-1]))
+        if not len(self._columns):
+            return prepared.to(y.dtype)
+        raw = prepared[..., self._columns].reshape(batch.numel(), len(self._columns))
+        inner, converged = self._solved(raw, b.reshape(batch.numel(), b.shape[-1]))
         converged = converged.reshape(batch)
         self._require_solved(converged)
-        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, -1)))
+        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, len(self._columns))))
         return self._stored(z, y.dtype)
 
     def _settled(self, z: Tensor) -> Tensor:
@@ -146,6 +159,8 @@ class Mirror(Strategy):
         their units, the coordinates are `t = N'^T (H(z) - U C^T S^-1 H(s))`, and the density is that of t times
         `|det N'^T (diag(1 / g'(z)) + U C^T S^-1 diag(1 / g'(s)) C) N|`.
         """
+        if not len(self._columns):
+            return z.new_zeros(z.shape[:-1])
         n, link = len(self._columns), self._map.link
         inner = z.double()[..., self._columns]
         lifted = torch.cat([inner, self._limits - inner @ self._C.mT], -1)

@@ -308,3 +308,39 @@ def test_nothing_between_the_bounds():
     empty = polyhedron(LinearSystem([[1.0, 1.0]], [-1.0]), lower=0)
     with pytest.raises(InvalidValueError, match="mirror map does not converge"):
         strategy("mirror", empty).apply(torch.zeros(4, 2))
+
+
+def test_no_samples(name, case):
+    made = strategy(name, case.polyhedron)
+    y = raw(case).unsqueeze(0)[:0]
+    assert made.sample(y, torch.ones_like(y)).shape == y.shape
+
+
+def test_a_variable_that_its_bounds_pin():
+    system = LinearSystem([[1.0, 1.0, 1.0]], [1.0], columns=["a", "b", "c"])
+    pinned = polyhedron(system, [0.25, 0, 0], [0.25, 1, 1])
+    with pytest.raises(InvalidValueError, match=r"Both bounds of 'a' are 0\.25"):
+        strategy("mirror", pinned)
+    made = strategy("completion", pinned)
+    assert not made.guarantee.density and (made.sample(torch.zeros(5, 3), torch.ones(3))[:, 0] == 0.25).all()
+    with pytest.raises(InvalidValueError, match="no density"):
+        made.log_prob(double([0.25, 0.5, 0.25]), torch.zeros(3), torch.ones(3))
+
+
+@pytest.mark.parametrize("name", ["sequential", "projection"])
+def test_bounds_without_a_number_of_a_dtype(name):
+    system = LinearSystem([[1.0, 1.0, 1.0]], [1.0])
+    options = {"limits": True} if name == "projection" else {}
+    made = STRATEGIES[name](polyhedron(system, [0.1, 0, 0], [0.1, 1, 1]), **options)
+    assert (made.finish(torch.zeros(4, 3).double())[:, 0] == 0.1).all()
+    with pytest.raises(InvalidValueError, match="No float32 lies within the bounds"):
+        made.finish(torch.zeros(4, 3))
+
+
+def test_all_variables_given():
+    system = LinearSystem([[1.0, 1.0]], [1.0]).restrict([False, False], double([0.25, 0.75]))
+    for name in STRATEGIES:
+        made = strategy(name, polyhedron(system, 0, 1))
+        z = made.sample(torch.zeros(3, 2).double(), torch.ones(2).double())
+        assert z.tolist() == [[0.25, 0.75]] * 3
+    assert strategy("mirror", polyhedron(system, 0, 1)).log_prob(z, torch.zeros(2), torch.ones(2)).tolist() == [0.0] * 3
