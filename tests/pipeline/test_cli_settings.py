@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from small import BUDGET, install
 
 from lawful.pipeline import RunSettings, train
+from lawful.pipeline.settings import require_numbers
 
 WRONG = [
     (["--members", 0], "--members: Input should be greater than or equal to 1, got 0"),
@@ -78,3 +80,15 @@ def test_the_command_is_one_that_a_shell_reads_back():
     )
     expected = "lawful run budget --out 'my folder' --data 'a b.h5' --map 'Rain=/x y' --given Rain,RO --fast"
     assert settings.command() == expected
+
+
+def test_a_pinned_variable_that_single_precision_cannot_hold(lawful, files, tmp_path, no_training, monkeypatch):
+    """No float32 is 8.39: nearest is a number beyond the bound."""
+    pinned = BUDGET.variables[2].model_copy(update={"lower": 8.39, "upper": 8.39})
+    domain = BUDGET.model_copy(
+        update={"name": "pinned", "variables": (*BUDGET.variables[:2], pinned, BUDGET.variables[3])}
+    )
+    install(monkeypatch.setattr, pinned=domain)
+    said = lawful("run", "pinned", "--data", files / "budget.nc", "--out", tmp_path / "out", "--dtype", "float32")
+    assert "--dtype float32: no float32 lies within the bounds 8.39 and 8.39 of RO; store float64" in said.fault
+    require_numbers(domain, "float64")

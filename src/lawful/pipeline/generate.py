@@ -18,7 +18,7 @@ from lawful.domains.declarations import component
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared, Split, require_given_lawful
 from lawful.pipeline.progress import Console
-from lawful.pipeline.settings import Drawing, RunSettings
+from lawful.pipeline.settings import Drawing, RunSettings, require_numbers
 
 _EXAMINED = 100
 """How many events that seem to have no lawful completion are looked into, by a linear programme each."""
@@ -28,9 +28,11 @@ def generate(drawing: Drawing, prepared: Prepared, events: xr.Dataset, model: Mo
     """`members` lawful realizations of each of `events`, dims (realization, event), in the dtype of the drawing.
 
     Raises:
-        InputError: the given values leave no lawful event; the message names the clash.
+        InputError: the given values leave no lawful event; the message names the clash. Or bounds leave a variable no
+            number of the dtype.
     """
     domain = prepared.domain
+    require_numbers(domain, drawing.dtype)
     z = prepared_data.values(events, domain)
     require_given_lawful(prepared.problem, events, domain)
     notes = unlike_training(prepared, events)

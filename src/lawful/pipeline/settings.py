@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lawful.core.models import FAMILIES, Settings
+from lawful.core.polyhedra import Bounds
 from lawful.core.training import Schedule
 from lawful.domains import Domain, InputError, ShapedDomain, find_any_domain
 
@@ -46,6 +47,19 @@ def first_fault(error: ValidationError) -> str:
     """Where a record is wrong, how, and what stands there."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {_SHORT.repr(first['input'])}"
+
+
+def require_numbers(domain: Domain, dtype: str) -> None:
+    """Raise InputError where bounds leave a variable no number of a type: those of a flux that is 8.39 in float32."""
+    for v in domain.variables:
+        if v.lower is None or v.upper is None:
+            continue
+        bounds = Bounds(*(torch.tensor([end], dtype=torch.float64) for end in (v.lower, v.upper)))
+        if bounds.without_numbers(dtype).any():
+            raise InputError(
+                f"--dtype {dtype}: no {dtype} lies within the bounds {v.lower:g} and {v.upper:g} of {v.name}; store "
+                "float64, or widen the bounds"
+            )
 
 
 class Drawing(Checked):
@@ -96,6 +110,7 @@ class RunSettings(Checked):
         if self.model not in MODELS:
             raise InputError(f"--model: no model {self.model!r}; there is {', '.join(MODELS)}")
         domain.expanded(self.given)
+        require_numbers(domain, self.dtype)
 
     def _require_plain(self, domain: ShapedDomain) -> None:
         if self.model != AUTO:
