@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from lawful.reports.fidelity.protocol import Rows
+from lawful.reports.fidelity.protocol import Rows, spreads
 
 ANALOGS = 30
 
@@ -23,7 +23,7 @@ def nearest(conditions: Conditions, count: int = ANALOGS) -> np.ndarray:
 
     Analog ensemble: Delle Monache et al. (2013), Mon. Weather Rev. 141, 3498-3516, doi:10.1175/MWR-D-12-00281.1.
     """
-    spread = conditions.train.std(axis=0)
+    spread = spreads(conditions.train)
     scale = np.where(spread > 0, spread, 1.0)
     count = min(count, len(conditions.train))
     found = cKDTree(conditions.train / scale).query(conditions.test / scale, k=count)[1]

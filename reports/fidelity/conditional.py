@@ -9,7 +9,7 @@ import scoringrules
 from lawful.domains.domain import Domain
 from lawful.reports.fidelity.analogs import Conditions, nearest
 from lawful.reports.fidelity.calibration import block_sums, calibration
-from lawful.reports.fidelity.protocol import LEVEL, Trial
+from lawful.reports.fidelity.protocol import LEVEL, STILL, Trial, spreads
 from lawful.reports.fidelity.ranks import rank_histogram, ranks
 from lawful.reports.fidelity.reliability import reliability_figures
 
@@ -165,9 +165,17 @@ def _scores(trial: Trial, ensemble: np.ndarray, analogs: np.ndarray, column: int
     observed = trial.test.values[:, column]
     return {
         "model": crps(ensemble, observed),
-        "climatology": climatology_crps(trial.train.values[:, column], observed),
+        "climatology": _of_climatology(trial.train.values[:, column], observed),
         "analogs": crps(analogs, observed),
     }
+
+
+def _of_climatology(known: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """`climatology_crps`, with zeros where a variable is one number in training and, but for rounding, ever after."""
+    score = climatology_crps(known, observed)
+    if spreads(known[:, np.newaxis])[0] > 0:
+        return score
+    return np.where(score <= STILL * np.abs(known).max(), 0.0, score)
 
 
 def _calibration(trial: Trial, ensemble: np.ndarray, column: int, rivals: Rivals) -> dict[str, Any]:

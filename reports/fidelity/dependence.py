@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lawful.reports.fidelity.protocol import Rows, Trial
+from lawful.reports.fidelity.protocol import Rows, Trial, spreads
 
 _TAIL = 0.95
 
@@ -55,8 +55,8 @@ def _ranks(values: np.ndarray, trial: Trial) -> np.ndarray:
 def _correlations(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted Pearson correlations (replicate, variable, variable); NaN for a variable that does not vary."""
     # Centred and scaled first: moments of raw values would cancel.
-    spread = values.std(axis=0)
-    z = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    spread = spreads(values)
+    z = (values - values.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
     total = weights.sum(axis=1)
     mean = weights @ z / total[:, np.newaxis]
     n = z.shape[1]

@@ -10,11 +10,10 @@ from lawful.domains.domain import Domain, Variable
 from lawful.reports.fidelity.beside import entry, measured
 from lawful.reports.fidelity.distances import cdf_distance
 from lawful.reports.fidelity.logarithms import log_distances, log_scales
-from lawful.reports.fidelity.protocol import Rows, Trial
+from lawful.reports.fidelity.protocol import STILL, Rows, Trial
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _PINNED_SHARE = 0.99
-_PINNED_WIDTH = 1e-9
 
 
 class MarginalMeasures:
@@ -111,10 +110,10 @@ def atom_errors(rows: Rows, trial: Trial, point: float) -> np.ndarray:
 def is_pinned(values: np.ndarray, variable: Variable) -> bool:
     """Whether nearly all values (row,) sit on a bound or are one number, so that a KS distance would judge noise."""
     width = np.ptp(values)
-    if width <= _PINNED_WIDTH * np.abs(values).max(initial=0.0):
+    if width <= STILL * np.abs(values).max(initial=0.0):
         return True
     bounds = [bound for bound in (variable.lower, variable.upper) if bound is not None]
-    return any((np.abs(values - bound) <= _PINNED_WIDTH * width).mean() > _PINNED_SHARE for bound in bounds)
+    return any((np.abs(values - bound) <= STILL * width).mean() > _PINNED_SHARE for bound in bounds)
 
 
 def _weighted_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:

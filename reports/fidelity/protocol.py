@@ -12,8 +12,20 @@ from lawful.domains.domain import Domain
 
 LEVEL = 0.95
 
+STILL = 1e-9
+"""Values whose range is less than this share of the largest are one number, and what they differ by is rounding."""
+
 # A measure of some rows against the test rows, once for each row of block counts: (counts, ...).
 Measure = Callable[["Rows"], np.ndarray]
+
+
+def spreads(values: np.ndarray) -> np.ndarray:
+    """Standard deviations (variable,) of values (row, variable); zero where these are one number but for rounding.
+
+    The standard deviation of a constant is the rounding of its mean, and so is what laws leave of a flux that they pin.
+    """
+    still = np.ptp(values, axis=0) <= STILL * np.abs(values).max(axis=0)
+    return np.where(still, 0.0, values.std(axis=0))
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class Trial:
     @property
     def scale(self) -> np.ndarray:
         """Standard deviation of the training data (variable,), 1 for a variable that does not vary."""
-        spread = self.train.values.std(axis=0)
+        spread = spreads(self.train.values)
         return np.where(spread > 0, spread, 1.0)
 
     def standardised(self, values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from lawful.domains.calendar import hour_of_day, time_coordinate
 from lawful.domains.declarations import Variable
 from lawful.domains.domain import Domain
+from lawful.reports.fidelity.protocol import spreads
 from lawful.reports.figures.shown import READABLE
 from lawful.reports.figures.style import (
     DATA,
@@ -94,7 +95,9 @@ def _matrix(values: np.ndarray) -> np.ndarray:
     if len(present) < 2:
         return np.full((values.shape[1], values.shape[1]), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.atleast_2d(np.corrcoef(present, rowvar=False))
+        found = np.atleast_2d(np.corrcoef(present, rowvar=False))
+    still = spreads(present) == 0
+    return np.where(still | still[:, np.newaxis], np.nan, found)
 
 
 def _image(panel: Axes, matrix: np.ndarray, limit: float, names: tuple[str, ...]) -> AxesImage:

@@ -16,6 +16,7 @@ from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
 from lawful.reports.fidelity.beside import beside_floor
 from lawful.reports.fidelity.compositions import ilr_gaussian, without_zeros
 from lawful.reports.fidelity.conditional import (
+    _of_climatology,
     climatology_crps,
     crps,
     energy_score,
@@ -26,7 +27,7 @@ from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.logarithms import LogScale, log_distances, log_scales, spans_decades
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
-from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial
+from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial, spreads
 from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
 
 SMALL = Effort(realizations=2, copies=2, analog_sets=2, replicates=20)
@@ -127,6 +128,21 @@ def test_zero_shares_by_hand():
 )
 def test_pinned_variables(values, pinned):
     assert is_pinned(values, Variable(name="x", units="1", lower=0)) is pinned
+
+
+def test_what_a_constant_leaves_of_rounding_is_no_spread():
+    """A flux that laws pin to 8.39, in double precision and generated in single."""
+    noise = 8.39 * (1 + np.finfo(float).eps * np.array([0, 1, 0, 2, 1, 0, 0, 1]))
+    other = np.arange(8.0)
+    test, made = np.column_stack([other, noise]), np.column_stack([other, np.full(8, np.float32(8.39))])
+    trial = trial_of(made, test, train=test)
+    assert trial.scale[1] == 1.0
+    assert cdf_distances(trial.synthetic[0], trial)[0, 1, 0] < 1e-6
+    assert spreads(np.full((7, 1), 8.39))[0] == 0
+    np.testing.assert_array_equal(spreads(test[:, :1]), test[:, :1].std(axis=0))
+    assert correlation_errors(trial.synthetic[0].values, trial.synthetic[0], trial)[0].tolist() == [0.0, 0.0]
+    assert not _of_climatology(test[:, 1], made[:, 1] * 0 + 8.39).any()
+    assert _of_climatology(test[:, 1], test[:, 1] + 1).min() > 0.9
 
 
 def test_energy_distance_by_hand():
