@@ -33,7 +33,8 @@ def equation_of(law: Relation, units: dict[str, str]) -> str:
         sides[factor > 0].append(name if bare else f"{abs(factor)} * {name}")
     if law.constant or not sides[False]:
         sides[law.constant < 0].append(f"{abs(law.constant)!r}")
-    return f"{' + '.join(sides[True])} = {' + '.join(sides[False])}"
+    left, right = (" + ".join(sides[positive]) or "0" for positive in (True, False))
+    return f"{left} = {right}"
 
 
 def _scale(units: str, of_law: str) -> float | None:

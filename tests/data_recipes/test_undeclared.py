@@ -72,3 +72,10 @@ def test_samples_obey_nothing_else(name):
     domain = get_domain(name)
     with xr.open_dataset(sample_path(domain)) as ds:
         assert undeclared(ds, domain) == []
+
+
+def test_a_side_without_terms_is_zero():
+    """`a + b + 3 = 0` once its constant stands with the terms."""
+    ds = data()
+    ds = ds.assign(b=-ds["a"] - 3.0, c=ds["c"] * ds["a"], d=ds["d"] ** 2)
+    assert undeclared(ds, domain_of(UNITS)) == ["a + b + 3.0 = 0"]
