@@ -15,7 +15,7 @@ from lawful.data_recipes.opening import file_format, from_sources, open_plainly,
 from lawful.data_recipes.read import in_units
 from lawful.domains import InputError, ShapedDomain, Variable
 from lawful.domains.field_domain import FieldDomain, coarse
-from lawful.domains.graph_data import require_graphs
+from lawful.domains.graph_data import require_graphs, require_layout
 from lawful.domains.graph_domain import GraphDomain
 
 _SINGLE_PRECISION = 1e-6
@@ -43,7 +43,7 @@ def read_shaped(
         ds = from_sources(renamed(stored, path, mapping or {}), domain.generated)
         if domain.event_dim not in ds.sizes:
             raise InputError(f"{path} has no dimension {domain.event_dim!r}; it has {', '.join(map(str, ds.sizes))}")
-        ds = _graphs(ds, domain, path) if isinstance(domain, GraphDomain) else ds
+        ds = _graphs(ds, domain, path, notes) if isinstance(domain, GraphDomain) else ds
         ds = _fields(ds, domain, path, notes, like) if isinstance(domain, FieldDomain) else ds
         count = ds.sizes[domain.event_dim]
         if most is not None and count > most:
@@ -67,9 +67,17 @@ def check_names(mapping: Mapping[str, str], domain: ShapedDomain) -> None:
         raise InputError(f"mapping names {unknown[0]!r}, unknown to domain {domain.name!r}; it has {known}")
 
 
-def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path) -> xr.Dataset:
+def _graphs(ds: xr.Dataset, domain: GraphDomain, path: Path, notes: list[str]) -> xr.Dataset:
+    """Graphs with values and totals in the units of the domain; what is in these already stays as it is."""
+    values = domain.value.name in ds
     try:
-        require_graphs(domain, ds, values=domain.value.name in ds)
+        require_layout(domain, ds, values=values)
+        for v in (domain.total, domain.value)[: 1 + values]:
+            stored = ds[v.name]
+            numbers = in_units(stored, v, domain, notes)
+            if not np.array_equal(numbers, stored.to_numpy(), equal_nan=True):
+                ds = ds.assign({v.name: (stored.dims, numbers, {**stored.attrs, "units": v.units})})
+        require_graphs(domain, ds, values=values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return ds

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lawful.domains.declarations import Variable
 from lawful.domains.errors import InputError
 from lawful.domains.graph_data import require_graphs
 from lawful.domains.shaped import ShapedDomain, Views, Whole
+from lawful.domains.units import equivalent
 
 if TYPE_CHECKING:
     # torch is slow to import, and whoever only lists domains does not need it.
@@ -29,7 +30,8 @@ class GraphDomain(ShapedDomain):
 
     A data set holds graphs as contiguous ragged arrays (CF conventions 1.11, section 9.3.3): nodes of one graph after
     those of another, `{node}_count` of each; so for edges, whose `{edge}_ends` are numbers of nodes within the graph,
-    from 0. `value` has the dimension of nodes and may have others, for several values on one graph.
+    from 0; every edge is there once, in one direction. `value` has the dimension of nodes and may have others, for
+    several values on one graph. It and `total` have the same units.
 
     Attributes:
         graph, node, edge: names of dimensions, such as "molecule", "atom" and "bond".
@@ -49,6 +51,22 @@ class GraphDomain(ShapedDomain):
     edge_kind: str
     edge_kinds: tuple[float, ...]
     tolerance: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _sums_can_be_held(self) -> Self:
+        value, total = self.value, self.total
+        if not equivalent(value.units, total.units):
+            raise InputError(
+                f"{total.name}: a sum of {value.name} is in {value.units!r}, not in {total.units!r}", ("total",)
+            )
+        names = (self.graph, self.node, self.edge, value.name, total.name, self.node_kind, self.edge_kind)
+        again = [name for k, name in enumerate(names) if name in names[:k]]
+        if again:
+            raise InputError(f"{again[0]!r} names two of graph, node, edge, value, total, node_kind and edge_kind")
+        for v in (value, total):
+            if v.over or v.resolution or v.closes or v.categorical:
+                raise InputError(f"{v.name}: graphs have no over, resolution, closes or flags", (v.name,))
+        return self
 
     @property
     def equation(self) -> str:
@@ -160,7 +178,7 @@ class GraphDomain(ShapedDomain):
         if values:
             sets = ds[self.value.name].transpose(..., self.node).to_numpy().reshape(-1, sizes.sum())
         starts = np.repeat(np.cumsum(sizes) - sizes, edge_counts)
-        ends = ds[self.ends].to_numpy().astype(np.int64).T + starts
+        ends = ds[self.ends].transpose(self.edge, ...).to_numpy().astype(np.int64).T + starts
         nodes, links = self._features(ds)
         copies, n = len(sets), int(sizes.sum())
         bound = {name: getattr(self.value, name) for name in ("lower", "upper")}

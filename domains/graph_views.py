@@ -166,4 +166,6 @@ def _nodes(ds: xr.Dataset, domain: GraphDomain) -> xr.Dataset:
 def _ends(ds: xr.Dataset, domain: GraphDomain) -> np.ndarray:
     """Numbers of the nodes that each edge joins, among those of all graphs, (2, edges)."""
     counts, edges = (ds[name].to_numpy() for name in domain.counts)
-    return ds[domain.ends].to_numpy().astype(np.int64).T + np.repeat(np.cumsum(counts) - counts, edges)
+    return ds[domain.ends].transpose(domain.edge, ...).to_numpy().astype(np.int64).T + np.repeat(
+        np.cumsum(counts) - counts, edges
+    )

@@ -144,9 +144,26 @@ def test_neighbours_of_a_node_by_hand():
     [
         (lambda ds: ds.drop_vars("bond_ends"), "no variable 'bond_ends'"),
         (lambda ds: ds.assign(element=ds.element.where(ds.atom != 2, 26)), "element of atom 2 is 26"),
-        (lambda ds: ds.assign(charge=ds.charge.where(ds.atom != 2)), "charge is not finite"),
+        (lambda ds: ds.assign(charge=ds.charge.where(ds.atom != 2)), "charge of atom 2 is nan"),
         (lambda ds: ds.assign(charge=ds.charge + 0.01 * (ds.atom == 2)), r"misses by 0\.01 e in molecule 0"),
-        (lambda ds: ds.assign(bond_ends=ds.bond_ends + 30), "expected two nodes of one graph"),
+        (
+            lambda ds: ds.assign(bond_ends=ds.bond_ends + 30),
+            "bond 0 joins atoms .* expected two different numbers from 0",
+        ),
+        (lambda ds: ds.assign(bond_ends=ds.bond_ends * 0), "bond 0 joins atoms 0 and 0 of molecule 0"),
+        (lambda ds: ds.assign(bond_ends=ds.bond_ends + 0.5), "different numbers from 0 to 14"),
+        (
+            lambda ds: ds.assign(bond_ends=ds.bond_ends.where(ds.bond != 1, ds.bond_ends[0, ::-1].values)),
+            "of molecule 0, as bond 0 does: give every bond once",
+        ),
+        (
+            lambda ds: ds.assign(bond_ends=ds.bond_ends[:, 0]),
+            "'bond_ends' needs numbers along bond and a dimension of 2",
+        ),
+        (lambda ds: ds.assign(total_charge=ds.charge[0]), "'total_charge' needs numbers along molecule"),
+        (lambda ds: ds.assign(total_charge=ds.total_charge * np.nan), "total_charge of molecule 0 is nan"),
+        (lambda ds: ds.assign(charge=ds.total_charge), "'charge' needs numbers along atom"),
+        (lambda ds: ds.assign(element=ds.element.astype(str)), "'element' needs numbers along atom, not <U"),
         (lambda ds: ds.assign(atom_count=ds.atom_count + 1), "atom_count adds up to 103, but there are 98 atoms"),
         (
             lambda ds: ds.assign(atom_count=("molecule", [0, int(ds.atom_count[:2].sum()), *ds.atom_count.values[2:]])),
@@ -157,6 +174,57 @@ def test_neighbours_of_a_node_by_hand():
 def test_what_is_wrong_with_graphs_is_named(change, message):
     with pytest.raises(InputError, match=message):
         CHARGES.graphs(change(molecules(5)))
+
+
+def test_ends_of_edges_may_come_the_other_way_round():
+    found = CHARGES.graphs(molecules(5).transpose("end", ...))
+    assert torch.equal(found.edges, CHARGES.graphs(molecules(5)).edges)
+
+
+def test_values_and_totals_of_graphs_are_read_in_the_units_of_the_domain(tmp_path):
+    units = {name: getattr(CHARGES, name).model_copy(update={"units": "mV"}) for name in ("value", "total")}
+    domain = CHARGES.model_validate({**dict(CHARGES), **units, "tolerance": 2e-3})
+    plain = molecules(3)
+    volts = plain.assign({name: plain[name].assign_attrs(units="V") for name in ("charge", "total_charge")})
+    found, notes, _ = read_shaped(save(volts, tmp_path / "volts.nc"), domain)
+    np.testing.assert_allclose(found.charge, 1000 * plain.charge.astype(float), rtol=1e-15)
+    assert found.charge.attrs["units"] == "mV" and any("converted from 'V' to 'mV'" in note for note in notes)
+    with pytest.raises(InputError, match="'charge': units 'V' do not convert into 'e'"):
+        read_shaped(save(volts.assign(total_charge=plain.total_charge), tmp_path / "mixed.nc"), CHARGES)
+    same, _, _ = read_shaped(save(plain, tmp_path / "same.nc"), CHARGES)
+    assert same.charge.dtype == np.float32 and np.array_equal(same.charge, plain.charge)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"total": Variable(name="total_charge", units="kg")}, "a sum of charge is in 'e', not in 'kg'"),
+        ({"total": Variable(name="charge", units="e")}, "'charge' names two of"),
+        ({"edge": "atom"}, "'atom' names two of"),
+        ({"value": Variable(name="charge", units="e", resolution=0.1)}, "charge: graphs have no over, resolution"),
+    ],
+)
+def test_declarations_of_graphs_that_cannot_be(change, message):
+    with pytest.raises(ValueError, match=message):
+        CHARGES.model_validate({**dict(CHARGES), **change})
+
+
+def test_why_no_draw_is_within_bounds(tmp_path):
+    narrow = CHARGES.value.model_copy(update={"lower": -1e-9, "upper": 1.0})
+    domain, data = CHARGES.model_validate({**dict(CHARGES), "value": narrow}), molecules(60)
+    model, _ = train_shaped(CHARGES, data, tmp_path, settings=GraphSettings(width=8, rounds=1), schedule=SHORT)
+    with pytest.raises(InputError, match="molecule 0: no draw keeps charge of all its 15 atoms within bounds"):
+        generate_shaped(model, domain, data, members=2)
+    far = data.assign(total_charge=data.total_charge - 3).drop_vars("charge")
+    with pytest.raises(InputError, match=r"molecule 0: total_charge -3 cannot be met: 15 atoms .* add up to .* to 15"):
+        generate_shaped(model, domain, far, members=2)
+
+
+def test_graphs_without_any_charge(tmp_path):
+    data = molecules(60)
+    nothing = data.assign(charge=data.charge * 0, total_charge=data.total_charge * 0)
+    model, _ = train_shaped(CHARGES, nothing, tmp_path, settings=GraphSettings(width=8, rounds=1), schedule=SHORT)
+    assert CHARGES.ulps(generate_shaped(model, CHARGES, nothing, members=2)).max() <= 8
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,11 @@ class GraphModel(Trainable):
         known = events[train]
         if not known.z.isfinite().all():
             raise InvalidValueError("Graphs to learn from need a finite value at every node.")
+        size = known.z.square().mean().sqrt()
+        if not size.isfinite():
+            raise InvalidValueError("Values of nodes are too large to be squared: take larger units.")
         # A power of two, so that no rounding comes with it.
-        self.unit.copy_(2.0 ** known.z.square().mean().sqrt().clamp_min(1e-300).log2().round())
+        self.unit.copy_(2.0 ** torch.where(size > 0, size, 1.0).clamp_min(1e-300).log2().round())
         X = torch.cat([known.nodes.double(), torch.ones(len(known.nodes), 1)], 1)
         ridge = 1e-6 * len(X) * torch.eye(X.shape[1], dtype=torch.float64)
         weights = torch.linalg.solve(X.mT @ X + ridge, X.mT @ (known.z / self.unit.cpu()))

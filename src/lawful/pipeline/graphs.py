@@ -49,10 +49,26 @@ class GraphKind:
             try:
                 parts.append(model.sample(asked[rows], generator, draws=members, dtype=dtype))
             except InfeasibleEventsError as error:
-                number = int(rows[error.events[0]])
-                raise InputError(f"{domain.graph} {number}: no {domain.value.name}s found in bounds") from error
+                raise InputError(_out_of_bounds(domain, asked, int(rows[error.events[0]]))) from error
             done(members * len(rows))
         return bare, {domain.value.name: (("realization", domain.node), torch.cat(parts, 1).numpy())}
+
+
+def _out_of_bounds(domain: GraphDomain, asked: Graphs, number: int) -> str:
+    """Why no draw of a graph is within the bounds of its values, and what to do."""
+    value, total = domain.value, domain.total
+    graph = asked[torch.tensor([number])]
+    low, high, wanted = (x.sum().item() for x in (graph.lower, graph.upper, graph.totals))
+    if not low <= wanted <= high:
+        return (
+            f"{domain.graph} {number}: {total.name} {wanted:g} cannot be met: {len(graph.nodes)} {domain.node}s within "
+            f"their bounds add up to {low:g} to {high:g}"
+        )
+    return (
+        f"{domain.graph} {number}: no draw keeps {value.name} of all its {len(graph.nodes)} {domain.node}s within "
+        "bounds, which are for values that seldom reach them; declare no bounds, and `lawful repair` the ensemble "
+        "with a domain that has them"
+    )
 
 
 GRAPHS = GraphKind()
