@@ -15,6 +15,7 @@ from lawful.data_recipes import sample_path, write_ensemble
 from lawful.data_recipes.shaped import read_shaped
 from lawful.domains import InputError, Law, Variable
 from lawful.domains.field_domain import FieldDomain
+from lawful.pipeline.graphs import chunks
 from lawful.pipeline.one_network import generate_shaped, load_shaped, train_shaped
 from lawful.reports.validity import validity
 
@@ -207,6 +208,17 @@ def test_values_and_totals_of_graphs_are_read_in_the_units_of_the_domain(tmp_pat
 def test_declarations_of_graphs_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
         CHARGES.model_validate({**dict(CHARGES), **change})
+
+
+def test_one_large_graph_does_not_make_matrices_of_the_small_ones_as_large():
+    plain = list(chunks(torch.full((1200,), 40)))
+    assert [len(rows) for rows in plain] == [512, 512, 176]
+    sizes = torch.full((600,), 20)
+    sizes[300], sizes[599] = 2000, 5000
+    found = list(chunks(sizes))
+    assert torch.equal(torch.cat(found), torch.arange(600))
+    assert all(len(rows) * int(sizes[rows].max()) ** 2 <= 2**22 or len(rows) == 1 for rows in found)
+    assert [len(rows) for rows in found] == [300, 1, 298, 1]
 
 
 def test_why_no_draw_is_within_bounds(tmp_path):

@@ -1,6 +1,6 @@
 """Graphs, as the pipeline trains and draws them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -14,6 +14,10 @@ from lawful.domains import InputError
 from lawful.domains.graph_domain import GraphDomain
 
 _CHUNK = 512
+"""Graphs that are drawn at once, at most."""
+
+_NUMBERS = 2**22
+"""Of the matrices of so many graphs together; all are as wide as the largest graph."""
 
 
 class GraphKind:
@@ -45,13 +49,26 @@ class GraphKind:
     ) -> tuple[xr.Dataset, dict[str, tuple[tuple[str, ...], np.ndarray]]]:  # fmt: skip
         bare = ds.drop_vars(domain.value.name, errors="ignore")
         asked, parts = domain.graphs(bare, values=False), []
-        for rows in torch.arange(len(asked)).split(_CHUNK):
+        for rows in chunks(asked.sizes):
             try:
                 parts.append(model.sample(asked[rows], generator, draws=members, dtype=dtype))
             except InfeasibleEventsError as error:
                 raise InputError(_out_of_bounds(domain, asked, int(rows[error.events[0]]))) from error
             done(members * len(rows))
         return bare, {domain.value.name: (("realization", domain.node), torch.cat(parts, 1).numpy())}
+
+
+def chunks(sizes: Tensor) -> Iterator[Tensor]:
+    """Numbers of graphs of so many nodes (G,) that are drawn together, in their order."""
+    start = widest = 0
+    for number, size in enumerate(sizes.tolist()):
+        wider = max(widest, size)
+        count = number - start + 1
+        if count > 1 and (count > _CHUNK or count * wider**2 > _NUMBERS):
+            yield torch.arange(start, number)
+            start, wider = number, size
+        widest = wider
+    yield torch.arange(start, len(sizes))
 
 
 def _out_of_bounds(domain: GraphDomain, asked: Graphs, number: int) -> str:
