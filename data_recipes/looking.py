@@ -129,7 +129,7 @@ def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...], lis
         for other, names in groups.items() if other != dims
     ]  # fmt: skip
     if len(dims) == 3 and _time_dim(ds, dims):
-        notes.append("fields on a grid whose block means are given are declared with `shape: fields` (docs/domains.md)")
+        notes.append("fields on a grid whose means over blocks are given: `lawful init` with --block (docs/domains.md)")
     return groups[dims], dims, notes
 
 

@@ -184,4 +184,4 @@ def test_maps_of_what_never_changes_do_not_come_before_fields_in_time(start, tmp
     assert (domain.stack, domain.names) == (("time", "lat", "lon"), ("rain",))
     text = Path("mine.yaml").read_text()
     assert "# not looked at, for other dimensions: height, depth (lat x lon)" in text
-    assert "are declared with `shape: fields`" in text
+    assert "`lawful init` with --block" in text

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lawful.cli.app import EXIT_CODES, app
-from lawful.cli.options import DomainArgument
+from lawful.cli.options import DomainArgument, read_block
 from lawful.domains import Domain, ShapedDomain, find_any_domain, get_any_domain, list_domains
 
 _MOST_LAWS, _WIDTH = 6, 90
@@ -62,15 +62,32 @@ def init(
     data: Annotated[
         Path, typer.Option("--data", metavar="FILE", help="NetCDF, Zarr, CSV or Parquet file to look into.")
     ],
-) -> None:
+    block: Annotated[
+        str | None,
+        typer.Option(
+            "--block", metavar="ROWSxCOLUMNS", show_default=False,
+            help="Start a domain of fields on a grid, whose means over blocks of so many cells are given.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
     """Start a domain of your own: looks into a file and writes NAME.yaml, which loads and runs.
 
     Variables with their units and ranges, what is missing, and linear relations that hold in every row to rounding,
     which it proposes as laws. Read it through before you trust it.
     """
     from lawful.data_recipes.starting import start_domain
+    from lawful.data_recipes.starting_fields import start_fields
 
     target = Path(f"{name}.yaml")
+    if block is not None:
+        domain, notes = start_fields(name, data, target, read_block(block))
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
+        typer.echo(
+            f"{target}: fields of {', '.join(domain.names)} in blocks of {block}, {len(domain.laws)} laws in a cell"
+        )
+        typer.echo(f"try: lawful run {target} --data {data} --fast")
+        return
     found, reading = start_domain(name, data, target)
     for note in reading.notes:
         typer.echo(f"note: {note}", err=True)

@@ -101,6 +101,14 @@ def read_mapping(pairs: list[str] | None) -> dict[str, str]:
     return {name: path for name, _, path in split}
 
 
+def read_block(text: str) -> tuple[int, int]:
+    """Rows and columns of `4x6`."""
+    rows, _, columns = text.partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+        raise InputError(f"--block {text}: expected rows and columns of a block, such as 4x6")
+    return int(rows), int(columns)
+
+
 def read_steps(pairs: list[str] | None) -> dict[str, float]:
     steps = read_numbers(pairs, "--step")
     for name, step in steps.items():
