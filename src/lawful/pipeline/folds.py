@@ -13,16 +13,21 @@ from lawful.reports.files import write_atomically
 
 def over_folds(reports: list[dict[str, Any]]) -> dict[str, Any]:
     """Means of model, floor and excess of each measure, the worst law of all folds in ulps, and "conditional", scores
-    of all held-out events where variables are given."""
-    summaries = [{row["measure"]: row for row in report["fidelity"]["summary"]} for report in reports]
-    shared = [measure for measure in summaries[0] if all(measure in summary for summary in summaries)]
+    of all held-out events where variables are given.
+
+    Folds in which too few events were left to compare are judged by their laws alone: None in "per_fold".
+    """
+    judged = [report["fidelity"] for report in reports]
+    summaries = [fold and {row["measure"]: row for row in fold["summary"]} for fold in judged]
+    compared = [summary for summary in summaries if summary]
+    shared = [measure for measure in compared[0] if all(measure in own for own in compared)] if compared else []
     laws = [law for report in reports for law in report["validity"]["ensemble"]["laws"]]
     return {
         "folds": len(reports),
         "all_hold": all(report["validity"]["ensemble"]["holds"] for report in reports),
         "worst_ulps": max((law["ulps"]["max"] for law in laws), default=0.0),
-        "measures": [_mean(measure, [summary[measure] for summary in summaries]) for measure in shared],
-        "conditional": _conditional([report["fidelity"]["conditional"] for report in reports]),
+        "measures": [_mean(measure, [own and own[measure] for own in summaries]) for measure in shared],
+        "conditional": _conditional([fold and fold["conditional"] for fold in judged]),
     }
 
 
@@ -31,9 +36,10 @@ def _conditional(folds: list[dict[str, Any] | None]) -> list[dict[str, Any]] | N
     return plain(pooled(scored)) if len(scored) == len(folds) else None
 
 
-def _mean(measure: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    means = {key: _average([row[key] for row in rows]) for key in ("model", "floor", "excess")}
-    return {"measure": measure, "label": rows[0]["label"], **means, "per_fold": [row["model"] for row in rows]}
+def _mean(measure: str, rows: list[dict[str, Any] | None]) -> dict[str, Any]:
+    known = [row for row in rows if row]
+    means = {key: _average([row[key] for row in known]) for key in ("model", "floor", "excess")}
+    return {"measure": measure, "label": known[0]["label"], **means, "per_fold": [row and row["model"] for row in rows]}
 
 
 def _average(values: list[float | None]) -> float | None:
@@ -48,9 +54,13 @@ def save_over_folds(out: Path, summary: dict[str, Any]) -> None:
 
 def as_text(summary: dict[str, Any]) -> str:
     """A table for the terminal."""
-    head = f"{'mean over ' + str(summary['folds']) + ' folds':66s} {'model':>9s} {'floor':>9s} {'excess':>9s}"
+    measures = summary["measures"]
+    compared = sum(value is not None for value in measures[0]["per_fold"]) if measures else 0
+    some = "" if compared == summary["folds"] else f"{compared} of "
+    folds = f"mean over {some}{summary['folds']} folds"
+    head = f"{folds:66s} {'model':>9s} {'floor':>9s} {'excess':>9s}"
     scores = _scores_as_text(summary["conditional"]) if summary["conditional"] else []
-    return "\n".join([head, *(_line(row) for row in summary["measures"]), *scores])
+    return "\n".join([head, *(_line(row) for row in measures), *scores])
 
 
 def _scores_as_text(variables: list[dict[str, Any]]) -> list[str]:
