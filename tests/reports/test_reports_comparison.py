@@ -48,6 +48,15 @@ def test_the_best_those_like_it_and_the_rest():
     assert "of the lawful ones, good (0.61)" in said
 
 
+def test_the_better_on_shared_seeds_is_not_told_to_be_worse():
+    """`good` failed on the hard seed, and so has the lower mean; on the seeds that both have the other is better."""
+    hard = [0.50, 0.51, 0.52, 0.99]
+    table = tables(cells(good=[0.55, 0.5605, 0.57], steady=hard))[0]
+    rows = {row["strategy"]: row["measures"]["auc"] for row in table["rows"]}
+    assert rows["good"]["best"] and rows["steady"]["difference"] < 0 and rows["steady"]["p_adjusted"] < 0.05
+    assert tied(rows["steady"])
+
+
 def test_what_failed_is_told_and_left_out():
     broken = [{"model": "vae", "strategy": "bad", "seed": 0, "failed": "no convergence"}]
     table = tables([*cells(good=[0.6]), *broken])[0]
