@@ -84,6 +84,32 @@ def test_cells_of_other_settings_are_made_again(compare, tmp_path):
     assert json.loads(cell.read_text())["facts"] != before
 
 
+@pytest.mark.parametrize("change", ["blocks: {kind: order, length: 7}", "leave_out: [tail_dependence]"])
+def test_cells_of_other_blocks_or_measures_are_made_again(lawful, files, tmp_path, change):
+    path = tmp_path / "mine.yaml"
+    said = "name: mine\ntitle: Parts\nevent: sample\nevent_dim: sample\nvariables:\n"
+    said += "".join(f"  {name}: {{units: percent, lower: 0, upper: 100}}\n" for name in "abc")
+    said += "laws:\n  total: {equation: a + b + c = 100, units: percent, tolerance: 1e-9}\n"
+    label = "blocks: {kind: label, label: site}\n"
+    options = ("--data", files / "parts.nc", "--out", tmp_path / "cmp", "--steps", 2, "--members", 1, "--seeds", 1)
+    options += ("--strategies", "unconstrained", "--models", "vae")
+    path.write_text(said + label)
+    assert lawful("compare", path, *options).code == 0
+    cell = tmp_path / "cmp" / "cells" / "vae.unconstrained.0.json"
+    before = json.loads(cell.read_text())["facts"]
+    path.write_text(said + (change if change.startswith("blocks") else label + change) + "\n")
+    assert lawful("compare", path, *options, "--resume").code == 0
+    assert json.loads(cell.read_text())["facts"] != before
+
+
+def test_no_two_seeds_have_the_same_data(files, tmp_path):
+    settings = command.CompareSettings.checked(domain="parts", data=files / "parts.nc", out=tmp_path / "cmp")
+    held_out = [command._split(settings, seed).test["sample"].to_numpy().tolist() for seed in range(10)]
+    assert len({tuple(samples) for samples in held_out}) == 10
+    first = sorted(sample for samples in held_out[:5] for sample in samples)
+    assert first == sorted(sample for samples in held_out[5:] for sample in samples)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -15,7 +15,7 @@ from lawful.domains import InputError
 from lawful.pipeline.compare.judging import Judge
 from lawful.pipeline.compare.making import Maker, thinned
 from lawful.pipeline.compare.settings import CompareSettings
-from lawful.pipeline.data import Prepared, prepare
+from lawful.pipeline.data import Prepared, blocks, context, prepare, values
 from lawful.pipeline.progress import Console
 from lawful.pipeline.settings import FOLDS
 from lawful.reports.comparison import write_comparison
@@ -38,10 +38,16 @@ def compare(settings: CompareSettings, console: Console) -> dict[str, Any]:
         raise InputError(f"{settings.out}: there is a comparison here; go on with --resume, or choose another --out")
     cells = []
     for seed in range(settings.seeds):
-        prepared = thinned(prepare(settings.run(), seed % FOLDS, settings.load_domain()), settings.events, seed)
+        prepared = thinned(_split(settings, seed), settings.events, seed)
         bench = _Bench(prepared, seed, settings)
         cells += [_cell(bench, model, strategy, folder, console) for model, strategy in settings.cells()]
     return write_comparison(cells, settings.load_domain(), _about(settings, prepared), settings.out)
+
+
+def _split(settings: CompareSettings, seed: int) -> Prepared:
+    """The data of a seed: folds of one random split, then of the next, so that no two seeds have the same data."""
+    split, fold = divmod(seed, FOLDS)
+    return prepare(settings.run(split), fold, settings.load_domain())
 
 
 class _Bench:
@@ -94,9 +100,20 @@ def _facts(settings: CompareSettings, prepared: Prepared) -> str:
         settings.events,
         prepared.sha256,
         prepared.domain.law_hash(),
+        prepared.domain.leave_out,
+        _digest(prepared),
         __version__,
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _digest(prepared: Prepared) -> str:
+    """A hash of events, context and blocks: what blocks, mapping and closure of a domain made of the file."""
+    domain, found = prepared.domain, hashlib.sha256()
+    for events in (prepared.train, prepared.test):
+        for part in (values(events, domain), context(events, domain), blocks(events, domain)):
+            found.update(part.numpy().tobytes())
+    return found.hexdigest()
 
 
 def _about(settings: CompareSettings, prepared: Prepared) -> dict[str, Any]:

@@ -62,9 +62,9 @@ class CompareSettings(Checked):
         pairs = [(model, name) for model in self.models for name in self.strategies]
         return [(model, name) for model, name in pairs if model not in SAMPLERS or name in AFTERWARDS]
 
-    def run(self) -> RunSettings:
-        """The settings under which a run prepares the same data."""
-        return RunSettings(domain=self.domain, out=self.out, data=self.data, mapping=self.mapping)
+    def run(self, split: int = 0) -> RunSettings:
+        """The settings under which a run prepares the same data; `split` numbers random splits into folds."""
+        return RunSettings(domain=self.domain, out=self.out, data=self.data, mapping=self.mapping, seed=split)
 
     @property
     def command(self) -> str:
