@@ -14,6 +14,9 @@ from lawful.reports.fidelity.protocol import Rows, Trial
 
 FOLDS = 5
 
+_LEAF = 20
+"""Rows of a leaf at least: fewer than twice as many rows can't be split, and no classifier comes of them."""
+
 
 def two_sample_figures(trial: Trial, domain: Domain, analogs: tuple[Rows, ...]) -> dict[str, Any]:
     """Grouped two-sample AUC on the variables, and on the variables and ratios together, beside the floor.
@@ -23,20 +26,30 @@ def two_sample_figures(trial: Trial, domain: Domain, analogs: tuple[Rows, ...]) 
     leave out test blocks whose neighbours in the season stay in the other class, so that the classifier errs more
     often than chance, and the floor of real data would lie far below 0.5.
 
-    "with_ratios" is None for a domain without ratios; both are None where fewer than two test blocks leave nothing to
-    hold out. The ceiling is the AUC of independent marginals.
+    "with_ratios" is None for a domain without ratios; both are None where `can_tell` says that there are too few rows
+    to learn from. The ceiling is the AUC of independent marginals.
 
     Args:
         trial: synthetic and test rows.
         domain: the ratios.
         analogs: sets of training rows that stand in the place of generated ones.
     """
-    if trial.test_blocks < 2:
+    if not can_tell(trial.test):
         return {"variables": None, "with_ratios": None}
     return {
         "variables": _judged(trial, analogs, 4),
         "with_ratios": _judged(*_with_ratios(trial, analogs, domain), 5) if domain.ratios else None,
     }
+
+
+def can_tell(test: Rows) -> bool:
+    """Whether a classifier can learn when any fold of blocks of the test rows, and of as many others, is held out.
+
+    Not of one block, nor of fewer than 25 rows or so: its trees would have one leaf, and an AUC of 0.5 say nothing.
+    """
+    sizes = np.bincount(test.blocks)
+    held_out = max(sizes.max(), len(test) / min(FOLDS, len(sizes)))
+    return bool(2 * (len(test) - held_out) >= 2 * _LEAF)
 
 
 def grouped_auc(rows: Rows, trial: Trial) -> np.ndarray:
@@ -84,7 +97,12 @@ def weighted_auc(above: np.ndarray, below: np.ndarray, weights: np.ndarray, othe
 
 def _fitted(values: np.ndarray, target: np.ndarray, seed: int) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
-        max_iter=60, max_leaf_nodes=15, learning_rate=0.1, early_stopping=False, random_state=seed
+        max_iter=60,
+        max_leaf_nodes=15,
+        min_samples_leaf=_LEAF,
+        learning_rate=0.1,
+        early_stopping=False,
+        random_state=seed,
     )
     return model.fit(values, target)
 

@@ -15,7 +15,7 @@ from lawful.reports.fidelity.memorisation import memorisation_figures
 from lawful.reports.fidelity.persistence import longest_run, persistence_figures, spell_figures
 from lawful.reports.fidelity.protocol import Rows, Trial
 from lawful.reports.fidelity.seasons import season_figures
-from lawful.reports.fidelity.two_sample import grouped_auc
+from lawful.reports.fidelity.two_sample import can_tell, grouped_auc
 
 
 def window_figures(
@@ -96,7 +96,7 @@ def _mapped(trial: Trial, change: Callable[[np.ndarray], np.ndarray]) -> Trial:
 
 
 def _auc(trial: Trial, analogs: tuple[Rows, ...], purpose: int) -> dict[str, Any] | None:
-    if trial.test_blocks < 2:
+    if not can_tell(trial.test):
         return None
     judged = measured(trial, lambda rows: grouped_auc(rows, trial), trial.shuffled, floor=analogs)
     return entry(judged.figures(trial.rng(purpose)))

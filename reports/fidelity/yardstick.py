@@ -15,7 +15,7 @@ from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.manifold import Balls, training_subsets
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances
 from lawful.reports.fidelity.protocol import Effort, Measure, Rows, Trial, make_trial, rows_of
-from lawful.reports.fidelity.two_sample import grouped_auc
+from lawful.reports.fidelity.two_sample import can_tell, grouped_auc
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _kinds(trial: Trial, known: Conditions) -> list[_Kind]:
     if len(zeros):
         measure: Measure = lambda rows: atom_errors(rows, trial, 0.0)[:, zeros].mean(1)  # noqa: E731
         kinds.append(_Kind(("zeros",), measure, trial.copies, trial.normal))
-    if trial.test_blocks >= 2:
+    if can_tell(trial.test):
         analogs = analog_ensemble(trial.train, trial.test, known, trial.effort.analog_sets, trial.rng(17))
         kinds.append(_Kind(("auc",), lambda rows: grouped_auc(rows, trial), analogs, trial.shuffled))
     return kinds

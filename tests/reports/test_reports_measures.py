@@ -28,7 +28,7 @@ from lawful.reports.fidelity.logarithms import LogScale, log_distances, log_scal
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
 from lawful.reports.fidelity.memorisation import nearest_distances, repeated
 from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial, spreads
-from lawful.reports.fidelity.two_sample import grouped_auc, weighted_auc
+from lawful.reports.fidelity.two_sample import can_tell, grouped_auc, weighted_auc
 
 SMALL = Effort(realizations=2, copies=2, analog_sets=2, replicates=20)
 numbers = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=25)
@@ -326,6 +326,19 @@ def test_training_blocks_are_never_taken_for_test_blocks():
     assert trial.train.blocks.min() == trial.test_blocks == 2
     assert (trial.weights(trial.train) == 1).all()
     assert len(trial.synthetic) == 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"), [([5] * 5, True), ([5] * 4 + [4], False), ([20, 20], True), ([90, 19], False), ([200], False)]
+)
+def test_a_classifier_without_enough_rows_for_a_split_is_not_asked(sizes, told):
+    """Its AUC would be 0.5 whatever the rows; where it is asked, it tells rows that are all different."""
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    trial = trial_of(np.full(len(blocks), 9.0), np.zeros(len(blocks)), blocks=blocks)
+    assert can_tell(trial.test) is told
+    rows = Rows(trial.synthetic[0].values, blocks)
+    auc = grouped_auc(rows, trial)[0]
+    assert auc == 1.0 if told else auc < 0.9
 
 
 def test_interval_covers_the_excess_of_a_noisy_measure():
