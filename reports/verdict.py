@@ -124,6 +124,8 @@ def _samples(count: int) -> str:
 def _likeness(fidelity: dict[str, Any]) -> str:
     rows = fidelity["summary"]
     worse = [row for row in rows if row["above_floor"]]
+    if rows and all(row["interval"] is None for row in rows):
+        return "all held-out events are of one block, so that its likeness to data cannot be judged"
     if not worse:
         return f"none of {len(rows)} measures of likeness tells it from data by more than resampled data would"
     named = [

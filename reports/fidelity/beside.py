@@ -82,6 +82,15 @@ def entry(figures: dict[str, Any], *index: int) -> dict[str, Any]:
     return {**single, "interval": [low, high]}
 
 
+def beside_zero(row: dict[str, Any], test_blocks: int) -> dict[str, Any]:
+    """A row of the summary with "above_floor", whether the interval of its excess lies above zero.
+
+    Where all test rows are of one block the interval is None: nothing tells how much another block would differ.
+    """
+    interval = row["interval"] if test_blocks > 1 else None
+    return {**row, "interval": interval, "above_floor": interval is not None and interval[0] > 0}
+
+
 def _tails() -> tuple[float, float]:
     return (1 - LEVEL) / 2, (1 + LEVEL) / 2
 

@@ -47,7 +47,7 @@ def calibration(sums: dict[str, Any], counts: np.ndarray) -> dict[str, Any]:
     doi:10.1175/2007MWR2219.1.
 
     Intervals are `value +- t s`, s the bootstrap's standard deviation and t Student's quantile, which makes up for few
-    blocks; that of a ratio is taken of its logarithm.
+    blocks; that of a ratio is taken of its logarithm. Of one block there is none.
 
     Args:
         sums: see `block_sums`.
@@ -61,21 +61,27 @@ def calibration(sums: dict[str, Any], counts: np.ndarray) -> dict[str, Any]:
         "spread_skill": root_ratio(total["spread"], total["error"], blocks),
         "bias": bias,
         "dispersion": dispersion,
-        "flat": all(figure["interval"][0] <= 0 <= figure["interval"][1] for figure in (bias, dispersion)),
+        "flat": all(_may_be_zero(figure["interval"]) for figure in (bias, dispersion)),
     }
 
 
 def root_ratio(above: np.ndarray, below: np.ndarray, blocks: int) -> dict[str, Any]:
     """The root of a ratio of sums (1 + replicates,) with its interval, None where a replicate has none."""
     ratio = np.sqrt(above / np.where(below > 0, below, np.nan))
-    if not (np.isfinite(ratio).all() and (ratio > 0).all()):
+    if blocks < 2 or not (np.isfinite(ratio).all() and (ratio > 0).all()):
         return {"value": float(ratio[0]), "interval": None}
     figure = _figure(np.log(ratio), blocks, (1 - LEVEL) / 2)
     return {"value": float(ratio[0]), "interval": [float(np.exp(end)) for end in figure["interval"]]}
 
 
 def _figure(replicates: np.ndarray, blocks: int, tail: float) -> dict[str, Any]:
-    value, freedom = float(replicates[0]), max(blocks - 1, 1)
+    value, freedom = float(replicates[0]), blocks - 1
+    if not freedom:
+        return {"value": value, "interval": None}
     quantile = float(student.ppf(1 - tail, freedom))
     half = quantile * float(replicates[1:].std()) * (blocks / freedom) ** 0.5
     return {"value": value, "interval": [value - half, value + half]}
+
+
+def _may_be_zero(interval: list[float] | None) -> bool:
+    return interval is None or interval[0] <= 0 <= interval[1]

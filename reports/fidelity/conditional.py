@@ -67,7 +67,7 @@ class Rivals:
 
     def __init__(self, trial: Trial, scores: dict[str, np.ndarray]):
         weights = trial.weights(trial.test)
-        self.scores = scores
+        self.scores, self.blocks = scores, trial.test_blocks
         self.means = {name: weights @ score / weights.sum(axis=1) for name, score in scores.items()}
 
     def by_block(self, trial: Trial) -> dict[str, np.ndarray]:
@@ -80,13 +80,15 @@ class Rivals:
         return self.means[name] / np.where(below != 0, below, np.nan)
 
     def figures(self) -> dict[str, Any]:
-        """Mean scores and their ratios with intervals."""
-        return {
-            **{name: float(mean[0]) for name, mean in self.means.items()},
+        """Mean scores and their ratios with intervals, which are None where all events are of one block."""
+        ratios = {
             "over_climatology": with_interval(self.over("model", "climatology")),
             "over_analogs": with_interval(self.over("model", "analogs")),
             "analogs_over_climatology": with_interval(self.over("analogs", "climatology")),
         }
+        if self.blocks < 2:
+            ratios = {name: {**ratio, "interval": None} for name, ratio in ratios.items()}
+        return {**{name: float(mean[0]) for name, mean in self.means.items()}, **ratios}
 
 
 def excess_over_analogs(rivals: list[Rivals]) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from lawful.domains.domain import Domain
 from lawful.reports.arrays import events, plain, realizations
+from lawful.reports.fidelity.beside import beside_zero
 from lawful.reports.fidelity.grids import grid_figures
 from lawful.reports.fidelity.protocol import Effort, make_trial, rows_of
 from lawful.reports.fidelity.summary import listed_rows
@@ -30,5 +31,5 @@ def with_grids(
     held_out, learned = (rows_of(events(ds, domain), ds, domain) for ds in (test, train))
     trial = make_trial(realizations(ensemble, domain), held_out, learned, Effort.of(fast), seed)
     grids = grid_figures(trial, domain)
-    rows = [{**row, "above_floor": row["interval"][0] > 0} for row in listed_rows({"grids": grids})]
+    rows = [beside_zero(row, trial.test_blocks) for row in listed_rows({"grids": grids})]
     return {**found, "grids": plain(grids), "summary": [*found["summary"], *plain(rows)]}

@@ -15,6 +15,7 @@ from lawful.domains.steps import step_domain, step_events
 from lawful.reports.arrays import events, plain, realizations
 from lawful.reports.fidelity import NothingToCompare, fidelity
 from lawful.reports.fidelity.analogs import Conditions
+from lawful.reports.fidelity.beside import beside_zero
 from lawful.reports.fidelity.layout import layout_of, seasons_of
 from lawful.reports.fidelity.protocol import Effort, Rows, make_trial
 from lawful.reports.fidelity.windows import window_figures
@@ -62,7 +63,8 @@ def fidelity_of_windows(
     figures = fidelity(made, learned, held_out, step_domain(domain, steps), given=of_steps, seed=seed, fast=fast)
     with threadpool_limits(limits=1):
         whole = plain(_whole(ensemble, train, test, domain, steps, given, seed, fast))
-    return {**figures, "windows": whole, "summary": [*figures["summary"], *_summary(whole)]}
+    rows = _summary(whole, figures["protocol"]["test_blocks"])
+    return {**figures, "windows": whole, "summary": [*figures["summary"], *rows]}
 
 
 def _whole(
@@ -104,17 +106,12 @@ def _with(values: np.ndarray, season: np.ndarray | None) -> np.ndarray:
     return np.concatenate([values, np.broadcast_to(season[:, None], (*values.shape[:-1], 1))], axis=-1)
 
 
-def _summary(whole: dict[str, Any]) -> list[dict[str, Any]]:
+def _summary(whole: dict[str, Any], test_blocks: int) -> list[dict[str, Any]]:
     found = {name: (whole[name] or {}).get("mean", whole[name]) for name, _ in _ROWS[:-1]}
     found["closer_windows"] = whole["memorisation"]["closer"]
     keys = ("model", "floor", "ceiling", "excess", "interval")
     return [
-        {
-            "measure": name,
-            "label": label,
-            **{k: found[name][k] for k in keys},
-            "above_floor": found[name]["interval"][0] > 0,
-        }
+        beside_zero({"measure": name, "label": label, **{k: found[name][k] for k in keys}}, test_blocks)
         for name, label in _ROWS
         if found[name]
     ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lawful.domains.domain import Domain
-from lawful.reports.fidelity.beside import Measured, entry
+from lawful.reports.fidelity.beside import Measured, beside_zero, entry
 from lawful.reports.fidelity.marginals import MarginalMeasures
 from lawful.reports.fidelity.protocol import Trial
 
@@ -18,8 +18,8 @@ def summary_rows(
 ) -> list[dict[str, Any]]:
     """Rows {measure, label, model, floor, ceiling, excess, interval, above_floor}; smaller is better in all of them.
 
-    "above_floor" says that the interval of the excess lies above zero. Measures that the domain leaves out are not
-    among them.
+    "above_floor" says that the interval of the excess lies above zero; with one test block there is no interval.
+    Measures that the domain leaves out are not among them.
 
     Args:
         trial: for its randomness.
@@ -37,7 +37,7 @@ def summary_rows(
         *_scores(figures["conditional"]),
     ]
     applying = (row for row in found if row["measure"] not in domain.leave_out)
-    return [{**row, "above_floor": row["interval"][0] > 0} for row in applying]
+    return [beside_zero(row, trial.test_blocks) for row in applying]
 
 
 def _means(trial: Trial, domain: Domain, measures: MarginalMeasures, given: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from reports_data import as_array, as_ensemble
 from lawful.domains import Domain, InputError
 from lawful.domains.blocks import fold_masks
 from lawful.reports.fidelity import NothingToCompare, fidelity
+from lawful.reports.validity import validity
+from lawful.reports.verdict import verdict
 
 
 def flagged(report: dict) -> set[str]:
@@ -175,6 +177,19 @@ def test_one_realization_one_test_block(tiny: Domain, tiny_data):
     )
     assert report["two_sample"] == {"variables": None, "with_ratios": None}
     assert report["conditional"] is None
+    # Resampling one block says nothing of others, however wrong the ensemble.
+    assert all(row["interval"] is None and not row["above_floor"] for row in report["summary"])
+    assert "of one block" in verdict(validity(ensemble, tiny), report)
+
+
+def test_scores_of_one_test_block_have_no_intervals(tiny: Domain, tiny_data):
+    train, test, ensemble = tiny_data
+    one = slice(0, 56)
+    shifted = ensemble.isel(time=one).assign(b=ensemble["b"].isel(time=one) + 500.0)
+    report = fidelity(shifted, train, test.isel(time=one), tiny, given=("a",), fast=True)["conditional"]
+    for variable in report["variables"]:
+        scores = (variable["crps"]["over_analogs"], variable["spread_skill"], variable["ranks"]["bias"])
+        assert all(score["interval"] is None for score in scores) and variable["ranks"]["flat"]
 
 
 def test_constant_and_empty_variables_do_no_harm(tiny: Domain, tiny_data):
