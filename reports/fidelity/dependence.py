@@ -11,7 +11,7 @@ def correlation_errors(columns: np.ndarray, rows: Rows, trial: Trial, test: np.n
     """Root mean square and largest |difference| of the pairwise correlations of rows and of test rows.
 
     `r_ij = cov_ij / sqrt(cov_ii cov_jj)` (Pearson), over pairs i < j; a variable that does not vary in one of the two
-    is left out.
+    is left out, unless that leaves no pair at all: rows that show none count as uncorrelated.
 
     Args:
         columns: what is correlated, (row, variable).
@@ -28,9 +28,14 @@ def correlation_errors(columns: np.ndarray, rows: Rows, trial: Trial, test: np.n
 
 
 def _pair_errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Root mean square and largest difference over pairs of (replicate, variable, variable), NaN left out."""
+    """Root mean square and largest difference over pairs of (replicate, variable, variable), NaN left out.
+
+    Where that leaves none, NaN of `ours` is no dependence: else a constant would be without an error.
+    """
     pairs = np.triu_indices(ours.shape[-1], k=1)
-    difference = np.abs(ours - theirs)[:, *pairs]
+    ours, theirs = ours[:, *pairs], theirs[:, *pairs]
+    none = ~np.isfinite(ours - theirs).any(axis=1, keepdims=True)
+    difference = np.abs(np.where(none & np.isnan(ours), 0.0, ours) - theirs)
     known = np.isfinite(difference)
     squares = np.where(known, difference, 0.0) ** 2
     rms = np.sqrt(squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
@@ -74,7 +79,7 @@ def tail_dependence_errors(rows: Rows, trial: Trial) -> np.ndarray:
     `chi_ij = 2 P(i and j are high) / (P(i is high) + P(j is high))`, high being above the 95 % quantile that the
     variable has in the set it is in: what is left of dependence when both are extreme, at a finite level. Coles,
     Heffernan and Tawn (1999), Extremes 2, 339-365, doi:10.1023/A:1009963131610. Variables without such values are left
-    out.
+    out, unless that leaves no pair at all: rows that show none count as independent.
 
     Returns:
         (1 + replicates, 2).

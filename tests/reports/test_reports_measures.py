@@ -22,7 +22,7 @@ from lawful.reports.fidelity.conditional import (
     energy_score,
     nearest,
 )
-from lawful.reports.fidelity.dependence import correlation_errors, rank_correlation_errors
+from lawful.reports.fidelity.dependence import correlation_errors, rank_correlation_errors, tail_dependence_errors
 from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.logarithms import LogScale, log_distances, log_scales, spans_decades
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
@@ -339,6 +339,20 @@ def test_a_classifier_without_enough_rows_for_a_split_is_not_asked(sizes, told):
     rows = Rows(trial.synthetic[0].values, blocks)
     auc = grouped_auc(rows, trial)[0]
     assert auc == 1.0 if told else auc < 0.9
+
+
+def test_rows_that_do_not_vary_know_nothing_of_dependence():
+    """Test rows with correlation 1 and upper tails that coincide: a constant misses all of both."""
+    test = np.repeat(np.arange(40.0), 2).reshape(-1, 2)
+    rows, learned = Rows(test, np.zeros(40, int)), Rows(test, np.zeros(40, int))
+    trial = make_trial(np.full((1, 40, 2), 7.0), rows, learned, SMALL, 0)
+    constant = trial.synthetic[0]
+    for errors in (correlation_errors(constant.values, constant, trial), tail_dependence_errors(constant, trial)):
+        np.testing.assert_allclose(errors, 1.0)
+    np.testing.assert_allclose(tail_dependence_errors(trial.test, trial), 0.0)
+    # Among test rows without a spread there is nothing to miss.
+    blank = dataclasses.replace(trial, test=constant)
+    np.testing.assert_array_equal(correlation_errors(test, rows, blank), 0.0)
 
 
 def test_interval_covers_the_excess_of_a_noisy_measure():
