@@ -82,6 +82,20 @@ def entry(figures: dict[str, Any], *index: int) -> dict[str, Any]:
     return {**single, "interval": [low, high]}
 
 
+def with_unseen(figures: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Figures of a share, with an interval that knows that a floor of none of so many rows may be none by chance.
+
+    Zeros have no spread when they are drawn again, and one row in some hundred would lie above their floor. None of n
+    rows are seen with probability `(1 - p)^n`, so that the share p may be as large as `1 - 0.025^(1 / n)`: Clopper and
+    Pearson (1934), Biometrika 26, 404-413, doi:10.1093/biomet/26.4.404.
+    """
+    if figures["floor"] > 0 or figures["excess"] <= 0:
+        return figures
+    low, high = figures["interval"]
+    unseen = 1 - _tails()[0] ** (1 / rows)
+    return {**figures, "interval": [min(low, figures["excess"] - unseen), high]}
+
+
 def beside_zero(row: dict[str, Any], test_blocks: int) -> dict[str, Any]:
     """A row of the summary with "above_floor", whether the interval of its excess lies above zero.
 

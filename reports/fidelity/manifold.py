@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from lawful.reports.fidelity.beside import entry, measured
+from lawful.reports.fidelity.beside import entry, measured, with_unseen
 from lawful.reports.fidelity.protocol import Rows, Trial, block_subset
 
 NEIGHBOURS = 5
@@ -20,7 +20,8 @@ def manifold_figures(trial: Trial) -> dict[str, Any]:
     and so too near to each other. The ceiling is that of independent marginals.
     """
     figures = measured(trial, Balls(trial), trial.shuffled, floor=training_subsets(trial)).figures(trial.rng(25))
-    return {"precision_gap": entry(figures, 0), "recall_gap": entry(figures, 1), "neighbours": NEIGHBOURS}
+    precision, recall = (with_unseen(entry(figures, k), len(trial.test)) for k in range(2))
+    return {"precision_gap": precision, "recall_gap": recall, "neighbours": NEIGHBOURS}
 
 
 def training_subsets(trial: Trial) -> list[Rows]:

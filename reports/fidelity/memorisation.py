@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lawful.domains.domain import Domain
-from lawful.reports.fidelity.beside import beside_floor, entry
+from lawful.reports.fidelity.beside import beside_floor, entry, with_unseen
 from lawful.reports.fidelity.protocol import Rows, Trial
 
 EXACT, NEAR = 1e-9, 1e-3
@@ -67,14 +67,15 @@ def _repeats(trial: Trial, columns: list[int]) -> dict[str, Any]:
     pooled = repeated(np.concatenate([rows.values for rows in trial.synthetic])[:, columns])
     made = [_share(part, trial) for part in np.split(pooled, len(trial.synthetic))]
     floor = _share(repeated(trial.test.values[:, columns]), trial)
-    return entry(beside_floor(made, [floor], trial.rng(15), np.ones_like(floor)))
+    return with_unseen(entry(beside_floor(made, [floor], trial.rng(15), np.ones_like(floor))), len(trial.test))
 
 
 def _judged_share(
     trial: Trial, fresh: np.ndarray, made: list[np.ndarray], within: float, purpose: int
 ) -> dict[str, Any]:
     floor, shares = _share(fresh <= within, trial), [_share(distances <= within, trial) for distances in made]
-    return entry(beside_floor(shares, [floor], trial.rng(purpose), np.ones_like(floor)))
+    figures = entry(beside_floor(shares, [floor], trial.rng(purpose), np.ones_like(floor)))
+    return with_unseen(figures, len(trial.test))
 
 
 def _judged_closer(trial: Trial, fresh: np.ndarray, made: list[np.ndarray]) -> dict[str, Any]:

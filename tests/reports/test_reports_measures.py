@@ -1,6 +1,7 @@
 """Every measure against truths worked out by hand or by another implementation."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from lawful.domains import Variable
 from lawful.reports.fidelity.analogs import Conditions, analog_ensemble
-from lawful.reports.fidelity.beside import beside_floor
+from lawful.reports.fidelity.beside import beside_floor, beside_zero, entry, with_unseen
 from lawful.reports.fidelity.compositions import ilr_gaussian, without_zeros
 from lawful.reports.fidelity.conditional import (
     _of_climatology,
@@ -26,7 +27,7 @@ from lawful.reports.fidelity.dependence import correlation_errors, rank_correlat
 from lawful.reports.fidelity.kernels import EnergyDistance
 from lawful.reports.fidelity.logarithms import LogScale, log_distances, log_scales, spans_decades
 from lawful.reports.fidelity.marginals import atom_errors, cdf_distances, is_pinned, quantile_errors
-from lawful.reports.fidelity.memorisation import nearest_distances, repeated
+from lawful.reports.fidelity.memorisation import memorisation_figures, nearest_distances, repeated
 from lawful.reports.fidelity.protocol import Effort, Rows, block_copy, make_trial, spreads
 from lawful.reports.fidelity.two_sample import can_tell, grouped_auc, weighted_auc
 
@@ -353,6 +354,29 @@ def test_rows_that_do_not_vary_know_nothing_of_dependence():
     # Among test rows without a spread there is nothing to miss.
     blank = dataclasses.replace(trial, test=constant)
     np.testing.assert_array_equal(correlation_errors(test, rows, blank), 0.0)
+
+
+@pytest.mark.parametrize(("share", "told"), [(1 / 160, False), (0.04, False), (0.06, True), (1.0, True)])
+def test_a_row_or_two_are_not_above_a_floor_of_none(share, told):
+    """None of 80 test rows: with a share of 0.045 that happens once in 40 times."""
+    figures = entry(beside_floor([np.full(21, share)], [np.zeros(21)], np.random.default_rng(0)))
+    assert figures["interval"][0] > 0
+    judged = beside_zero(with_unseen(figures, 80), 5)
+    assert judged["above_floor"] is told and judged["excess"] == figures["excess"]
+    assert stats.binomtest(0, 80).proportion_ci(method="exact").high == pytest.approx(share - judged["interval"][0])
+
+
+def test_shares_of_memorisation_and_manifold_know_of_it():
+    """Three copies of training rows among the 80 rows of each realization, each in a block of its own."""
+    rng = np.random.default_rng(4)
+    train, test, made = rng.normal(size=(320, 2)), rng.normal(size=(80, 2)), rng.normal(size=(2, 80, 2))
+    made[0, [0, 8, 16]], made[1, [24, 32, 40]] = train[:3], train[3:6]
+    parts = [Rows(values, np.arange(len(values)) // 8) for values in (test, train)]
+    trial = make_trial(made, *parts, SMALL, 0)
+    domain = SimpleNamespace(names=("x", "y"))
+    found = memorisation_figures(trial, domain)
+    for name in ("copies", "near_copies"):
+        assert found[name]["model"] == 3 / 80 and found[name]["interval"][0] < 0 < found[name]["interval"][1]
 
 
 def test_interval_covers_the_excess_of_a_noisy_measure():
