@@ -22,8 +22,9 @@ def conditional_figures(
 ) -> dict[str, Any]:
     """Scores of the generated variables, with climatology and analogs as rivals.
 
-    Climatology is the training set as one ensemble for every event. Analogs are the 30 training rows nearest in what
-    is known. Ratios below 1 beat the rival; intervals are at level 0.95 from a bootstrap of test blocks.
+    Climatology is the training set as one ensemble for every event, or 30 rows of it at random for scores of all
+    variables together. Analogs are the 30 training rows nearest in what is known. Ratios below 1 beat the rival;
+    intervals are at level 0.95 from a bootstrap of test blocks.
 
     Args:
         trial: test and training rows, blocks and bootstrap counts.
@@ -143,7 +144,8 @@ def variogram_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Variogram score (event,) of order 1/2 of an ensemble (event, member, variable) in standardised variables.
 
     `VS = sum_ij (|y_i - y_j|^(1/2) - mean |X_i - X_j|^(1/2))^2`, which sees wrong correlations better than the energy
-    score does. Scheuerer and Hamill (2015), Mon. Weather Rev. 143, 1321-1334, doi:10.1175/MWR-D-14-00269.1.
+    score does. Scheuerer and Hamill (2015), Mon. Weather Rev. 143, 1321-1334, doi:10.1175/MWR-D-14-00269.1. Unlike the
+    fair estimators above it expects less of a larger ensemble, by the variance of `|X_i - X_j|^(1/2)` over M.
     """
     pairs = ensemble.shape[1] * ensemble.shape[2] ** 2
     parts = _stretches(len(ensemble), pairs)
