@@ -10,8 +10,8 @@ _TAIL = 0.95
 def correlation_errors(columns: np.ndarray, rows: Rows, trial: Trial, test: np.ndarray | None = None) -> np.ndarray:
     """Root mean square and largest |difference| of the pairwise correlations of rows and of test rows.
 
-    `r_ij = cov_ij / sqrt(cov_ii cov_jj)` (Pearson), over pairs i < j; a variable that does not vary in one of the two
-    is left out, unless that leaves no pair at all: rows that show none count as uncorrelated.
+    `r_ij = cov_ij / sqrt(cov_ii cov_jj)` (Pearson), over pairs i < j of variables that vary in the test rows. One that
+    does not vary in the rows is uncorrelated there, so that rows and their floor are held to the same pairs.
 
     Args:
         columns: what is correlated, (row, variable).
@@ -28,14 +28,12 @@ def correlation_errors(columns: np.ndarray, rows: Rows, trial: Trial, test: np.n
 
 
 def _pair_errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Root mean square and largest difference over pairs of (replicate, variable, variable), NaN left out.
+    """Root mean square and largest difference over pairs of (replicate, variable, variable), those known of `theirs`.
 
-    Where that leaves none, NaN of `ours` is no dependence: else a constant would be without an error.
+    NaN of `ours` is no dependence: else a constant would be without an error.
     """
     pairs = np.triu_indices(ours.shape[-1], k=1)
-    ours, theirs = ours[:, *pairs], theirs[:, *pairs]
-    none = ~np.isfinite(ours - theirs).any(axis=1, keepdims=True)
-    difference = np.abs(np.where(none & np.isnan(ours), 0.0, ours) - theirs)
+    difference = np.abs(np.nan_to_num(ours[:, *pairs]) - theirs[:, *pairs])
     known = np.isfinite(difference)
     squares = np.where(known, difference, 0.0) ** 2
     rms = np.sqrt(squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
@@ -78,8 +76,8 @@ def tail_dependence_errors(rows: Rows, trial: Trial) -> np.ndarray:
 
     `chi_ij = 2 P(i and j are high) / (P(i is high) + P(j is high))`, high being above the 95 % quantile that the
     variable has in the set it is in: what is left of dependence when both are extreme, at a finite level. Coles,
-    Heffernan and Tawn (1999), Extremes 2, 339-365, doi:10.1023/A:1009963131610. Variables without such values are left
-    out, unless that leaves no pair at all: rows that show none count as independent.
+    Heffernan and Tawn (1999), Extremes 2, 339-365, doi:10.1023/A:1009963131610. Pairs are those of which test rows have
+    such values; rows that have none of a pair are independent there.
 
     Returns:
         (1 + replicates, 2).

@@ -168,10 +168,14 @@ def test_energy_distance_by_blocks_is_that_of_the_rows():
 
 
 def test_correlation_errors_by_hand():
-    """Correlation 1 against -1 is off by 2; the constant third variable is left out."""
+    """1 against -1 is off by 2; of the third variable, which is constant, 0 against 1 and -1 by 1 each."""
     made = [[0.0, 0.0, 5.0], [1.0, 1.0, 5.0], [2.0, 2.0, 5.0]]
     test = [[0.0, 2.0, 5.0], [1.0, 1.0, 6.0], [2.0, 0.0, 7.0]]
     trial = trial_of(made, test, train=test)
+    found = correlation_errors(trial.synthetic[0].values, trial.synthetic[0], trial)[0]
+    np.testing.assert_allclose(found, [np.sqrt(2.0), 2.0])
+    # What is constant in the test rows has no correlation to miss.
+    trial = trial_of(test, made, train=test)
     np.testing.assert_allclose(correlation_errors(trial.synthetic[0].values, trial.synthetic[0], trial)[0], [2.0, 2.0])
 
 
