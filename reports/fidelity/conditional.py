@@ -144,12 +144,25 @@ def variogram_score(ensemble: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Variogram score (event,) of order 1/2 of an ensemble (event, member, variable) in standardised variables.
 
     `VS = sum_ij (|y_i - y_j|^(1/2) - mean |X_i - X_j|^(1/2))^2`, which sees wrong correlations better than the energy
-    score does. Scheuerer and Hamill (2015), Mon. Weather Rev. 143, 1321-1334, doi:10.1175/MWR-D-14-00269.1. Unlike the
-    fair estimators above it expects less of a larger ensemble, by the variance of `|X_i - X_j|^(1/2)` over M.
+    score does. Scheuerer and Hamill (2015), Mon. Weather Rev. 143, 1321-1334, doi:10.1175/MWR-D-14-00269.1. Fair: less
+    what M members add by chance, the variance of `|X_i - X_j|^(1/2)` over M, so that ensembles of different size can be
+    compared, as CRPS and energy score are; of one member nothing is known of that.
     """
-    pairs = ensemble.shape[1] * ensemble.shape[2] ** 2
-    parts = _stretches(len(ensemble), pairs)
-    return np.concatenate([scoringrules.vs_ensemble(observed[part], ensemble[part], p=0.5) for part in parts])
+    members = ensemble.shape[1]
+    parts = _stretches(len(ensemble), members * ensemble.shape[2] ** 2)
+    found = []
+    for part in parts:
+        made, seen = _variogram(ensemble[part]), _variogram(observed[part])
+        squares = (seen - made.mean(axis=1)) ** 2
+        if members > 1:
+            squares -= made.var(axis=1, ddof=1) / members
+        found.append(squares.sum(axis=(-2, -1)))
+    return np.concatenate(found)
+
+
+def _variogram(z: np.ndarray) -> np.ndarray:
+    """`|z_i - z_j|^(1/2)` (..., variable, variable)."""
+    return np.sqrt(np.abs(z[..., :, np.newaxis] - z[..., np.newaxis, :]))
 
 
 _JOINT = (("energy_score", energy_score), ("variogram_score", variogram_score))

@@ -239,11 +239,21 @@ def test_measures_of_a_domain_of_its_own(monkeypatch):
 
 
 def test_variogram_score_by_hand():
-    """Observed (0, 1), members (0, 4) and (0, 0): |0-1|^.5 = 1, mean of 2 and 0 is 1: nothing is lost."""
+    """Observed (0, 1), members (0, 4) and (0, 0): |0-1|^.5 = 1, mean of 2 and 0 is 1, their variance over 2 is 1."""
     members = np.array([[[0.0, 4.0], [0.0, 0.0]]] * 2)
     observed = np.array([[0.0, 1.0], [0.0, 9.0]])
-    np.testing.assert_allclose(variogram_score(members, observed), [0.0, 2 * (3 - 1) ** 2])
-    np.testing.assert_allclose(variogram_score(members, observed), scoringrules.vs_ensemble(observed, members, p=0.5))
+    np.testing.assert_allclose(variogram_score(members, observed), [2 * (0 - 1), 2 * ((3 - 1) ** 2 - 1)])
+    found = scoringrules.vs_ensemble(observed, members, p=0.5, estimator="fair", backend="numpy")
+    np.testing.assert_allclose(variogram_score(members, observed), found)
+    alone = scoringrules.vs_ensemble(observed, members[:, :1], p=0.5)
+    np.testing.assert_allclose(variogram_score(members[:, :1], observed), alone)
+
+
+def test_variogram_scores_do_not_depend_on_the_number_of_members():
+    rng = np.random.default_rng(0)
+    observed, members = rng.normal(size=(4000, 3)), rng.normal(size=(4000, 32, 3))
+    few, many = variogram_score(members[:, :2], observed).mean(), variogram_score(members, observed).mean()
+    assert abs(few - many) < 0.05 * many
 
 
 def test_reliability_by_hand():
