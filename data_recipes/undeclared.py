@@ -12,6 +12,9 @@ from lawful.domains.domain import Domain
 _MOST_VARIABLES = 128
 """Beyond it, a linear programme for each variable takes longer than what it tells is worth."""
 _SAME = 1e-9
+_SHARE = 1e-3
+"""Of the range of any of its terms a relation's residual is less, or one coarse column would let others be told of it:
+beside rain in steps of 0.2 mm any latent heat seems 687 times the evaporation."""
 
 
 def undeclared(ds: xr.Dataset, domain: Domain, given: Sequence[str] = ()) -> list[str]:
@@ -34,8 +37,14 @@ def undeclared(ds: xr.Dataset, domain: Domain, given: Sequence[str] = ()) -> lis
         return []
     steps = np.array([rounding(column, _stored(column)) for column in whole.T])
     units = {v.name: v.units for v in domain.variables}
-    found = _new(relations(whole, names, steps), whole, steps, names, domain, given)
+    sharp = [relation for relation in relations(whole, names, steps) if _is_sharp(relation, whole, names)]
+    found = _new(sharp, whole, steps, names, domain, given)
     return [equation_of(rescaled(r, units), units) for r in found if not mixes_mass_and_amount(r, units)]
+
+
+def _is_sharp(relation: Relation, values: np.ndarray, names: list[str]) -> bool:
+    terms = [abs(float(c)) * np.ptp(values[:, names.index(name)]) for name, c in relation.coefficients.items()]
+    return bool(relation.residual <= _SHARE * min(terms))
 
 
 def _stored(values: np.ndarray) -> np.dtype:

@@ -56,6 +56,7 @@ def dry_and_wet(family="autoregressive"):
     chart, ids = Chart.fit(make_problem([[1, 1]], [2], [0, 0], [INF] * 2), z)
     w = chart.encode(z, ids, torch.Generator().manual_seed(0))
     batch = Batch(ids, w, kind[:, None].float(), z, torch.arange(2000) // 50)
+    torch.manual_seed(0)
     model = BaggedModel(family, chart, 1, Settings(networks=2, width=8, experts=2, joint_width=8)).eval()
     for member in model.members:
         member.initialise(batch, torch.arange(1000))

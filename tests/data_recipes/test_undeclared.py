@@ -74,6 +74,16 @@ def test_samples_obey_nothing_else(name):
         assert undeclared(ds, domain) == []
 
 
+def test_a_coarse_column_does_not_hide_what_others_miss():
+    """Of rain in steps of 0.2 the rounding is larger than what heat misses of 7 times the evaporation."""
+    rng = np.random.default_rng(1)
+    rain, evaporation = np.round(5 * rng.random(400)) / 5, rng.random(400)
+    factor = 7 + 0.1 * rng.random(400)
+    columns = {"a": rain, "b": evaporation, "c": rain - evaporation, "d": factor * evaporation}
+    ds = xr.Dataset({name: ("sample", x) for name, x in columns.items()})
+    assert undeclared(ds, domain_of(UNITS, total="a = b + c")) == []
+
+
 def test_a_side_without_terms_is_zero():
     """`a + b + 3 = 0` once its constant stands with the terms."""
     ds = data()
