@@ -73,7 +73,9 @@ def test_a_run_of_windows(soil, lawful, tmp_path):
     assert [law["name"] for law in report["validity"]["ensemble"]["laws"]] == ["water"]
     assert report["validity"]["ensemble"]["samples"] == 3 * 5 * ds.sizes["time"]
     measures = {row["measure"] for row in report["fidelity"]["summary"]}
-    assert {"auc", "auc_windows", "auc_statistics", "spells", "persistence", "seasons"} <= measures
+    assert {"auc", "spells", "persistence", "seasons"} <= measures
+    # A classifier can learn from states of so few held-out windows, and not from these windows.
+    assert not {"auc_windows", "auc_statistics"} & measures
     assert "In time" in (out / "report.html").read_text()
     assert (out / "figures" / "autocorrelation.png").exists()
 
