@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lawful.domains import InputError
+from lawful.domains.field_blocks import split
 from lawful.domains.field_domain import FieldDomain
 
 
@@ -24,24 +25,18 @@ def of_cells(
     inside = domain.inside(ds) if like is None else domain.inside(like)
     if fine or domain.covariates:
         require_covariates(ds, inside, domain, path)
-    asked = inside if fine else np.asarray(by_block(inside, domain).any(axis=(1, 3)))
+    asked = inside if fine else np.asarray(split(inside, domain).any(axis=-1))
     if fine or like is not None:
         notes.extend(left_out(inside, domain))
         ds = ds.assign({name: ds[name].where(xr.DataArray(asked, dims=ds[name].dims[-2:])) for name in names})
     return _whole(ds, names, asked, domain, path, notes)
 
 
-def by_block(values: np.ndarray, domain: FieldDomain) -> np.ndarray:
-    """(rows, columns) -> (rows of blocks, rows of a block, columns of blocks, columns of a block)."""
-    r, c = domain.block
-    return values.reshape(values.shape[0] // r, r, values.shape[1] // c, c)
-
-
 def left_out(inside: np.ndarray, domain: FieldDomain) -> list[str]:
     """A note on cells that are not of the field, where there are such."""
     if inside.all():
         return []
-    empty = int((~by_block(inside, domain).any(axis=(1, 3))).sum())
+    empty = int((~split(inside, domain).any(axis=-1)).sum())
     weightless = f", or {domain.weights} is zero" if domain.weights else ""
     blocks = f"; {empty} blocks have no cell" if empty else ""
     return [

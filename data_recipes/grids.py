@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from lawful.data_recipes.cells import by_block
 from lawful.domains import InputError
+from lawful.domains.field_blocks import split
 from lawful.domains.field_domain import FieldDomain
 
 _SAME = 1e-6
@@ -147,8 +147,8 @@ def _with_weights(ds: xr.Dataset, data: xr.Dataset, domain: FieldDomain, path: P
 
 def _shares(weights: np.ndarray, domain: FieldDomain) -> np.ndarray:
     """Weights of cells over that of their block."""
-    cut = by_block(weights, domain)
-    whole = cut.sum(axis=(1, 3), keepdims=True)
+    cut = split(weights, domain)
+    whole = cut.sum(axis=-1, keepdims=True)
     return cut / np.where(whole > 0, whole, 1.0)
 
 
