@@ -13,7 +13,7 @@ OVER = "was cut off; starting over"
 def test_a_killed_training_is_not_taken_for_a_finished_one(ended_by, lawful, train, tmp_path):
     out = tmp_path / "run"
     assert ended_by(signal.SIGKILL, out)[0] == -signal.SIGKILL
-    left = {path.name for path in out.rglob("*") if not path.name.startswith(".checkpoint")}
+    left = {path.name for path in out.rglob("*") if not path.name.startswith(".")}
     assert left - {"checkpoint.safetensors", "training.csv"} == {"model", "training.json"}
     assert "no run.yaml here" in lawful("generate", out).fault
     said = train("--seed", 1)
@@ -21,6 +21,16 @@ def test_a_killed_training_is_not_taken_for_a_finished_one(ended_by, lawful, tra
     assert OVER in said.err
     assert not (out / "model/training.json").exists()
     assert "reusing the finished training" in train("--seed", 1).err
+
+
+@pytest.mark.parametrize("name", ["checkpoint.safetensors", "training.csv", "model.safetensors", "model.json"])
+def test_what_a_killed_process_did_not_finish_writing_goes(train, tmp_path, name):
+    folder = tmp_path / "run" / "model"
+    folder.mkdir(parents=True)
+    half = folder / f".{name}.abcdefgh"
+    half.write_bytes(b"half")
+    assert train().code == 0
+    assert not half.exists()
 
 
 def test_a_training_killed_in_the_folder_of_a_finished_run(ended_by, finished, lawful):

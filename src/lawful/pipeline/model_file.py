@@ -38,7 +38,7 @@ def mark_started(folder: Path, *, over: bool) -> None:
     (folder / _DESCRIPTION).unlink(missing_ok=True)
     (folder / _MARKER).touch()
     # What a killed process did not finish writing.
-    leftovers = list(folder.glob(f".{CHECKPOINT}.*"))
+    leftovers = [path for name in (CHECKPOINT, LOG, _WEIGHTS, _DESCRIPTION) for path in folder.glob(f".{name}.*")]
     for path in [*leftovers, *([folder / CHECKPOINT, folder / LOG] if over else [])]:
         path.unlink(missing_ok=True)
 
