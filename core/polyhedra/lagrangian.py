@@ -155,9 +155,11 @@ class _Lagrangian:
         multipliers = torch.where(settled.unsqueeze(-1), self.penalty * after, self.multipliers)
         # A multiplier is known to the rounding of its row times the penalty; terms of a row may be of other units.
         terms = self.start.abs() + t.abs() @ self.reduced.columns.abs()
-        noise = _STILL * (self.penalty * terms * (after != 0)).norm(dim=-1)
-        change = (multipliers - self.multipliers).norm(dim=-1)
-        rest = settled & (change <= _SAME * multipliers.norm(dim=-1) + noise)
+        # In units of the rows, which may be far apart.
+        size = self.penalty.sqrt()
+        noise = _STILL * (size * terms * (after != 0)).norm(dim=-1)
+        change = ((multipliers - self.multipliers) / size).norm(dim=-1)
+        rest = settled & (change <= _SAME * (multipliers / size).norm(dim=-1) + noise)
         self.t, self.multipliers = t, multipliers
         self._stiffen(settled & (change > noise), change)
         return after != 0, rest

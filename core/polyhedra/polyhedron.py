@@ -147,14 +147,34 @@ class Polyhedron:
     @cached_property
     def reduced(self) -> Reduced:
         """The polyhedron in orthonormal coordinates of its affine hull."""
+        return self._reduced(None)
+
+    def _reduced(self, unit: Tensor | None) -> Reduced:
         batch = bool(self.system.batch_shape)
         start = torch.zeros(self.n, dtype=torch.float64) if batch else torch.from_numpy(self.interior.point)
         base = self.hull.with_fixed(self.hull.project(start))
-        return Reduced.of(self.hull, base, self.bounds, self.inequalities)
+        return Reduced.of(self.hull, base, self.bounds, self.inequalities, unit)
+
+    def _projector(self, weights: Tensor) -> Projector:
+        """In units in which `weights` (..., n) are near one, where these tell variables of different size."""
+        unit = _units(weights.detach().reshape(-1, self.n)[:, self.system.free])
+        if len(unit.unique()) <= 1:
+            return self._balanced
+        key = tuple(unit.tolist())
+        if key not in self._weighted:
+            self._weighted.clear()
+            whole = torch.ones(self.n, dtype=torch.float64).masked_scatter(self.system.free, unit)
+            self._weighted[key] = Projector(self.hull, self._reduced(whole), self.bounds)
+        return self._weighted[key]
 
     @cached_property
-    def _projector(self) -> Projector:
+    def _balanced(self) -> Projector:
         return Projector(self.hull, self.reduced, self.bounds)
+
+    @cached_property
+    def _weighted(self) -> dict[tuple[float, ...], Projector]:
+        # Of the last weights alone: where they are learned, each step brings new ones.
+        return {}
 
     def project(self, z: Any, weights: Any = None) -> Tensor:
         """The point of the polyhedron with least `sum((z' - z)^2 / weights)`, in the dtype of z.
@@ -181,7 +201,7 @@ class Polyhedron:
         self.require_numbers(stored)
         inside = self.contains(values.detach().to(stored)).expand(batch)
         try:
-            return self._projector(values.expand(*batch, self.n), weights, inside, stored).to(stored)
+            return self._projector(weights)(values.expand(*batch, self.n), weights, inside, stored).to(stored)
         except NotConvergedError as error:
             if error.sample is not None:
                 self._explain(error.sample, batch)
@@ -243,6 +263,11 @@ class Polyhedron:
     def nearest_pattern(self, pattern: Tensor) -> Tensor:
         """See `patterns.nearest_pattern`."""
         return nearest_pattern(self, pattern)
+
+
+def _units(weights: Tensor) -> Tensor:
+    """Powers of 16 (n,) near the square roots of weights (B, n), of which there are few that differ by little."""
+    return torch.exp2(4 * (weights.log2().mean(0) / 8).round())
 
 
 def _pinned(A: Tensor, b: Tensor, free: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

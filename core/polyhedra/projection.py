@@ -96,6 +96,9 @@ class _Samples:
         """Bases near z (B, n): moves far longer than those sought would cost these their digits."""
         reduced, base = self.projector.reduced, self.base.expand_as(z)
         base = base + (z - base) @ reduced.coordinates.T @ reduced.moves.T
+        # Long moves of small variables leave a rounding in large ones.
+        hull = self.projector.hull
+        base = base - hull.unweighted.move(matvec(coefficients(hull), base) - self.b)
         return replace(reduced, base=base, start=reduced.values(base))
 
     def _settled(self, z: Tensor, face: Face, unknown: Tensor, weights: Tensor) -> Tensor:

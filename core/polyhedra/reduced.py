@@ -23,7 +23,8 @@ _PARALLEL = 1e-10
 class Reduced:
     """`{z = base + moves t : lower <= rows(z) <= upper}` for t in R^D.
 
-    `moves` are orthonormal in units of the variables that bring the coefficients of the laws near one.
+    `moves` are orthonormal in `unit`s of the variables: given ones, or those that bring the coefficients of the laws
+    near one.
 
     Rows are the variables that move and the values `C z` of inequalities that are not implied.
 
@@ -31,7 +32,8 @@ class Reduced:
         base: (..., n), a point on the laws; where there is only one right-hand side, inside the polyhedron.
         moves: (n, D).
         rows: (R, D), how each row changes with t. start: (..., R), its value at the base. low, high: (R,).
-        variables: (R,) the number of the variable of a row, or n + i for inequality i. inequalities: C (k, n).
+        variables: (R,) the number of the variable of a row, or n + i for inequality i.
+        inequalities: C (k, n). unit: (n,).
     """
 
     base: Tensor
@@ -42,11 +44,19 @@ class Reduced:
     high: Tensor
     variables: Tensor
     inequalities: Tensor
+    unit: Tensor
 
     @classmethod
-    def of(cls, system: LinearSystem, base: Tensor, bounds: Bounds, inequalities: Inequalities) -> Reduced:
+    def of(
+        cls,
+        system: LinearSystem,
+        base: Tensor,
+        bounds: Bounds,
+        inequalities: Inequalities,
+        unit: Tensor | None = None,
+    ) -> Reduced:
         """The reduced form of laws with one set of coefficients, around a point on them."""
-        moves, unit = balanced_moves(system)
+        moves, unit = balanced_moves(system, unit)
         rows = torch.cat([moves, inequalities.C @ moves])
         start = torch.cat([base, base @ inequalities.C.T], -1)
         low = torch.cat([bounds.lower, torch.full_like(inequalities.d, -torch.inf)])
@@ -54,7 +64,7 @@ class Reduced:
         size = torch.cat([unit, (inequalities.C * unit).norm(dim=1)])
         limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > STILL * size)
         kept = limited.nonzero()[:, 0]
-        return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C)
+        return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C, unit)
 
     @property
     def dimension(self) -> int:
@@ -74,8 +84,8 @@ class Reduced:
 
     @cached_property
     def coordinates(self) -> Tensor:
-        """`moves` pseudo-inverted, (D, n)."""
-        return torch.linalg.pinv(self.moves)
+        """`moves` pseudo-inverted in units of the variables, (D, n)."""
+        return torch.linalg.pinv(self.moves / self.unit[:, None]) / self.unit
 
     def merged(self) -> Reduced:
         """The same set, with one row for all that move in proportion; for one base (n,)."""
@@ -107,14 +117,19 @@ class Reduced:
         return torch.cat([z, z @ self.inequalities.T], -1)[..., self.variables]
 
 
-def balanced_moves(system: LinearSystem) -> tuple[Tensor, Tensor]:
-    """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in balanced units, and these."""
+def balanced_moves(system: LinearSystem, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """A basis (n, D) of the moves of free variables that keep the laws, orthonormal in units of these, and the units.
+
+    `unit` (n,), positive, balances the variables; without, the coefficients of the laws do.
+    """
     kept = ~system.redundant_mask
     A = coefficients(system)[kept][:, system.free]
-    row, column = (scale[0] for scale in equilibrate(A[None]))
+    given = torch.ones(A.shape[1], dtype=A.dtype) if unit is None else unit[system.free]
+    row, column = (scale[0] for scale in equilibrate((A * given)[None]))
+    column = column if unit is None else given
     right = torch.linalg.svd(A * row[:, None] * column)[2]
-    unit = torch.ones(system.n, dtype=torch.float64)
-    unit[system.free] = column
+    unit = torch.ones(system.n, dtype=torch.float64) if unit is None else unit
+    unit = unit.masked_scatter(system.free, column)
     moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
     moves[system.free] = column[:, None] * right[len(A) :].T
     return moves, unit

@@ -9,7 +9,7 @@ from polyhedra_cases import INF, core_metabolism, normal, polyhedron, random_pol
 from scipy.optimize import minimize
 
 from lawful.core import InvalidValueError, LinearSystem
-from lawful.core.polyhedra import Bounds, InfeasibleError, NotConvergedError, Polyhedron
+from lawful.core.polyhedra import Bounds, Inequalities, InfeasibleError, NotConvergedError, Polyhedron
 
 seeds = st.integers(0, 10**6)
 
@@ -239,10 +239,49 @@ def test_a_small_law_that_large_ones_imply_holds_too():
     assert inside.contains(z).all() and (z[:, 5] > 0).any()
 
 
+@pytest.mark.parametrize("factor", [1e-9, 1e-5, 1e5, 1e9])
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "per sample"])
+def test_units_of_unrelated_variables_do_not_matter(factor, own):
+    """A water budget beside an energy balance; weights tell what is large."""
+    A = torch.tensor([[1.0, -1, -1, -1, 0, 0, 0], [0, 0, 0, 0, 1, -1, -1]], dtype=torch.float64)
+    C = torch.tensor([[-1.0, 0, 1, 0, 0, 0, 0]], dtype=torch.float64)
+    inf = torch.inf
+    lower, upper = [0.0, 0, 0, -inf, -inf, -inf, 0], [inf, inf, 0.8, inf, inf, inf, inf]
+    z = torch.tensor([1.0, 0.3, 0.2, 0.5, 200, 190, 10]) * (1 + 1.5 * normal(400, 7, seed=3))
+    sd = torch.tensor([1.0, 0.2, 0.3, 0.9, 80, 80, 8], dtype=torch.float64)
+    sd = sd * (0.5 + normal(400, 7, seed=4).abs()) if own else sd
+    found = []
+    for units in (1.0, factor):
+        unit = torch.tensor([1.0] * 4 + [units] * 3, dtype=torch.float64)
+        bounds = Bounds(torch.tensor(lower, dtype=torch.float64), torch.tensor(upper, dtype=torch.float64))
+        inside = Polyhedron(LinearSystem(A, [0.0, 0.0]), bounds, Inequalities(C, torch.zeros(1)))
+        near = inside.project(z * unit, (sd * unit) ** 2)
+        assert inside.contains(near).all()
+        found.append(near / unit)
+    assert (((found[0] - found[1]) / sd).abs() < 1e-9).all()
+    assert ((found[0] == 0) == (found[1] == 0)).all()
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-5, 1e-7])
+def test_terms_of_one_law_may_be_of_very_different_size(small):
+    """The nearest point in closed form: one law, and a bound that is active or not."""
+    inside = Polyhedron(LinearSystem([[1.0, -1, -1]], [0.0]), Bounds([0.0, -torch.inf, 0.0], [torch.inf] * 3))
+    variances = torch.tensor([1.0, 1.0, small**2], dtype=torch.float64)
+    z = torch.tensor([3.0, 2.9, 0.0]) + variances.sqrt() * normal(300, 3, seed=5)
+    found = inside.project(z, variances)
+    gap = z[:, 0] - z[:, 1] - z[:, 2]
+    free = z[:, 2] + gap * variances[2] / variances.sum()
+    expected = torch.where(free > 0, free, 0.0)
+    assert inside.contains(found).all()
+    # A law's rounding is that of its largest term.
+    assert ((found[:, 2] - expected).abs() < 1e-9 * small + 1e-14).all()
+    assert (expected == 0).any() and ((found[:, 2] == 0) == (expected == 0)).all()
+
+
 def test_what_is_no_number_misses_its_laws():
     """An iteration that breaks down must end as an error, never as a result."""
     P = simplex(3)
-    samples = P._projector.at(torch.arange(2), torch.Size([2]))
+    samples = P._balanced.at(torch.arange(2), torch.Size([2]))
     missed, _ = samples._missed(torch.tensor([[0.2, 0.3, 0.5], [torch.nan, 0.5, 0.5]], dtype=torch.float64))
     assert missed.tolist() == [False, True]
 

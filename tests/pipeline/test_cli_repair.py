@@ -313,13 +313,17 @@ def test_one_outlier_is_named_and_changes_the_repair_of_no_other_sample(tmp_path
 @pytest.mark.parametrize("factor", [1e-2, 1e5])
 def test_units_of_unrelated_variables_do_not_matter(tmp_path, factor):
     domain, ds = budget_and_heat(), with_heat(noisy())
-    unscaled = repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc")["sigma"]
+    unscaled = repair(save(ds, tmp_path / "in.nc"), domain, tmp_path / "out.nc")
     heat = [name for name in domain.names if name not in NAMES]
     ds = ds.assign({name: ds[name] * factor for name in heat})
-    scaled = repair(save(ds, tmp_path / "scaled.nc"), domain, tmp_path / "scaled_out.nc")["sigma"]
-    for name, sigma in unscaled.items():
-        assert scaled[name] == pytest.approx(sigma * (factor if name in heat else 1)), name
-    assert 0 < unscaled["steady"] < 1e-5 * unscaled["Net"]
+    scaled = repair(save(ds, tmp_path / "scaled.nc"), domain, tmp_path / "scaled_out.nc")
+    assert not unscaled["unrepaired"] and not scaled["unrepaired"]
+    before, after = raw(tmp_path / "out.nc"), raw(tmp_path / "scaled_out.nc")
+    for name, sigma in unscaled["sigma"].items():
+        unit = factor if name in heat else 1
+        assert scaled["sigma"][name] == pytest.approx(sigma * unit), name
+        np.testing.assert_allclose(after[name] / unit, before[name], atol=1e-8 * sigma, rtol=1e-12, err_msg=name)
+    assert 0 < unscaled["sigma"]["steady"] < 1e-5 * unscaled["sigma"]["Net"]
 
 
 def test_sigmas_of_heavy_tails_are_standard_deviations(tmp_path, urban):
