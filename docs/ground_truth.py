@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -47,22 +47,26 @@ class Truth:
     view: Callable[[np.ndarray], np.ndarray] = np.asarray
 
     @cached_property
+    def _exact(self) -> np.ndarray:
+        return self.draw(REFERENCE, np.random.default_rng(99))
+
+    @cached_property
     def reference(self) -> np.ndarray:
         """Exact draws in view, sorted by each variable alone."""
-        return np.sort(self.view(self.draw(REFERENCE, np.random.default_rng(99))), 0)
+        return np.sort(self.view(self._exact), 0)
 
     @cached_property
     def mean_and_covariance(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the variables, exact or of many exact draws."""
         if self.moments is not None:
             return self.moments
-        z = self.view(self.draw(REFERENCE, np.random.default_rng(98)))
+        z = self.view(self._exact)
         return z.mean(0), np.cov(z.T)
 
     @cached_property
     def faces(self) -> dict[bytes, float]:
         """The probability of each pattern of zeros, of many exact draws."""
-        return _shares(self.draw(REFERENCE, np.random.default_rng(97)))
+        return _shares(self._exact)
 
 
 @dataclass(frozen=True)
@@ -277,13 +281,16 @@ def steady_states(name: str) -> Truth:
     those of long chains.
     """
     whole = polyhedron(MEDIUM)
-    center, wide = _moments(HitAndRun(whole, generator=_seeded(1)).sample(20_000, _seeded(2)))
-    wide = wide.clamp_min(1e-3)
-    loc = center + 0.5 * wide * torch.randn(len(wide), generator=_seeded(3), dtype=torch.float64)
+
+    @cache
+    def normal() -> tuple[torch.Tensor, torch.Tensor]:
+        center, wide = _moments(HitAndRun(whole, generator=_seeded(1)).sample(20_000, _seeded(2)))
+        wide = wide.clamp_min(1e-3)
+        return center + 0.5 * wide * torch.randn(len(wide), generator=_seeded(3), dtype=torch.float64), wide
 
     def draw(count: int, rng: np.random.Generator) -> np.ndarray:
         seeds = rng.integers(2**31, size=2).tolist()
-        return HitAndRun(whole, loc, wide, generator=_seeded(seeds[0])).sample(count, _seeded(seeds[1])).numpy()
+        return HitAndRun(whole, *normal(), generator=_seeded(seeds[0])).sample(count, _seeded(seeds[1])).numpy()
 
     system, bounds, limits = whole.system, whole.bounds, whole.inequalities
     plain = make_problem(system.A.numpy(), system.b.numpy(), bounds.lower.numpy(), bounds.upper.numpy())

@@ -17,6 +17,7 @@ from lawful.reports.figures.style import (
     Plate,
     finite,
     legend_above,
+    on_logarithms,
     panels,
     plate,
     style,
@@ -83,7 +84,7 @@ def quantile_quantile(
             sets = [finite(values[..., k]) for values in (ensemble, test, train)]
             if spans_decades(sets[2], variable):
                 sets = [values[values > 0] for values in sets]
-                panel.set(xscale="log", yscale="log")
+                on_logarithms(panel, "xy")
             _quantiles(panel, *sets)
         figure.supxlabel("quantiles of the held-out data", fontsize=9)
         figure.supylabel("quantiles of the ensemble\nand of the training data", fontsize=9)
@@ -112,10 +113,10 @@ def _histogram(
         _zero_shares(panel, present, made)
     edges, log = _edges(kept, drawn, logarithmic, trimmed)
     members = [finite(member) for member in np.atleast_2d(ensemble)]
-    panel.hist(kept, bins=list(edges), weights=np.full(len(kept), 1 / len(present)), color=PALE, label="held-out data")
+    panel.stairs(_shares(kept, edges, len(present)), edges, fill=True, color=PALE, label="held-out data")
     _steps(panel, [_shares(member[member != 0] if apart else member, edges, len(member)) for member in members], edges)
     if log:
-        panel.set_xscale("log")
+        on_logarithms(panel, "x")
     # Room above the bars for the shares of zeros.
     panel.set_ylim(0, panel.get_ylim()[1] * (1.4 if apart else 1.0))
     panel.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")

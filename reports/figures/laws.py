@@ -8,7 +8,17 @@ from matplotlib.axes import Axes
 
 from lawful.domains.domain import Domain
 from lawful.reports.figures.shown import remarked, worst
-from lawful.reports.figures.style import DATA, ENSEMBLE, VERMILION, Plate, legend_above, panels, plate, style
+from lawful.reports.figures.style import (
+    DATA,
+    ENSEMBLE,
+    VERMILION,
+    Plate,
+    legend_above,
+    on_logarithms,
+    panels,
+    plate,
+    style,
+)
 from lawful.reports.physics.residuals import law_ulps
 
 _READABLE, _MOST = 12, 9
@@ -70,8 +80,7 @@ def _exceedance(panel: Axes, ulps: np.ndarray, colour: str, label: str) -> None:
 
 
 def _axes(panel: Axes, tolerance: float, largest: float) -> None:
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+    on_logarithms(panel, "xy")
     panel.minorticks_off()
     panel.set_xlim(0.03, max(3 * tolerance, 3 * largest))
     panel.set_ylim(top=1.5)

@@ -74,12 +74,12 @@ def _row(
     variable: Variable,
 ) -> None:  # fmt: skip
     low, high = np.nanquantile(np.stack(list(fields.values())), _USUAL)
-    colours: dict[str, Any] = {"cmap": colormaps["YlGnBu"].copy(), "vmin": 0.0, "vmax": high}
+    colours: dict[str, Any] = {"cmap": colormaps["YlGnBu"], "vmin": 0.0, "vmax": high}
     if not domain.positive:
         # About the middle, so that what is above is told from what is below.
         middle, half = (low + high) / 2, (high - low) / 2
-        colours = {"cmap": colormaps[DIVERGING].copy(), "vmin": middle - half, "vmax": middle + half}
-    colours["cmap"].set_bad(PALE)
+        colours = {"cmap": colormaps[DIVERGING], "vmin": middle - half, "vmax": middle + half}
+    colours["cmap"] = colours["cmap"].with_extremes(bad=PALE)
     drawn = None
     for panel, (title, field) in zip(axes, fields.items(), strict=True):
         drawn = panel.imshow(field, origin=_origin(ds, domain), interpolation="nearest", **colours)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 # Okabe and Ito (2008), Color Universal Design.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
@@ -31,7 +33,6 @@ _STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#888888",
     "axes.linewidth": 0.7,
     "axes.formatter.limits": (-3, 4),
-    "axes.formatter.use_mathtext": True,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "xtick.color": "#444444",
@@ -80,6 +81,24 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, above them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+
+
+class _Powers(LogFormatterSciNotation):
+    """Labels such as 10⁻³ in plain letters, which take far less time than formulas do."""
+
+    _superscripts = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos).removeprefix("$\\mathdefault{").removesuffix("}$").replace(r"\times", "×")
+        return re.sub(r"\^\{(.+?)\}", lambda found: found[1].translate(self._superscripts), text)
+
+
+def on_logarithms(axes: Axes, which: str) -> None:
+    """Make axes "x", "y" or "xy" logarithmic."""
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        getattr(axes, f"{name}axis").set_major_formatter(_Powers())
+        getattr(axes, f"{name}axis").set_minor_formatter(_Powers())
 
 
 def titled(axes: Axes, name: str, units: str) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from lawful.reports.figures.style import DATA, ENSEMBLE, Plate, legend_above, panels, plate, style, titled
+from lawful.reports.figures.style import (
+    DATA,
+    ENSEMBLE,
+    Plate,
+    legend_above,
+    on_logarithms,
+    panels,
+    plate,
+    style,
+    titled,
+)
 
 
 def time_plates(windows: dict[str, Any]) -> list[Plate]:
@@ -78,7 +88,7 @@ def _lengths(panel: Axes, kind: dict[str, Any]) -> None:
     shown = {name: np.where(shares > 0, shares, np.nan) for name, shares in longer.items()}
     _pair(panel, np.arange(len(longer["data"])), shown)
     panel.set_title(f"{kind['name']}: spells {kind['spells']}")
-    panel.set_yscale("log")
+    on_logarithms(panel, "y")
     panel.set_xlabel("length, steps")
 
 

@@ -92,15 +92,6 @@ def test_given_variables_bring_scores_and_their_figures(tiny: Domain, tiny_data,
     assert "Given what is known" in (tmp_path / "report.html").read_text()
 
 
-def test_compositions_have_a_page_too(rocks, tmp_path):
-    domain, data = rocks
-    train, test = data.isel(sample=slice(None, 350)), data.isel(sample=slice(350, None))
-    made = as_array(train, domain)[np.random.default_rng(0).integers(350, size=(2, test.sizes["sample"]))]
-    found = build_report(as_ensemble(made, test, domain), train, test, domain, RUN, tmp_path)
-    assert "diurnal.png" not in str(found["figures"]) and "ratios.png" not in str(found["figures"])
-    assert "isometric log-ratios" in (tmp_path / "report.html").read_text()
-
-
 def test_figures_are_pictures_and_the_same_each_time(tiny: Domain, tiny_data):
     train, test, ensemble = tiny_data
     first, second = (draw_all(ensemble, train, test, tiny) for _ in range(2))

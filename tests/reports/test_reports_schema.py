@@ -4,6 +4,7 @@ import copy
 import json
 from importlib.resources import files
 
+import numpy as np
 import pytest
 from reports_data import as_array, as_ensemble
 
@@ -36,9 +37,11 @@ def test_a_report_with_given_variables(validator, report):
 def test_a_report_of_a_composition(validator, rocks, tmp_path):
     domain, data = rocks
     train, test = data.isel(sample=slice(None, 350)), data.isel(sample=slice(350, None))
-    made = as_ensemble(as_array(train, domain)[None, : test.sizes["sample"]], test, domain)
-    report = build_report(made, train, test, domain, {"fast": True}, tmp_path)
+    made = as_array(train, domain)[np.random.default_rng(0).integers(350, size=(2, test.sizes["sample"]))]
+    report = build_report(as_ensemble(made, test, domain), train, test, domain, {"fast": True}, tmp_path)
     assert [error.message for error in validator.iter_errors(report)] == []
+    assert "diurnal.png" not in str(report["figures"]) and "ratios.png" not in str(report["figures"])
+    assert "isometric log-ratios" in (tmp_path / "report.html").read_text()
 
 
 def test_a_report_without_likeness(validator, tiny, tiny_data, tmp_path):
