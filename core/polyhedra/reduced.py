@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from lawful.core.linear import LinearSystem
@@ -127,12 +129,34 @@ def balanced_moves(system: LinearSystem, unit: Tensor | None = None) -> tuple[Te
     given = torch.ones(A.shape[1], dtype=A.dtype) if unit is None else unit[system.free]
     row, column = (scale[0] for scale in equilibrate((A * given)[None]))
     column = column if unit is None else given
-    right = torch.linalg.svd(A * row[:, None] * column)[2]
     unit = torch.ones(system.n, dtype=torch.float64) if unit is None else unit
     unit = unit.masked_scatter(system.free, column)
     moves = torch.zeros(system.n, len(column) - len(A), dtype=torch.float64)
-    moves[system.free] = column[:, None] * right[len(A) :].T
+    moves[system.free] = column[:, None] * _null_space(A * row[:, None] * column)
     return moves, unit
+
+
+def _null_space(A: Tensor) -> Tensor:
+    """Orthonormal columns (n, n - m) that rows of A (m, n), independent of each other, take to zero.
+
+    Each of variables that laws tie together, alone: units of others have no say in them.
+    """
+    label = _tied(A)
+    found = torch.zeros(A.shape[1], A.shape[1] - len(A), dtype=torch.float64)
+    done = 0
+    for k in label.unique():
+        columns = (label == k).nonzero()[:, 0]
+        rows = (A[:, columns] != 0).any(1)
+        right = torch.linalg.svd(A[rows][:, columns])[2][int(rows.sum()) :]
+        found[columns, done : done + len(right)] = right.T
+        done += len(right)
+    return found
+
+
+def _tied(A: Tensor) -> Tensor:
+    """Numbers (n,) that are the same for variables that laws A (m, n) tie together."""
+    laws = csr_matrix((A != 0).cpu().numpy().astype(float))
+    return torch.from_numpy(connected_components(laws.T @ laws, directed=False)[1]).to(A.device)
 
 
 def _alike(directions: Tensor) -> tuple[Tensor, Tensor]:

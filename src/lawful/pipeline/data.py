@@ -23,6 +23,7 @@ from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
 from lawful.pipeline.settings import AUTO, FAMILY, FAMILY_OF_FEW, FOLDS, RunSettings
+from lawful.pipeline.storage import restored
 
 VIEWS = 8
 """How many versions of the training events there are beside the first, each with its own random spreading."""
@@ -134,29 +135,10 @@ def load(
     needed: tuple[str, ...] | None = None,
     most: int | None = None,
 ) -> Reading:
-    """Events of a file, with values at multiples of their resolution; `needed` and `most` as for `read`."""
+    """Events of a file, as they were before they were stored; `needed` and `most` as for `read`."""
     reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed, most=most)
-    dataset, notes = _snapped(reading.dataset, reading.domain)
+    dataset, notes = restored(reading.dataset, reading.domain)
     return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
-
-
-def _snapped(ds: xr.Dataset, domain: Domain) -> tuple[xr.Dataset, list[str]]:
-    """Values that miss a multiple of their resolution by rounding noise, moved there."""
-    notes = []
-    for variable in domain.variables:
-        if not variable.resolution:
-            continue
-        values = ds[variable.name].to_numpy()
-        nearest = np.round(values / variable.resolution) * variable.resolution
-        moved = np.abs(nearest - values)
-        noise = (moved > 0) & (moved <= 1e-6 * variable.resolution)
-        if noise.any():
-            ds = ds.assign({variable.name: ds[variable.name].copy(data=np.where(noise, nearest, values))})
-            notes.append(
-                f"{variable.name}: {noise.sum()} values moved to multiples of {variable.resolution:g} "
-                f"{variable.units}, by {moved[noise].max():.1e} at most"
-            )
-    return ds, notes
 
 
 def values(ds: xr.Dataset, domain: Domain) -> Tensor:
