@@ -22,7 +22,7 @@ def study(monkeypatch):
     """The module of truths, with fewer reference draws."""
     monkeypatch.syspath_prepend(str(DOCS))
     module = importlib.import_module("ground_truth")
-    monkeypatch.setattr(module, "REFERENCE", 20_000)
+    monkeypatch.setattr(module, "REFERENCE", 10_000)
     return module
 
 
