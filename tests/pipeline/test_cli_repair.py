@@ -326,6 +326,40 @@ def test_units_of_unrelated_variables_do_not_matter(tmp_path, factor):
     assert 0 < unscaled["sigma"]["steady"] < 1e-5 * unscaled["sigma"]["Net"]
 
 
+@pytest.mark.parametrize("options", [{}, {"correlated": True}], ids=["independent", "correlated"])
+@pytest.mark.parametrize("factor", [1e-9, 1e-4, 1e9])
+def test_variables_of_one_unit_may_be_of_very_different_size(tmp_path, factor, options):
+    """Shares of trace gases beside a budget, all without units: what is small moves no more readily for that."""
+    ds, rng = noisy(), np.random.default_rng(3)
+    parts = np.sort(rng.random((ds.sizes["time"], 3)), 1)
+    parts[rng.random(len(parts)) < 0.2, 0] = 0.0
+    parts += 0.02 * rng.normal(size=parts.shape) * (parts > 0)
+    repaired = []
+    for unit in (1.0, factor):
+        names = ("one", "two", "three")
+        domain = BUDGET.model_copy(
+            update={
+                "variables": (
+                    *(variable.model_copy(update={"units": "1"}) for variable in BUDGET.variables),
+                    *(Variable(name=name, units="1", lower=0) for name in names),
+                ),
+                "laws": (
+                    *(law.model_copy(update={"units": "1"}) for law in BUDGET.laws),
+                    Law(name="share", equation="one + two = three", units="1"),
+                ),
+            }
+        )
+        mixed = ds.assign({name: ("time", parts[:, k] * unit) for k, name in enumerate(names)})
+        for name in mixed:
+            mixed[name].attrs["units"] = "1"
+        found = repair(save(mixed, tmp_path / "in.nc"), domain, tmp_path / f"out{unit}.nc", **options)
+        assert not found["unrepaired"] and found["validity"]["holds"]
+        values = raw(tmp_path / f"out{unit}.nc")
+        repaired.append(np.stack([values[name] / (unit if name in names else 1) for name in domain.names], -1))
+    np.testing.assert_allclose(repaired[1], repaired[0], atol=1e-8 * repaired[0].std(0).min())
+    np.testing.assert_array_equal(repaired[1] == 0, repaired[0] == 0)
+
+
 def test_sigmas_of_heavy_tails_are_standard_deviations(tmp_path, urban):
     domain, data = urban
     found = repair(save(data[list(domain.names)], tmp_path / "in.nc"), domain, tmp_path / "out.nc")

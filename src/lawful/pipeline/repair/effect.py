@@ -10,8 +10,6 @@ from lawful.pipeline.repair.spread import Spread, absurd, far_off
 from lawful.reports.physics.place import words as place
 
 _LEAST_SIGMA = 1e-6
-_LEAST_OF_ALL = 1e-8
-"""Of the largest sigma: projections are not computed well with less."""
 _ROUNDING = 1e-7
 """A deviation of less, of the root mean square about the origin, is what rounding leaves of sums of squares."""
 
@@ -74,9 +72,10 @@ class Effect:
         spread = np.sqrt(np.diagonal(self.covariance()))
         units = np.array([v.units for v in self._variables])
         related = np.concatenate([np.abs(laws), np.equal.outer(units, units)])
-        spread = np.maximum(spread, _LEAST_SIGMA * _of_mates(spread, np.abs(self._spread.centre()[0]), related))
+        size = np.abs(self._spread.centre()[0])
+        still = np.maximum(spread, _LEAST_SIGMA * _of_mates(spread, size, related))
+        spread = np.where(spread > _ROUNDING * size, spread, still)
         spread = np.where(spread > 0, spread, 1.0)
-        spread = np.maximum(spread, _LEAST_OF_ALL * spread.max(initial=0.0))
         return np.array([own.get(v.name, spread[j]) for j, v in enumerate(self._variables)])
 
     def covariance(self) -> np.ndarray:

@@ -76,11 +76,12 @@ class Correlated:
         white = _Whitened.of(inside, self._given(inside.system.free).matrix)
         near = inside.system.with_fixed(white.project(inside, z))
         lower, upper = inside.bounds.lower, inside.bounds.upper
-        at_low, at_high = _meets(near, lower), _meets(near, upper)
+        spread = self._covariance.diagonal().sqrt()
+        at_low, at_high = _meets(near, lower, spread), _meets(near, upper, spread)
         snapped = inside.system.with_fixed(torch.where(at_low, lower, torch.where(at_high, upper, near)))
-        slack = _room(inside) - snapped @ (inside.inequalities.C * inside.system.free).mT
-        tight = slack <= _SAME * snapped.abs().amax(-1, keepdim=True)
-        finished = Finishing(inside, _room(inside))(snapped, at_low | at_high, tight)
+        C, room = inside.inequalities.C * inside.system.free, _room(inside)
+        tight = room - snapped @ C.mT <= _SAME * (room.abs() + snapped.abs() @ C.abs().mT)
+        finished = Finishing(inside, room)(snapped, at_low | at_high, tight)
         # Near corners a covariance that is next to singular leaves a law missed, and may lead far: variances do not.
         missed = ~inside.contains(finished).unsqueeze(-1)
         variances = torch.where(self.held, 1.0, self._covariance.diagonal())
@@ -117,10 +118,10 @@ class _Whitened:
     def project(self, inside: Polyhedron, z: Tensor) -> Tensor:
         """The nearest w of z (samples, n), as z again; on the laws alone where nothing is within all limits."""
         system = inside.system
-        A = (system.A[:, self.free] @ self.root).numpy()
-        C, d = self._limits(inside)
+        A, b = _unit_rows((system.A[:, self.free] @ self.root).numpy(), system.b.numpy())
+        C, d = _unit_rows(*self._limits(inside))
         w = torch.linalg.solve_triangular(self.root, z[:, self.free].mT, upper=False).mT.numpy()
-        lawful = w - (w @ A.T - system.b.numpy()) @ np.linalg.pinv(A).T
+        lawful = w - (w @ A.T - b) @ np.linalg.pinv(A).T
         basis = null_space(A)
         room = np.broadcast_to(d - lawful @ C.T, (len(w), len(C)))
         moves = [least_move(C @ basis, own) for own in room]
@@ -138,13 +139,20 @@ class _Whitened:
         return C.numpy(), torch.cat([room, beyond.expand(*room.shape[:-1], -1)], -1).numpy()
 
 
+def _unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m, n) of length one, and their right-hand sides (..., m): those of other units are no smaller."""
+    size = np.linalg.norm(A, axis=1)
+    size = np.where(size > 0, size, 1.0)
+    return A / size[:, None], b / size
+
+
 def _room(inside: Polyhedron) -> Tensor:
     """What inequalities leave to the free variables, (k,) or (samples, k)."""
     given = torch.where(inside.system.free, 0.0, inside.system.fixed)
     return inside.inequalities.d - given @ inside.inequalities.C.mT
 
 
-def _meets(z: Tensor, bound: Tensor) -> Tensor:
+def _meets(z: Tensor, bound: Tensor, spread: Tensor) -> Tensor:
     # A value without measure in one sample says nothing of others.
     size = torch.minimum(z.abs().amax(0), z.abs().amax(-1, keepdim=True))
-    return (z - bound).abs() <= _SAME * size.clamp_min(1.0)
+    return (z - bound).abs() <= _SAME * size.maximum(spread)
