@@ -82,7 +82,8 @@ class SampleLossVAE(FaceModel):
         """Standard units of the training events."""
         super().initialise(events, train)
         self.centre.copy_(events.z[train].mean(0))
-        self.unit.copy_(events.z[train].std(0).clamp_min(1e-12))
+        spread = events.z[train].std(0)
+        self.unit.copy_(spread.where(spread > 0, 1.0))
 
     def loss(self, batch: Batch) -> Tensor:
         """Expected loss of draws and divergence, mean over events; in evaluation by fixed noise."""

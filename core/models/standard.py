@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from lawful.core.coordinates import Chart
 from lawful.core.polyhedra import Link
 
+_STILL = 1e-12
+"""What varies by less is still but for rounding."""
+
 _MARGIN = 0.1
 _FAR = 8.0
 _BEYOND = 4.0
@@ -56,8 +59,12 @@ class Standard(nn.Module):
     def fit(self, w: Tensor, on: Tensor) -> None:
         """Moments and ranges of coordinates `w` (B, columns), each over the events `on` (B, d) that have it."""
         w = w[:, self.order]
-        self.coordinate_mean, self.coordinate_std = _moments(w, on)
-        self.physical_mean, self.physical_std = _moments(self.link.forward(w), on)
+        self.coordinate_mean, std = _moments(w, on)
+        # Coordinates have no units, values have: these vary where those do.
+        varies = std > _STILL
+        self.coordinate_std = std.where(varies, 1.0)
+        self.physical_mean, std = _moments(self.link.forward(w), on)
+        self.physical_std = std.where(varies & (std > 0), 1.0)
         u = (w - self.coordinate_mean) / self.coordinate_std
         low, high = u.where(on, torch.inf).amin(0), u.where(on, -torch.inf).amax(0)
         margin = _MARGIN * (high - low)
@@ -69,7 +76,8 @@ class Standard(nn.Module):
         Where a value lies many standard deviations off, such as the rain of the wettest hour, units are larger.
         """
         raw, count = self._raw_given(z), len(self.given_columns)
-        self.known_mean, self.known_std = _moments(raw, raw.isfinite())
+        self.known_mean, std = _moments(raw, raw.isfinite())
+        self.known_std = std.where(std > _STILL * self.known_mean.abs(), 1.0)
         values = raw[:, :count]
         self.given_lowest, self.given_highest = values.amin(0), values.amax(0)
         farthest = (values - self.known_mean[:count]).abs().amax(0)
@@ -152,4 +160,4 @@ def _moments(x: Tensor, on: Tensor) -> tuple[Tensor, Tensor]:
     count = on.sum(0).clamp_min(1)
     mean = x.where(on, 0.0).sum(0) / count
     std = ((x - mean).square().where(on, 0.0).sum(0) / count).sqrt()
-    return mean, std.where(std > 1e-12, 1.0)
+    return mean, std

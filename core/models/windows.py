@@ -14,6 +14,9 @@ from lawful.core.models.memory import Memory
 from lawful.core.models.sampling import Sampled, sample_events
 from lawful.core.models.seen import SeenModel, SeenStates
 
+_STILL = 1e-6
+"""Of the mean, in single precision: contexts that vary by less do not."""
+
 
 class WindowModel(nn.Module):
     """`p(window) = p(first states | context) prod_t p(step_t | its first states, memory of steps before, context)`.
@@ -59,7 +62,7 @@ class WindowModel(nn.Module):
         self.seen.fit(ids, context.flatten(0, 1))
         flat = context.flatten(0, 1)
         self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
-        self.context_std = torch.where(std > 1e-6, std, 1.0)
+        self.context_std = torch.where(std > _STILL * self.context_mean.abs(), std, 1.0)
         self.memory.fit(z[..., self.inner])
 
     def known(self, context: Tensor, z: Tensor) -> Tensor:

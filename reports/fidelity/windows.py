@@ -74,7 +74,7 @@ def window_statistics(values: np.ndarray, layout: Layout) -> tuple[np.ndarray, l
 def _within(x: np.ndarray) -> np.ndarray:
     d = x - x.mean(axis=1, keepdims=True)
     variance = (d**2).sum(axis=1)
-    known = variance > 1e-18 * np.maximum(1.0, (x**2).sum(axis=1))
+    known = variance > 1e-18 * (x**2).sum(axis=1)
     return np.where(known, (d[:, 1:] * d[:, :-1]).sum(axis=1) / np.where(known, variance, 1.0), 0.0)
 
 

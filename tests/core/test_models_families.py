@@ -1,5 +1,7 @@
 """Every family: what its second factor must do, and closed-form truths that a wrong one does not reach."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,18 @@ def test_every_draw_is_lawful_and_reproducible(family, name):
     assert torch.equal(first, again)
     assert problem.given.all() or not torch.equal(first, other)
     assert torch.equal(first[:, problem.given], z[:, problem.given])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", ["quantised", "given"])
+def test_units_have_no_say(family, name):
+    """A power of two scales numbers without rounding."""
+    unit = 2.0**-50
+    problem, z = make_case(name, N=400)
+    size = {key: getattr(problem, key) * unit for key in ("b", "d", "lower", "upper", "resolution")}
+    scaled = replace(problem, **size)
+    plain, other = (drawn(*trained(family, p, x, steps=10)) for p, x in ((problem, z), (scaled, z * unit)))
+    torch.testing.assert_close(other / unit, plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,6 +11,7 @@ from lawful.domains import Domain, InputError
 from lawful.pipeline.reconcile import reconcile
 
 _SHARE = 0.1
+_STILL = 1e-12
 """Of its standard deviation a variable counts as uncertain when the domain does not say by how much."""
 
 
@@ -36,7 +37,10 @@ def closed(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset
 
 def _uncertainties(z: Tensor, domain: Domain) -> Tensor:
     declared = torch.tensor([v.uncertainty or 0.0 for v in domain.variables], dtype=torch.float64)
-    return torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0)).clamp_min(1e-12)
+    found = torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0))
+    # What never varies hardly moves.
+    least = _STILL * z.abs().amax(0)
+    return found.where(found > 0, least.where(least > 0, _STILL))
 
 
 def _on_bounds(z: Tensor, moved: Tensor, domain: Domain) -> list[str]:
