@@ -87,7 +87,9 @@ class Prepared:
 def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
     problem = None if domain.waiting else _problem(domain, settings.given)
-    reading = load(settings.data or sample_path(domain), domain, settings.mapping, most=settings.max_events)
+    reading = load(
+        settings.data or sample_path(domain), domain, settings.mapping, most=settings.max_events, given=settings.given
+    )
     domain = reading.domain
     problem = problem or _problem(domain, settings.given)
     require_given_lawful(problem, reading.dataset, domain)
@@ -134,10 +136,12 @@ def load(
     minimum_events: int = MINIMUM_EVENTS,
     needed: tuple[str, ...] | None = None,
     most: int | None = None,
+    given: tuple[str, ...] = (),
 ) -> Reading:
-    """Events of a file, as they were before they were stored; `needed` and `most` as for `read`."""
+    """Events of a file, as they were before they were stored; `needed` and `most` as for `read`, `given` as for
+    `restored`."""
     reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed, most=most)
-    dataset, notes = restored(reading.dataset, reading.domain)
+    dataset, notes = restored(reading.dataset, reading.domain, given)
     return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
 
 
