@@ -14,6 +14,9 @@ from lawful.core.models.memory import Memory
 from lawful.core.models.sampling import Sampled, sample_events
 from lawful.core.models.seen import SeenModel, SeenStates
 
+_STILL = 1e-6
+"""Of its size, a feature whose standard deviation is less is constant but for rounding."""
+
 
 class WindowModel(nn.Module):
     """`p(window) = p(first states | context) prod_t p(step_t | its first states, memory of steps before, context)`.
@@ -57,9 +60,10 @@ class WindowModel(nn.Module):
     def fit_features(self, context: Tensor, z: Tensor, ids: Tensor) -> None:
         """Moments of contexts `(N, T, c)` and of steps `z` (N, T, k) of training windows in the states `ids` (N T,)."""
         self.seen.fit(ids, context.flatten(0, 1))
-        flat = context.flatten(0, 1)
-        self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
-        self.context_std = torch.where(std > 1e-6, std, 1.0)
+        if self.context_size:
+            flat = context.flatten(0, 1)
+            self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
+            self.context_std = torch.where(std > _STILL * flat.abs().amax(0), std, 1.0)
         self.memory.fit(z[..., self.inner])
 
     def known(self, context: Tensor, z: Tensor) -> Tensor:
