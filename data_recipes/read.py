@@ -16,6 +16,7 @@ from lawful.data_recipes.opening import open_file
 from lawful.data_recipes.pieces import thinned
 from lawful.data_recipes.selection import check_mapping, only_conditions, select
 from lawful.data_recipes.several import files_of, hash_of, together
+from lawful.data_recipes.stored_bounds import stands_for
 from lawful.domains import Domain, ShapedDomain, Variable
 from lawful.domains.components import IN_ARRAY, bind
 from lawful.domains.errors import InputError
@@ -119,35 +120,29 @@ def in_units(
 ) -> np.ndarray:
     """Float64 values in the units of the domain, NaN where they stand for none; a note says what was converted.
 
+    Numbers that stand for zero or a bound of the variable are on it, whatever the file has made of them.
+
     Raises:
         InputError: the units of the `file` are unknown or do not convert; both are named.
     """
-    numbers = _unpacked(values, variable)
-    numbers = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
+    numbers = values.to_numpy().astype(np.float64)
+    there = np.where(np.isin(numbers, domain.missing), np.nan, numbers) if domain.missing else numbers
     try:
         units = _stated_units(values, variable, notes)
-        return convert(numbers, units, variable.units, domain.density)
+        converted = convert(there, units, variable.units, domain.density)
     except InputError as error:
         raise InputError(f"{f'{file}: ' if file else ''}variable {variable.name!r}: {error}") from error
+    exact = np.array(sorted(_bounds(variable)))
+    places = convert(exact, variable.units, units, domain.density)
+    masks = [stands_for(values, there, bound, place) for bound, place in zip(exact, places, strict=True)]
+    for bound, mask in zip(exact, masks, strict=True):
+        converted[mask] = bound
+    return converted
 
 
-def _unpacked(values: xr.DataArray, variable: Variable) -> np.ndarray:
-    """Float64 values; where the rounding of unpacking has put them beside zero or a bound, they are on it."""
-    numbers = values.to_numpy().astype(np.float64)
-    step, offset = (values.encoding.get(key) for key in ("scale_factor", "add_offset"))
-    if step is None and offset is None:
-        return numbers
-    same = str(values.attrs.get("units", variable.units)) in (variable.units, variable.file_units)
-    bounds = (variable.lower, variable.upper) if same else ()
-    for value in {0.0, *(bound for bound in bounds if bound is not None)}:
-        rounding = 2 * np.finfo(_real(values.dtype)).eps * (abs(float(offset or 0.0)) + abs(value))
-        if rounding < abs(float(1.0 if step is None else step)) / 2:
-            numbers[np.abs(numbers - value) <= rounding] = value
-    return numbers
-
-
-def _real(dtype: np.dtype) -> np.dtype:
-    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+def _bounds(variable: Variable) -> set[float]:
+    """Zero, and the bounds of a variable: values that events may have exactly."""
+    return {0.0, *(bound for bound in (variable.lower, variable.upper) if bound is not None)}
 
 
 def _stated_units(values: xr.DataArray, variable: Variable, notes: list[str]) -> str:

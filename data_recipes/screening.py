@@ -12,6 +12,7 @@ from lawful.domains.calendar import time_name
 _FILL = 9.9e36
 _SINGLE_PRECISION = 1e-6
 _LISTED = 10
+_DIGITS = 1e-5
 
 
 def leave_out_missing(ds: xr.Dataset, domain: Domain, notes: list[str]) -> xr.Dataset:
@@ -84,7 +85,10 @@ def _beyond(ds: xr.Dataset, domain: Domain, name: str, excess: np.ndarray, where
     worst = int(excess.argmax())
     value = ds[name].to_numpy()[worst]
     count = _count(int((excess > 0).sum()), excess.size, domain)
-    return [f"{name}: {count} {where}, worst {value:g} at {_event(ds, domain, worst)}; mend them or leave them out"]
+    # Digits of the value itself may not tell it from the bound.
+    by = f", by {excess[worst]:.2g} at most," if excess[worst] < _DIGITS * abs(value) else ""
+    place = _event(ds, domain, worst)
+    return [f"{name}: {count} {where}, worst {value:g}{by} at {place}; mend them or leave them out"]
 
 
 def broken_laws(ds: xr.Dataset, domain: Domain) -> list[str]:

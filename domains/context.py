@@ -37,6 +37,16 @@ def context_features(
     return np.stack([values for _, values in columns], axis=1), tuple(name for name, _ in columns)
 
 
+def in_own_units(ds: xr.Dataset, domain: Domain) -> np.ndarray:
+    """Which features (k,) of `context_features` are numbers in units of their own; the others are of the size of 1."""
+    own = [
+        context.kind == "variable" and not context.categories
+        for context in domain.context
+        for _ in _columns(ds, domain, context, 0.0)
+    ]
+    return np.array(own, dtype=bool)
+
+
 def step_features(ds: xr.Dataset, domain: Domain, day_shift: np.ndarray | float = 0.0) -> np.ndarray:
     """The same for each step of windows, (events, steps, k): at the times of the steps, and with their own variables.
 

@@ -12,6 +12,7 @@ from lawful.domains.errors import InputError
 _FRACTION_BITS = {"float64": 52, "float32": 23}
 _SMALLEST_NORMAL = {"float64": 0.0, "float32": 2.0**-126}
 _EXPONENT = np.int64(0x7FF0000000000000)
+_PACKING = ("scale_factor", "add_offset")
 _BITS, _DIGITS = "_QuantizeBitRoundNumberOfSignificantBits", "NumberOfSignificantDigits"
 
 
@@ -26,6 +27,7 @@ class Storage:
         step: in the file's units, zero for floats.
         offset: of packed integers.
         scale: of packed integers: values are integers times `scale` plus `offset`; zero where they are not packed.
+        rounding: relative, of `scale` and `offset`: such as 0.01 has in single precision.
         digits: significant decimal digits, None where there are none declared.
     """
 
@@ -35,6 +37,7 @@ class Storage:
     step: float = 0.0
     offset: float = 0.0
     scale: float = 0.0
+    rounding: float = 2.0**-52
     digits: int | None = None
 
     @property
@@ -76,7 +79,10 @@ def storage_of(array: xr.DataArray, step: float | None = None) -> Storage:
     declared = {**array.encoding, **array.attrs}
     if kind.kind in "iu" and declared.get("scale_factor") is not None:
         scale, offset = float(declared["scale_factor"]), float(declared.get("add_offset") or 0.0)
-        return Storage(f"{kind.name} in steps of {abs(scale):g}", step=abs(scale), offset=offset, scale=scale)
+        single = any(np.asarray(declared.get(key)).dtype == np.float32 for key in _PACKING)
+        rounding = 2.0**-23 if single else 2.0**-52
+        described = f"{kind.name} in steps of {abs(scale):g}"
+        return Storage(described, step=abs(scale), offset=offset, scale=scale, rounding=rounding)
     return _rounded(name, declared)
 
 

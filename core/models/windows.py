@@ -15,7 +15,7 @@ from lawful.core.models.sampling import Sampled, sample_events
 from lawful.core.models.seen import SeenModel, SeenStates
 
 _STILL = 1e-6
-"""Of the mean, in single precision: contexts that vary by less do not."""
+"""Of its size, a feature whose standard deviation is less is constant but for rounding."""
 
 
 class WindowModel(nn.Module):
@@ -60,9 +60,10 @@ class WindowModel(nn.Module):
     def fit_features(self, context: Tensor, z: Tensor, ids: Tensor) -> None:
         """Moments of contexts `(N, T, c)` and of steps `z` (N, T, k) of training windows in the states `ids` (N T,)."""
         self.seen.fit(ids, context.flatten(0, 1))
-        flat = context.flatten(0, 1)
-        self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
-        self.context_std = torch.where(std > _STILL * self.context_mean.abs(), std, 1.0)
+        if self.context_size:
+            flat = context.flatten(0, 1)
+            self.context_mean, std = flat.mean(0), flat.std(0, correction=0)
+            self.context_std = torch.where(std > _STILL * flat.abs().amax(0), std, 1.0)
         self.memory.fit(z[..., self.inner])
 
     def known(self, context: Tensor, z: Tensor) -> Tensor:

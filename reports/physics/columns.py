@@ -49,7 +49,10 @@ class Column:
         """How far unpacking and converting may take a number that stands for `bound` away from it."""
         if not (self.storage.packed or self.converted) or not math.isfinite(bound):
             return 0.0
-        return 2.0**-51 * (abs(bound) + abs(self.storage.offset * self.factor) + abs(self.shift))
+        size = abs(bound) + abs(self.storage.offset * self.factor) + abs(self.shift)
+        # A number that is half a step off stands for no bound.
+        unpacking = min(2 * self.storage.rounding * size, abs(self.storage.scale * self.factor) / 4)
+        return max(2.0**-51 * size, unpacking)
 
     def values(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         """Float64 values in the domain's units and their half spacings, of numbers as they come from the file."""

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from small import save
 
-from lawful.domains import Blocks, Domain, Law, Variable
-from lawful.pipeline.data import load, validation_mask
+from lawful.domains import Blocks, Context, Domain, Law, Variable
+from lawful.pipeline.data import context, load, prepare, shifted_contexts, validation_mask
+from lawful.pipeline.settings import RunSettings
 
 DOMAIN = Domain(
     name="gauge", title="Gauge", event="hour", event_dim="time", blocks=Blocks(kind="time", length_days=1),
@@ -44,3 +45,27 @@ def test_an_eighth_of_the_blocks_judges(days):
     mask = validation_mask(ds, DOMAIN, np.random.default_rng(0)).numpy().reshape(days, 24)
     assert (mask.all(1) == mask.any(1)).all()
     assert mask.any(1).sum() == max(1, round(days / 8))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-9, 1.0, 1e9])
+def test_a_model_sees_context_in_no_units(tmp_path, unit):
+    """Numbers of a millionth would tell it nothing, and those of a million everything; hours and kinds stay."""
+    ds = hours(0.2 * np.arange(480.0) % 4)
+    rng, kind = np.random.default_rng(1), np.arange(480.0) % 2
+    ds = ds.assign(level=("time", 3e5 + 20 * rng.normal(size=480)), kind=("time", kind), still=("time", 0 * kind + 1e7))
+    ds = ds.assign({name: ds[name] * unit for name in ("level", "still")})
+    known = (
+        Context(name="hour", kind="hour_of_day"), Context(name="level", kind="variable"),
+        Context(name="kind", kind="variable", categories=(0, 1)), Context(name="still", kind="variable"),
+    )  # fmt: skip
+    domain = DOMAIN.model_copy(update={"context": known})
+    prepared = prepare(RunSettings(domain="gauge", out=tmp_path, data=save(ds, tmp_path / "data.nc")), 0, domain)
+    found = context(prepared.train, prepared).double().numpy()
+    *hour, level, off, on, still = found.T
+    np.testing.assert_allclose([level.mean(), level.std()], [0, 1], atol=1e-5)
+    raw = prepared.train.level.to_numpy() / unit
+    np.testing.assert_allclose(level, (raw - raw.mean()) / raw.std(), rtol=1e-4, atol=1e-5)
+    assert np.abs(still).max() < 1e-12 and set(off) == set(on) == {0.0, 1.0}
+    assert np.abs(hour).max() == pytest.approx(1)
+    first, *shifted = shifted_contexts(prepared, rng)
+    assert all((version == first).all() for version in shifted) and (first.numpy() == found).all()

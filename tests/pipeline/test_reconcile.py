@@ -150,3 +150,30 @@ def test_values_that_were_put_on_a_bound_are_counted():
     assert moved["E"].values.tolist()[1:3] == [0.0, 0.0]
     (note,) = (note for note in notes if "on a bound" in note)
     assert note.startswith("reconciling put values on a bound that were not on it: E 1 of 4 at 0 W m-2;")
+
+
+def test_how_far_what_moves_does_not_depend_on_units():
+    """Fluxes of 1e-13, as of isotopes in mol m-2 s-1, are uncertain by a tenth of their spread like any others."""
+    z = measured(60, 3, 5.0)
+    domain = DOMAIN.model_copy(update={"closure": "reconcile"})
+
+    def moved(unit):
+        scaled = domain.model_copy(
+            update={
+                "variables": tuple(
+                    v.model_copy(
+                        update={side: getattr(v, side) and getattr(v, side) * unit for side in ("lower", "upper")}
+                    )
+                    for v in DOMAIN.variables
+                ),
+                "laws": tuple(
+                    Law(name=law.name, equation=law.equation.replace("100", repr(100 * unit)), units="W m-2")
+                    for law in DOMAIN.laws
+                ),
+            }
+        )
+        ds = xr.Dataset({name: ("time", z[:, i].numpy() * unit) for i, name in enumerate(DOMAIN.names)})
+        found, _ = closed(ds.assign_coords(time=np.arange(len(z))), problem_of(scaled), scaled)
+        return np.stack([found[name].to_numpy() / unit for name in DOMAIN.names], -1)
+
+    np.testing.assert_allclose(moved(2.0**-50), moved(1.0), rtol=1e-9, atol=1e-9)

@@ -50,6 +50,50 @@ def test_single_precision_of_a_total_that_it_does_not_hold(upper):
     xr.testing.assert_identical(found["heat"], ds["heat"])
 
 
+def tied_events(dtype=np.float32):
+    """Water that is often 0.15, and often 0.1, of pores of 0.45 or 0.3, and what it leaves, in a file of that type."""
+    rng = np.random.default_rng(1)
+    water, pores = np.where(rng.random(N) < 0.2, 0.15, 0.1), np.where(rng.random(N) < 0.3, 0.45, 0.7)
+    water = np.where(rng.random(N) < 0.5, 0.3 * rng.random(N), water)
+    columns = {"water": water, "air": pores - water, "pores": pores}
+    return xr.Dataset({name: ("sample", value.astype(dtype).astype(float)) for name, value in columns.items()}), water
+
+
+def tied_soil():
+    variables = tuple(Variable(name=name, units="1", lower=0) for name in ("water", "air", "pores"))
+    law = Law(name="pores", equation="water + air = pores", units="1")
+    return soil().model_copy(update={"variables": variables, "laws": (law,)})
+
+
+def test_values_that_recur_are_put_where_the_law_between_them_holds():
+    ds, water = tied_events()
+    found, _ = restored(ds, tied_soil())
+    fixed = np.isin(water, (0.15, 0.1))
+    misfit = (found.water + found.air - found.pores).to_numpy()
+    assert np.abs(misfit[fixed]).max() < 1e-15 < np.abs((ds.water + ds.air - ds.pores).to_numpy()[fixed]).max()
+    for name in ds:
+        np.testing.assert_allclose(found[name], ds[name], rtol=1e-7)
+        assert len(np.unique(found[name])) == len(np.unique(ds[name]))
+    np.testing.assert_array_equal(found.water[~fixed], ds.water[~fixed])
+
+
+def test_given_values_that_recur_stay():
+    ds, _ = tied_events()
+    found, _ = restored(ds, tied_soil(), ("pores", "air"))
+    xr.testing.assert_identical(found[["pores", "air"]], ds[["pores", "air"]])
+
+
+def test_doubles_that_recur_stay():
+    ds, _ = tied_events(np.float64)
+    xr.testing.assert_identical(restored(ds, tied_soil())[0], ds)
+
+
+def test_values_that_recur_and_obey_no_law_stay():
+    ds, _ = tied_events()
+    ds["air"] = ds["air"] * 1.001
+    xr.testing.assert_identical(restored(ds, tied_soil())[0], ds)
+
+
 def test_what_is_not_the_single_precision_of_a_bound_stays():
     ds, _ = events()
     ds = ds * (1 + 1e-6)

@@ -196,6 +196,17 @@ def test_packed_values_on_a_bound_are_not_beyond_it(tiny: Domain):
     assert (upper["on_bound"], upper["violations"]) == (1, 1)
 
 
+def test_packed_with_a_scale_in_single_precision(tiny: Domain):
+    """The scale is 0.1 but for 1.5e-9, so that 10000 steps of it are 1000.0000149, and the next step is beyond."""
+    scale, offset = np.float32(0.1), np.float32(500)
+    c = np.array([4999, 5000, 5001]) * float(scale) + float(offset)
+    ds = xr.Dataset({"a": ("time", c), "b": ("time", c * 0), "c": ("time", c)})
+    for name in "abc":
+        ds[name].encoding = {"dtype": np.int16, "scale_factor": scale, "add_offset": offset}
+    upper = next(bound for bound in validity(ds, tiny)["bounds"] if bound["side"] == "upper")
+    assert (upper["on_bound"], upper["violations"]) == (1, 1)
+
+
 def test_units_of_the_file_are_converted_and_so_is_its_precision(tiny: Domain, tiny_data):
     ds = tiny_data[2].astype(np.float32)
     mixed = ds.assign(c=(ds["c"].dims, (ds["c"].values.astype(np.float64) / 1000).astype(np.float32)))

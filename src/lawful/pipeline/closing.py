@@ -11,8 +11,9 @@ from lawful.domains import Domain, InputError
 from lawful.pipeline.reconcile import reconcile
 
 _SHARE = 0.1
-_STILL = 1e-12
 """Of its standard deviation a variable counts as uncertain when the domain does not say by how much."""
+
+_STILL = 1e-12
 
 
 def closed(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset, list[str]]:
@@ -37,10 +38,10 @@ def closed(ds: xr.Dataset, problem: Problem, domain: Domain) -> tuple[xr.Dataset
 
 def _uncertainties(z: Tensor, domain: Domain) -> Tensor:
     declared = torch.tensor([v.uncertainty or 0.0 for v in domain.variables], dtype=torch.float64)
-    found = torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0))
-    # What never varies hardly moves.
-    least = _STILL * z.abs().amax(0)
-    return found.where(found > 0, least.where(least > 0, _STILL))
+    uncertain = torch.where(declared > 0, declared, _SHARE * z.std(0, correction=0))
+    # What never varies hardly moves, and has an uncertainty all the same.
+    largest = z.abs().amax(0)
+    return torch.maximum(uncertain, _STILL * torch.where(largest > 0, largest, 1.0))
 
 
 def _on_bounds(z: Tensor, moved: Tensor, domain: Domain) -> list[str]:

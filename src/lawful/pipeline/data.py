@@ -1,6 +1,7 @@
 """Data as a run uses them: read, snapped to instrument steps, split by blocks, turned into tensors."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from lawful.data_recipes.undeclared import undeclared
 from lawful.domains import Domain, InputError, ShapedDomain
 from lawful.domains.blocks import block_labels, fold_masks
 from lawful.domains.calendar import days, time_name
-from lawful.domains.context import context_features, step_features
+from lawful.domains.context import context_features, in_own_units, step_features
 from lawful.domains.problem import problem_of
 from lawful.domains.steps import chain_of
 from lawful.pipeline.closing import closed
@@ -36,6 +37,7 @@ FEW_EVENTS = 30
 
 _VALIDATION_SHARE = 1 / 8
 _NAMED = 4
+_STILL = 1e-12
 
 
 class Split(Protocol):
@@ -83,11 +85,25 @@ class Prepared:
         """How windows are made of steps that are all alike; None for other events."""
         return chain_of(self.domain, self.problem)
 
+    @cached_property
+    def context_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Origins and units `(k,)` that a model sees context features in.
+
+        Mean and standard deviation of training events, or the size where they are all alike, for those in units of
+        their own, and 0 and 1 for others.
+        """
+        features, own = context_features(self.train, self.domain)[0], in_own_units(self.train, self.domain)
+        spread, size = features.std(0), np.abs(features).max(0, initial=0.0)
+        unit = np.where(spread > _STILL * size, spread, np.where(size > 0, size, 1.0))
+        return np.where(own, features.mean(0), 0.0), np.where(own, unit, 1.0)
+
 
 def prepare(settings: RunSettings, fold: int, domain: Domain) -> Prepared:
     """Read the data of a run and split them; InputError on all that is wrong with data, laws or given variables."""
     problem = None if domain.waiting else _problem(domain, settings.given)
-    reading = load(settings.data or sample_path(domain), domain, settings.mapping, most=settings.max_events)
+    reading = load(
+        settings.data or sample_path(domain), domain, settings.mapping, most=settings.max_events, given=settings.given
+    )
     domain = reading.domain
     problem = problem or _problem(domain, settings.given)
     require_given_lawful(problem, reading.dataset, domain)
@@ -134,10 +150,12 @@ def load(
     minimum_events: int = MINIMUM_EVENTS,
     needed: tuple[str, ...] | None = None,
     most: int | None = None,
+    given: tuple[str, ...] = (),
 ) -> Reading:
-    """Events of a file, as they were before they were stored; `needed` and `most` as for `read`."""
+    """Events of a file, as they were before they were stored; `needed` and `most` as for `read`, `given` as for
+    `restored`."""
     reading = read(path, domain, mapping or None, minimum_events=minimum_events, needed=needed, most=most)
-    dataset, notes = restored(reading.dataset, reading.domain)
+    dataset, notes = restored(reading.dataset, reading.domain, given)
     return replace(reading, dataset=dataset, notes=[*reading.notes, *notes])
 
 
@@ -148,9 +166,10 @@ def values(ds: xr.Dataset, domain: Domain) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
 
 
-def context(ds: xr.Dataset, domain: Domain) -> Tensor:
-    """Context features of events, float32 `(events, k)`."""
-    return torch.from_numpy(context_features(ds, domain)[0]).float()
+def context(ds: xr.Dataset, prepared: Prepared, day_shift: np.ndarray | float = 0.0) -> Tensor:
+    """Context features of events as a model sees them, float32 `(events, k)`."""
+    origin, unit = prepared.context_units
+    return torch.from_numpy((context_features(ds, prepared.domain, day_shift)[0] - origin) / unit).float()
 
 
 def step_context(ds: xr.Dataset, domain: Domain) -> Tensor:
@@ -160,20 +179,20 @@ def step_context(ds: xr.Dataset, domain: Domain) -> Tensor:
 
 def context_size(prepared: Prepared) -> int:
     """Number of features of the context of an event, or of a step of one."""
-    known = step_context if prepared.steps is not None else context
-    return known(prepared.train, prepared.domain).shape[-1]
+    if prepared.steps is not None:
+        return step_context(prepared.train, prepared.domain).shape[-1]
+    return context(prepared.train, prepared).shape[-1]
 
 
-def shifted_contexts(
-    ds: xr.Dataset, domain: Domain, rng: np.random.Generator, *, stepwise: bool = False
-) -> list[Tensor]:
-    """The context as it is, and `VIEWS` versions of it with days of the year shifted at random."""
+def shifted_contexts(prepared: Prepared, rng: np.random.Generator, *, stepwise: bool = False) -> list[Tensor]:
+    """The context of training events as it is, and `VIEWS` versions of it with days of the year shifted at random."""
+    ds, domain = prepared.train, prepared.domain
     events = ds.sizes[domain.event_dim]
     spread = DAY_SHIFT / _years(ds, domain)
     shifts = [np.zeros(events), *(spread * rng.standard_normal(events) for _ in range(VIEWS))]
     if stepwise:
         return [torch.from_numpy(step_features(ds, domain, shift)).float() for shift in shifts]
-    return [torch.from_numpy(context_features(ds, domain, shift)[0]).float() for shift in shifts]
+    return [context(ds, prepared, shift) for shift in shifts]
 
 
 def _years(ds: xr.Dataset, domain: Domain) -> float:

@@ -103,7 +103,7 @@ def _sampled(
         _require_feasible(numbers, prepared, events, given)
 
     if isinstance(model, BaggedModel):
-        context = prepared_data.context(events, domain).repeat(members, 1)
+        context = prepared_data.context(events, prepared).repeat(members, 1)
         return sample_events(
             model, model.chart, context, given, generator, dtype=dtype, progress=progress, doubted=doubted
         )

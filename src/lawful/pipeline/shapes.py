@@ -72,7 +72,7 @@ class _Events:
         return prepare(settings, fold, domain)
 
     def read(self, path: Path, prepared: Prepared, mapping: dict[str, str]) -> tuple[xr.Dataset, Sequence[str]]:
-        reading = load(path, prepared.domain, mapping, minimum_events=1, needed=prepared.given)
+        reading = load(path, prepared.domain, mapping, minimum_events=1, needed=prepared.given, given=prepared.given)
         return reading.dataset, [*reading.notes, *other_hours(reading.dataset, prepared.data, prepared.domain)]
 
     def values(self, events: xr.Dataset, prepared: Prepared) -> int:

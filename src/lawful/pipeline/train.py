@@ -12,6 +12,7 @@ import torch
 from lawful import __version__
 from lawful.core.coordinates import Chart
 from lawful.core.models import BaggedModel, Batch, Model
+from lawful.domains.context import in_own_units
 from lawful.pipeline import data as prepared_data
 from lawful.pipeline.data import Prepared
 from lawful.pipeline.keeping import Kept
@@ -55,7 +56,7 @@ def train_events(trainer: Trainer) -> tuple[Model, dict[str, Any]]:
     settings, domain, ds = trainer.settings, trainer.prepared.domain, trainer.prepared.train
     z = prepared_data.values(ds, domain)
     chart, ids = Chart.fit(trainer.prepared.problem, z)
-    contexts = prepared_data.shifted_contexts(ds, domain, trainer.rng)
+    contexts = prepared_data.shifted_contexts(trainer.prepared, trainer.rng)
     blocks = prepared_data.blocks(ds, domain)
     views = [Batch(ids, chart.encode(z, ids, trainer.generator), context, z, blocks) for context in contexts]
     torch.manual_seed(int(trainer.rng.integers(2**31)))
@@ -71,7 +72,7 @@ def training_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict
 
 def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[str, Any]:
     """What a model must agree with to be used: all but how long, where and by which version it was trained."""
-    domain = prepared.domain
+    domain, own = prepared.domain, prepared.steps is None and in_own_units(prepared.train, prepared.domain).any()
     return {
         "domain": domain.name,
         "model": prepared.family,
@@ -84,6 +85,7 @@ def model_facts(settings: RunSettings, prepared: Prepared, fold: int) -> dict[st
         "blocks": domain.blocks.model_dump(),
         "context": [context.model_dump(exclude={"description"}) for context in domain.context],
         "context_size": prepared_data.context_size(prepared),
+        **({"context_units": [x.tolist() for x in prepared.context_units]} if own else {}),
         "closure": domain.closure,
         "network": asdict(settings.network),
     }

@@ -15,7 +15,7 @@ def train_windows(trainer: Trainer, steps: Steps) -> tuple[WindowModel, dict[str
     """Fit charts and models of a step and of first states; the numbers say how the training went."""
     settings, prepared = trainer.settings, trainer.prepared
     cut = steps.cut(prepared_data.values(prepared.train, prepared.domain))
-    contexts = prepared_data.shifted_contexts(prepared.train, prepared.domain, trainer.rng, stepwise=True)
+    contexts = prepared_data.shifted_contexts(prepared, trainer.rng, stepwise=True)
     of_step, of_start = steps.require(prepared.problem)
     first = cut[..., : steps.carried]
     chart, ids = Chart.fit(of_step, cut.flatten(0, 1))

@@ -111,7 +111,7 @@ def _digest(prepared: Prepared) -> str:
     """A hash of events, context and blocks: what blocks, mapping and closure of a domain made of the file."""
     domain, found = prepared.domain, hashlib.sha256()
     for events in (prepared.train, prepared.test):
-        for part in (values(events, domain), context(events, domain), blocks(events, domain)):
+        for part in (values(events, domain), context(events, prepared), blocks(events, domain)):
             found.update(part.numpy().tobytes())
     return found.hexdigest()
 

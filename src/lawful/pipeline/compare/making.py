@@ -58,7 +58,7 @@ class Maker:
     def __init__(self, prepared: Prepared, seed: int, steps: int, members: int):
         self.prepared, self.seed, self.steps, self.members = prepared, seed, steps, members
         self._z = prepared_data.values(prepared.train, prepared.domain)
-        self._context = prepared_data.context(prepared.train, prepared.domain)
+        self._context = prepared_data.context(prepared.train, prepared)
         self._space = Space.of(self._z)
         self._polyhedron = self._space.polyhedron(polyhedron_of(prepared))
         self._u = self._polyhedron.system.project(self._z / self._space.unit)
@@ -72,7 +72,7 @@ class Maker:
         """
         torch.manual_seed(self.seed)
         test, domain = self.prepared.test, self.prepared.domain
-        contexts = prepared_data.context(test, domain).repeat(self.members, 1)
+        contexts = prepared_data.context(test, self.prepared).repeat(self.members, 1)
         sample, training = self._sampler(model, strategy)
         torch.manual_seed(self.seed + 1)
         began = time.process_time()
@@ -190,7 +190,7 @@ class Repair(ProjectionAfter):
 def _with_states(prepared: Prepared, model: str, seed: int, steps: int) -> Callable[[Tensor], Tensor]:
     """The family as `lawful run` trains it, with one network of the same size."""
     domain, generator = prepared.domain, torch.Generator().manual_seed(seed)
-    z, context = prepared_data.values(prepared.train, domain), prepared_data.context(prepared.train, domain)
+    z, context = prepared_data.values(prepared.train, domain), prepared_data.context(prepared.train, prepared)
     chart, ids = Chart.fit(prepared.problem, z)
     made = FAMILIES[model](chart, context.shape[1], NETWORK)
     views = [Batch(ids, chart.encode(z, ids, generator), context, z)]
