@@ -28,7 +28,7 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = RunSettings(domain="surface-balance", out=Path())
     prepared = data.prepare(settings, 0, settings.load_domain())
-    z, context = (of(prepared.train, prepared.domain) for of in (data.values, data.context))
+    z, context = data.values(prepared.train, prepared.domain), data.context(prepared.train, prepared)
     chart, ids = Chart.fit(prepared.problem, z)
     events = Batch(ids, chart.encode(z, ids, torch.Generator().manual_seed(0)), context, z)
     rows = [[name, *_rates(_trained(name, chart, events), events)] for name in FAMILIES if name != "kernel"]

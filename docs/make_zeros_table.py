@@ -65,7 +65,7 @@ def shares(model: BaggedModel, prepared: Prepared) -> Shares:
     parts = []
     for data, draws in ((prepared.train, DRAWS), (prepared.test, 5 * DRAWS)):
         z = prepared_data.values(data, prepared.domain)
-        context = prepared_data.context(data, prepared.domain)
+        context = prepared_data.context(data, prepared)
         drawn = [_zeros(sample_events(model, model.chart, context, z, generator).z) for _ in range(draws)]
         parts += [_zeros(z), np.mean(drawn, axis=0)]
     return Shares(parts[0], parts[2], parts[1], parts[3])
