@@ -93,7 +93,7 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
     whole = whole[np.isfinite(whole).all(1)]
     if len(whole) < _FEWEST:
         raise InputError(f"{len(whole)} events have all of {', '.join(c.source for c in kept)}; {_FEWEST} are needed")
-    steps = np.array([rounding(whole[:, i], np.dtype(c.dtype)) for i, c in enumerate(kept)])
+    steps = np.array([_half_step(whole[:, i], ds[c.source], c.dtype) for i, c in enumerate(kept)])
     numeric = [i for i, c in enumerate(kept) if not c.flag_values]
     laws = relations(whole[:, numeric], [kept[i].name for i in numeric], steps[numeric])
     stack = dims if len(dims) > 1 else ()
@@ -103,6 +103,12 @@ def look(ds: xr.Dataset, notes: list[str]) -> Found:
         _times(ds, dims), _label(ds, dims, events), tuple(_words_of(ds, dims)),
         (*notes, *others),
     )  # fmt: skip
+
+
+def _half_step(values: np.ndarray, variable: xr.DataArray, dtype: str) -> float:
+    """Half the step in which values (N,) are stored; that of packed integers need be no decimal one."""
+    packed = abs(float(variable.encoding.get("scale_factor") or 0.0)) / 2
+    return max(rounding(values, np.dtype(dtype)), packed)
 
 
 def _belonging_together(ds: xr.Dataset) -> tuple[list[str], tuple[str, ...], list[str]]:

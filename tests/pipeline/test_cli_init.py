@@ -102,6 +102,24 @@ def test_what_is_missing_and_packed(start, tmp_path):
     assert yaml.safe_load(text)["name"] == "mine"
 
 
+def test_packed_over_the_whole_range_of_integers(start, lawful, tmp_path):
+    """Steps that are no decimal ones, each variable's own: a law holds to half a step of each of its members."""
+    ds, packing = budget_data(), {}
+    for name in ds:
+        low, high = float(ds[name].min()), float(ds[name].max())
+        packing[name] = {
+            "dtype": "int16",
+            "scale_factor": (high - low) / 65000,
+            "add_offset": (high + low) / 2,
+            "_FillValue": -32768,
+        }
+    ds.to_netcdf(tmp_path / "packed.nc", encoding=packing)
+    _, domain = start(tmp_path / "packed.nc")
+    assert {"Rain", "Evap", "RO", "Store"} in equations(domain)
+    said = lawful("run", "mine.yaml", "--data", "packed.nc", "--members", 2, "--fast", "--out", "out")
+    assert said.code == 0, said
+
+
 def test_a_variable_that_leaves_few_whole_events_is_left_out(start, tmp_path):
     ds = budget_data()
     seldom = ds.Rain.where(np.arange(360) % 5 == 0)
