@@ -157,15 +157,19 @@ class Polyhedron:
 
     def _projector(self, weights: Tensor) -> Projector:
         """In units in which `weights` (..., n) are near one, where these tell variables of different size."""
-        unit = _units(weights.detach().reshape(-1, self.n)[:, self.system.free])
+        each = weights.detach().reshape(-1, self.n)[:, self.system.free]
+        unit = _units(each) if len(each) else torch.ones(0)
         if len(unit.unique()) <= 1:
             return self._balanced
         key = tuple(unit.tolist())
-        if key not in self._weighted:
-            self._weighted.clear()
+        found = self._weighted.get(key)
+        if found is None:
             whole = torch.ones(self.n, dtype=torch.float64).masked_scatter(self.system.free, unit)
-            self._weighted[key] = Projector(self.hull, self._reduced(whole), self.bounds)
-        return self._weighted[key]
+            found = Projector(self.hull, self._reduced(whole), self.bounds)
+            # Of the last weights alone: where they are learned, each step brings new ones.
+            self._weighted.clear()
+            self._weighted[key] = found
+        return found
 
     @cached_property
     def _balanced(self) -> Projector:
@@ -173,7 +177,6 @@ class Polyhedron:
 
     @cached_property
     def _weighted(self) -> dict[tuple[float, ...], Projector]:
-        # Of the last weights alone: where they are learned, each step brings new ones.
         return {}
 
     def project(self, z: Any, weights: Any = None) -> Tensor:

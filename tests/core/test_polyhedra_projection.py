@@ -262,6 +262,11 @@ def test_units_of_unrelated_variables_do_not_matter(factor, own):
     assert ((found[0] == 0) == (found[1] == 0)).all()
 
 
+def test_no_samples_with_weights_of_their_own():
+    P = simplex(3)
+    assert P.project(torch.zeros(0, 3).double(), torch.ones(0, 3).double()).shape == (0, 3)
+
+
 @pytest.mark.parametrize("small", [1e-3, 1e-5, 1e-7])
 def test_terms_of_one_law_may_be_of_very_different_size(small):
     """The nearest point in closed form: one law, and a bound that is active or not."""
