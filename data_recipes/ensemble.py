@@ -106,7 +106,7 @@ def _stored(values: xr.DataArray, variable: Variable, domain: Domain, notes: lis
     if {"scale_factor", "add_offset"} & set(values.encoding):
         notes.append(f"{variable.name} is packed as {values.encoding.get('dtype')}; it is judged unpacked")
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    numbers = in_units(values, variable, domain, notes, file).astype(dtype)
+    numbers = in_units(values, variable, domain, notes, file, judged=True).astype(dtype)
     missing = int((~np.isfinite(numbers)).sum())
     if missing:
         notes.append(f"{variable.name} has {missing} missing or infinite values of {numbers.size}")

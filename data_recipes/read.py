@@ -116,11 +116,19 @@ def _numbers(ds: xr.Dataset, domain: Domain, notes: list[str], file: Path) -> xr
 
 
 def in_units(
-    values: xr.DataArray, variable: Variable, domain: Domain | ShapedDomain, notes: list[str], file: Path | None = None
+    values: xr.DataArray,
+    variable: Variable,
+    domain: Domain | ShapedDomain,
+    notes: list[str],
+    file: Path | None = None,
+    *,
+    judged: bool = False,
 ) -> np.ndarray:
     """Float64 values in the units of the domain, NaN where they stand for none; a note says what was converted.
 
-    Numbers that stand for zero or a bound of the variable are on it, whatever the file has made of them.
+    Numbers that stand for zero or a bound of the variable are on it, whatever unpacking and conversion have made of
+    them; in data to learn from, and not in those that are `judged`, so are the neighbours of a bound that single
+    precision does not hold.
 
     Raises:
         InputError: the units of the `file` are unknown or do not convert; both are named.
@@ -134,7 +142,10 @@ def in_units(
         raise InputError(f"{f'{file}: ' if file else ''}variable {variable.name!r}: {error}") from error
     exact = np.array(sorted(_bounds(variable)))
     places = convert(exact, variable.units, units, domain.density)
-    masks = [stands_for(values, there, bound, place) for bound, place in zip(exact, places, strict=True)]
+    masks = [
+        stands_for(values, there, bound, place, neighbours=not judged)
+        for bound, place in zip(exact, places, strict=True)
+    ]
     for bound, mask in zip(exact, masks, strict=True):
         converted[mask] = bound
     return converted

@@ -6,10 +6,12 @@ import xarray as xr
 _CONVERSION = 4 * np.finfo(np.float64).eps
 
 
-def stands_for(values: xr.DataArray, numbers: np.ndarray, bound: float, place: float) -> np.ndarray:
+def stands_for(
+    values: xr.DataArray, numbers: np.ndarray, bound: float, place: float, *, neighbours: bool = True
+) -> np.ndarray:
     """Mask of the `numbers` of a file that a `bound`, at `place` in the units of the file, has become there.
 
-    These are numbers at the place but for the rounding of unpacking or of a conversion of units, and both neighbours
+    These are numbers at the place but for the rounding of unpacking or of a conversion of units, and both `neighbours`
     in single precision of a place that this does not hold: the nearest number, and the one that keeps within.
 
     Args:
@@ -20,7 +22,9 @@ def stands_for(values: xr.DataArray, numbers: np.ndarray, bound: float, place: f
     """
     near = _unpacking(values, place) if _packed(values) else _CONVERSION * abs(place) * (place != bound)
     mask = np.abs(numbers - place) <= near
-    return mask if _packed(values) or np.float32(place) == place else mask | _beside(numbers, place)
+    if not neighbours or _packed(values) or np.float32(place) == place:
+        return mask
+    return mask | _beside(numbers, place)
 
 
 def _packed(values: xr.DataArray) -> bool:

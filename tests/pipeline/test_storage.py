@@ -127,7 +127,8 @@ def test_multiples_come_with_a_note():
     assert note.startswith(f"water: {N} values moved to multiples of 0.01 1")
 
 
-def test_a_whole_run_shows_such_a_total_as_often_as_the_data(lawful, tmp_path):
+@pytest.mark.parametrize(("upper", "dtype"), [("", "float64"), (", upper: 0.3", "float32")])
+def test_a_whole_run_shows_such_a_total_as_often_as_the_data(lawful, tmp_path, upper, dtype):
     ds, _ = events()
     ds = ds.assign(air=ds["air"].copy(data=np.where(ds["water"] == 0, np.float32(0.3), ds["air"])))
     for name, variable in zip(("water", "air", "heat"), soil().variables, strict=True):
@@ -135,11 +136,21 @@ def test_a_whole_run_shows_such_a_total_as_often_as_the_data(lawful, tmp_path):
     ds.to_netcdf(tmp_path / "soil.nc")
     (tmp_path / "soil.yaml").write_text(
         "name: soil\ntitle: Pores\nevent: sample\nevent_dim: sample\n"
-        "variables:\n  water: {units: '1', lower: 0}\n  air: {units: '1', lower: 0}\n  heat: {units: W m-2}\n"
+        f"variables:\n  water: {{units: '1', lower: 0{upper}}}\n  air: {{units: '1', lower: 0{upper}}}\n"
+        "  heat: {units: W m-2}\n"
         "laws:\n  pores: {equation: water + air = 0.3, units: '1'}\nblocks: {kind: order, length: 24}\n"
     )
-    said = lawful("run", tmp_path / "soil.yaml", "--data", tmp_path / "soil.nc", "--out", tmp_path / "run", "--fast")
+    command = ("run", tmp_path / "soil.yaml", "--data", tmp_path / "soil.nc", "--out", tmp_path / "run")
+    said = lawful(*command, "--fast", "--dtype", dtype)
     assert said.code == 0 and "drawn again" not in said.err
+    assert "no bound or inequality is violated" in said.out
     with xr.open_dataset(tmp_path / "run" / "ensemble.nc") as made:
         for name in ("water", "air"):
             assert float((made[name] == 0).mean()) == pytest.approx(float((ds[name] == 0).mean()), abs=0.06)
+    if upper:
+        path = tmp_path / "run" / "ensemble.nc"
+        with xr.open_dataset(path) as opened:
+            made = opened.load()
+        made["water"][0, 0] = np.float32(0.3)
+        made.to_netcdf(path)
+        assert "water is above 0.3 in 1 sample" in lawful("report", tmp_path / "run").out
