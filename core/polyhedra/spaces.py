@@ -8,10 +8,12 @@ most slopes vanish, the second is well scaled while the first is close to singul
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from lawful.core.errors import RankError
 from lawful.core.linear.exact import matvec
@@ -22,6 +24,12 @@ _JITTER = 1e-15
 _LEAST_SLOPE = 1e-200
 _LEAST_SLOPE_IN_NULL_SPACE = 1e-13
 """Slopes are as good as zero below it: with them a Gram matrix would lose all that the others say."""
+
+_LEAST_SLOPE_OF_MOVES = 1e-20
+"""The same for orthogonal factors, in corners where hardly a slope is larger."""
+
+_PIECE = 2**22
+"""Entries of factors that are made at a time."""
 
 
 class Space(Protocol):
@@ -115,18 +123,61 @@ class NullSpace:
         return centre + (y - centre) @ self.basis @ self.basis.T
 
     def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
-        return self._moves(slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE), gradient)
+        slope = slope.clamp_min(_LEAST_SLOPE_OF_MOVES)
+        return torch.cat([self._tangent(h, x) for h, x in self._pieces(slope, gradient)])
 
     def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
+        # Where slopes vanish nothing is known of laws but what others tell: more digits would be those of rounding.
         slope = slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE)
-        return (gradient - self._moves(slope, gradient) / slope) @ self.inverse
+        return torch.cat([self._on_laws(h, x) for h, x in self._pieces(slope, gradient)])
 
     def log_det(self, slope: Tensor) -> Tensor:
-        return -_log_det(gram(self.basis.T, 1 / slope))
+        return torch.cat([_LogDet.apply(h, self.basis) for (h,) in self._pieces(slope.clamp_min(_LEAST_SLOPE))])
+
+    def _tangent(self, slope: Tensor, x: Tensor) -> Tensor:
+        root, Q, R = _factors(slope, self.basis)
+        seen = Q.mT @ (x * root).unsqueeze(-1)
+        return torch.linalg.solve_triangular(R, seen, upper=True).squeeze(-1) @ self.basis.T
+
+    def _on_laws(self, slope: Tensor, x: Tensor) -> Tensor:
+        root, Q, _ = _factors(slope, self.basis)
+        scaled = (x * root).unsqueeze(-1)
+        return ((scaled - Q @ (Q.mT @ scaled)).squeeze(-1) / root) @ self.inverse
+
+    def _pieces(self, *x: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Some samples at a time, so that factors of theirs stay small."""
+        return zip(*(part.split(max(1, _PIECE // max(self.basis.numel(), 1))) for part in x), strict=True)
 
     def _moves(self, slope: Tensor, x: Tensor) -> Tensor:
         """`N (N' H^-1 N)^-1 N' x`."""
         return _solved(gram(self.basis.T.contiguous(), 1 / slope), x @ self.basis) @ self.basis.T
+
+
+def _factors(slope: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`sqrt(h)` (B, n), and Q (B, n, d), R (B, d, d) of `N / sqrt(h)`, whose rows may differ in size by any factor.
+
+    Heavy rows come first, or Householder's reflections lose the light ones (Powell & Reid 1969; Cox & Higham 1998,
+    doi:10.1007/BF02510919). A Gram matrix would have the square of its condition.
+    """
+    root = slope.sqrt()
+    order = slope.argsort(-1).unsqueeze(-1).expand(-1, -1, basis.shape[-1])
+    Q, R = torch.linalg.qr((basis / root.unsqueeze(-1)).gather(-2, order))
+    return root, torch.empty_like(Q).scatter_(-2, order, Q), R
+
+
+class _LogDet(torch.autograd.Function):
+    """`-log det(N' diag(1 / h) N)` (B,), with derivative `|q_j|^2 / h_j` by h_j for rows q of `_factors`."""
+
+    @staticmethod
+    def forward(ctx: Any, slope: Tensor, basis: Tensor) -> Tensor:
+        _, Q, R = _factors(slope, basis)
+        ctx.save_for_backward(Q.square().sum(-1) / slope)
+        return -2 * R.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].unsqueeze(-1) * ctx.saved_tensors[0], None
 
 
 def _solved(K: Tensor, right: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 """The mirror map where it must hold up: gradients, density, any coefficients, and polyhedra with thin directions."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +50,39 @@ def test_both_spaces_agree(m):
     torch.testing.assert_close(law.on_laws(slope, x), null.on_laws(slope, x), rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(law.log_det(slope), null.log_det(slope), rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(law.nearest(x, 2 * x.flip(0)), null.nearest(x, 2 * x.flip(0)), rtol=1e-9, atol=1e-11)
+
+
+def solved(K, right):
+    """Gauss's elimination in fractions: the solution and the determinant."""
+    rows, det = [[*row, r] for row, r in zip(K, right, strict=True)], Fraction(1)
+    for k in range(len(rows)):
+        det *= rows[k][k]
+        rows[k] = [x / rows[k][k] for x in rows[k]]
+        for i in range(len(rows)):
+            if i != k:
+                rows[i] = [x - rows[i][k] * y for x, y in zip(rows[i], rows[k], strict=True)]
+    return [row[-1] for row in rows], det
+
+
+@pytest.mark.parametrize("decades", [6, 12, 18])
+def test_slopes_of_many_decades_against_fractions(decades):
+    """In a corner a Gram matrix keeps no digit of what a derivative, or a density, is."""
+    m, n = 6, 9
+    A, x = normal(m, n, seed=1), normal(n, seed=2)
+    slope = torch.linspace(0.1, 1, n).double()
+    slope[[0, 4]] *= 10.0**-decades  # which leaves one direction of three
+    a, h, g = ([[Fraction(v) for v in row] for row in t.tolist()] for t in (A, slope[None], x[None]))
+    K, even = ([[sum(r[j] * c[j] * w[j] for j in range(n)) for c in a] for r in a] for w in (h[0], [Fraction(1)] * n))
+    multipliers, det = solved(K, [sum(r[j] * h[0][j] * g[0][j] for j in range(n)) for r in a])
+    across = [g[0][j] - sum(r[j] * t for r, t in zip(a, multipliers, strict=True)) for j in range(n)]
+    tangent = tensor([float(h[0][j] * across[j]) for j in range(n)])
+    volume = math.prod(h[0]) / det * solved(even, [Fraction(0)] * m)[1]
+    null = NullSpace(A)
+    torch.testing.assert_close(null.tangent(slope[None], x[None])[0], tangent, rtol=0, atol=1e-12)
+    assert null.log_det(slope[None]).item() == pytest.approx(math.log(volume), abs=1e-11)
+    if decades < 13:
+        expected = tensor([float(t) for t in multipliers])
+        torch.testing.assert_close(null.on_laws(slope[None], x[None])[0], expected, rtol=1e-7, atol=1e-9)
 
 
 def numerical_log_det(of_y, y_moves, z_moves):
