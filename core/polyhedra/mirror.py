@@ -26,6 +26,8 @@ from lawful.core.polyhedra.spaces import LawSpace, NullSpace, space_of
 
 _SEARCHES = 4
 _CHUNK = 2**17
+_NEGLIGIBLE = 1e-14
+"""Of the units of its variables: what rounding in other laws may leave of a law of traces, step after step."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class MirrorMap:
         """The points of coordinates `y` (B, n) for right-hand sides `b` (m,) or (B, m).
 
         `z` is differentiable in y and b (implicit function theorem), not in A. A sample has converged when each law
-        holds to `tol` of the size of its terms, the bounds that they are measured from included.
+        holds to `tol` of the size of its terms, the bounds that they are measured from included; or, where all terms
+        of a law are traces, when it holds to rounding of the variables' units and steps bring it no further.
         """
         return MirrorSolution(*_Solve.apply(y, b.expand(*y.shape[:-1], self.A.shape[-2]), self, tol, max_steps))
 
@@ -149,10 +152,10 @@ class _Newton:
         todo = torch.arange(len(self.u), device=self.u.device)
         part = _Part(self, todo, self.u)
         for _ in range(max_steps):
-            part, small = part.improved()
+            part, done = part.improved()
             self.u[todo] = part.u
-            converged[todo[small]] = True
-            go_on = ~small & part.residual.isfinite().all(-1)
+            converged[todo[done]] = True
+            go_on = ~done & part.residual.isfinite().all(-1)
             if not go_on.any():
                 break
             if not go_on.all():
@@ -181,15 +184,16 @@ class _Part:
         )
         return part
 
-    def small(self) -> Tensor:
-        """(B,), whether every law holds to the tolerance."""
+    def missed(self) -> Tensor:
+        """(B, m), the laws that do not hold to the tolerance."""
         link = self.newton.link
         size = self.z.abs() + link.origin + link.unit * self.slope * self.u.abs()
-        return (self.residual.abs() <= self.newton.tol * (_apply(self.A.abs(), size) + self.b.abs())).all(-1)
+        return ~(self.residual.abs() <= self.newton.tol * (_apply(self.A.abs(), size) + self.b.abs()))
 
     def improved(self) -> tuple[_Part, Tensor]:
-        """One step on, and which samples were close enough before it: close to the end a step squares the error."""
-        small = self.small()
+        """One step on, and which samples are done: close enough before it, as close to the end a step squares the
+        error, or stuck."""
+        missed = self.missed()
         space = self.newton.space if self.A.dim() == 2 else self.newton.space[self.samples]
         move, multipliers = space.step(self.slope, self.residual)
         trial = _Part(self.newton, self.samples, self.u + move)
@@ -199,10 +203,17 @@ class _Part:
             share = torch.ones_like(reach)
             share[too_far] = self[too_far]._share(move[too_far], multipliers[too_far], reach[too_far])
             trial = _Part(self.newton, self.samples, self.u + share.unsqueeze(-1) * move)
-        worse = small & ~(trial.residual.abs() <= self.residual.abs()).all(-1)
+        done = ~missed.any(-1) | self._stuck(missed, trial)
+        worse = done & ~(trial.residual.abs() <= self.residual.abs()).all(-1)
         if worse.any():
             trial = _Part(self.newton, self.samples, torch.where(worse.unsqueeze(-1), self.u, trial.u))
-        return trial, small
+        return trial, done
+
+    def _stuck(self, missed: Tensor, trial: _Part) -> Tensor:
+        """(B,), samples that `trial` brings nearer to none of the laws missed (B, m), by little as they are missed."""
+        before, after = self.residual.abs(), trial.residual.abs()
+        much = _NEGLIGIBLE * _apply(self.A.abs(), self.newton.link.unit.expand_as(self.u))
+        return ~(missed & (~(before <= much) | (after <= before / 2))).any(-1)
 
     def _share(self, move: Tensor, multipliers: Tensor, reach: Tensor) -> Tensor:
         """How much of a step (B,) to take: as much as a few bisections show to be downhill throughout."""

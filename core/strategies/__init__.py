@@ -11,13 +11,14 @@ What each guarantees for finished samples. "In part" depends on the polyhedron: 
 | `sequential`       | yes        | yes     | yes          | yes         | yes              | no               |
 | `completion`       | yes        | in part | no           | no          | yes              | yes              |
 | `conditional`      | yes        | no      | no           | no          | yes              | yes              |
-| `mirror`           | yes        | yes     | yes          | no          | yes              | yes              |
+| `mirror`           | yes        | yes     | yes          | no          | but for traces   | yes              |
 
 Equalities and inequalities hold to 8 ulps of the dtype, bounds exactly. `completion` holds the bounds of the variables
-that it generates, so all of them when no solved variable has one. Both projections also hold bounds and inequalities,
-with exact zeros, when made with `limits=True`; `projection` then has no density. `projection-after`, `projection`,
-`conditional` and `sequential` leave lawful points where they are, which for `sequential`, and with `limits`, are those
-that keep bounds and inequalities too.
+that it generates, so all of them when no solved variable has one. In training `mirror` may miss a law of traces, by no
+more than 1e-9 of the units of its variables. Both projections also hold bounds and inequalities, with exact zeros, when
+made with `limits=True`; `projection` then has no density. `projection-after`, `projection`, `conditional` and
+`sequential` leave lawful points where they are, which for `sequential`, and with `limits`, are those that keep bounds
+and inequalities too.
 """
 
 from lawful.core.errors import InvalidValueError

@@ -10,7 +10,7 @@ from torch import Tensor
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
-from lawful.core.linear.exact import with_gradient_of
+from lawful.core.linear.exact import compensated_residual, with_gradient_of
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
@@ -20,6 +20,9 @@ _SMALLEST = torch.finfo(torch.float64).tiny
 """A weight of zero would say that the variable is given."""
 _SETTLINGS = 4
 _NEGLIGIBLE = 1e-9
+
+_FEW_STEPS, _MANY_STEPS = 30, 300
+"""Of Newton's method from the raw values themselves, and for the rest from a point well inside."""
 
 
 class Mirror(Strategy):
@@ -72,46 +75,56 @@ class Mirror(Strategy):
 
     @property
     def guarantee(self) -> Guarantee:
-        return Guarantee(equalities=True, bounds=True, inequalities=True, density=True)
+        return Guarantee(equalities=True, bounds=True, inequalities=True, training=False, density=True)
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        return self._stored(self._mapped(y), y.dtype)
+
+    @torch.no_grad()
+    def finish(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
+        """`apply`, and laws to rounding that the map's own finish misses; lawful samples stay.
+
+        Those are laws of traces: where a sum of large terms misses one of small ones that it implies, or in a corner.
+        """
+        z = self._mapped(y)
+        missed = ~self.polyhedron.contains(z)
+        if not missed.any():
+            return self._stored(z, y.dtype)
+        if self.system.batch_shape or not missed.dim():
+            z = torch.where(missed.unsqueeze(-1), self._brought(z), z)
+        else:
+            z = z.index_put((missed,), self._brought(z[missed]))
+        return self._stored(z, y.dtype)
+
+    def _mapped(self, y: Tensor) -> Tensor:
+        """Raw values (..., n), in float64, on the laws and strictly between the bounds."""
         limits = (self.system.b[..., self._laws], self._limits)
         batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
         b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
         prepared = self._prepared(y.double()).expand(*batch, -1)
         if not len(self._columns):
-            return prepared.to(y.dtype)
+            return prepared
         raw = prepared[..., self._columns].reshape(batch.numel(), len(self._columns))
         inner, converged = self._solved(raw, b.reshape(batch.numel(), b.shape[-1]))
-        converged = converged.reshape(batch)
-        self._require_solved(converged)
-        z = self._settled(prepared.index_copy(-1, self._columns, inner.reshape(*batch, len(self._columns))))
-        return self._stored(z, y.dtype)
+        self._require_solved(converged.reshape(batch))
+        return prepared.index_copy(-1, self._columns, inner.reshape(*batch, len(self._columns)))
 
-    def _settled(self, z: Tensor) -> Tensor:
-        """z (..., n) with laws to rounding where the map's own finish misses some; lawful samples stay.
+    def _brought(self, z: Tensor) -> Tensor:
+        """z (..., n) on the laws and within the bounds, by moves in proportion to the map's slopes where that will do.
 
-        Laws that depend on others are missed where a sum of others misses one of small terms: moves are in proportion
-        to the map's slopes, as in `MirrorMap.finish`. Values that are nearer to a bound than laws can be solved for
-        are put on it where nothing else will do.
+        Values that are nearer to a bound than laws can be solved for are put on it where nothing else will.
         """
-        exact = z.detach()
-        missed = ~self.polyhedron.contains(exact)
-        if not missed.any():
-            return z
-        slopes = self._slopes(exact)
-        settled = self.bounds.clip(self.system.project(exact, weights=slopes.square().clamp_min(_SMALLEST)))
+        slopes = self._slopes(z)
+        settled = self.bounds.clip(self.system.project(z, weights=slopes.square().clamp_min(_SMALLEST)))
         # Between traces laws can be singular to all digits, and what solves them is then far away.
-        far = (settled - exact).abs() > _NEGLIGIBLE * exact.abs().amax(-1, keepdim=True)
-        settled = torch.where(far.any(-1, keepdim=True), exact, settled)
+        far = (settled - z).abs() > _NEGLIGIBLE * z.abs().amax(-1, keepdim=True)
+        settled = torch.where(far.any(-1, keepdim=True), z, settled)
         for _ in range(_SETTLINGS):
             off = self.system.ulps(settled) > LAWFUL_ULPS
-            if not (missed & off.any(-1)).any():
+            if not off.any():
                 break
             settled = self._row_by_row(settled, off, slopes)
-        missed = missed.unsqueeze(-1)
-        settled = torch.where(missed & settled.isfinite().all(-1, keepdim=True), settled, exact)
-        return with_gradient_of(z, self.polyhedron.project(settled))
+        return self.polyhedron.project(torch.where(settled.isfinite().all(-1, keepdim=True), settled, z))
 
     def _slopes(self, z: Tensor) -> Tensor:
         """`dz / dy` (..., n), one for given variables."""
@@ -124,10 +137,11 @@ class Mirror(Strategy):
 
         A law of traces whose variables stand in laws of large terms too is off by less than these can show.
         """
-        A, z = self.system.A, z.clone()
+        A, b, z = self.system.A, self.system.b, z.clone()
         for law in off.reshape(-1, len(A)).any(0).nonzero()[:, 0].tolist():
             freest = torch.where(self.system.free, A[law].abs() * slopes, 0.0).argmax(-1, keepdim=True)
-            step = torch.where(off[..., law], self.system.residual(z)[..., law], 0.0).unsqueeze(-1) / A[law][freest]
+            residual = compensated_residual(A[law : law + 1], z, b[..., law : law + 1])
+            step = torch.where(off[..., law].unsqueeze(-1), residual, 0.0) / A[law][freest]
             z.scatter_add_(-1, freest, -step)
         return self.bounds.clip(z)
 
@@ -135,13 +149,34 @@ class Mirror(Strategy):
         """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which are solved (B,).
 
         Near a corner of the polyhedron a step of Newton's method takes a variable no nearer to its bound than by a
-        factor e. What is left of laws there, far below the units of their variables, is for `_settled`.
+        factor e. What is left of laws there, far below the units of their variables, is for `finish`.
         """
         n, mirror = y.shape[-1], self._map
-        solution = mirror.solve(torch.nn.functional.pad(y, (0, len(self._C))), b)
-        finished = mirror.finish(solution.z.detach(), b.detach())
+        z, converged = self._lifted(torch.nn.functional.pad(y, (0, len(self._C))), b)
+        finished = mirror.finish(z.detach(), b.detach())
         left = (finished @ mirror.A.mT - b).abs() <= _NEGLIGIBLE * (mirror.A.abs() @ mirror.link.unit)
-        return with_gradient_of(solution.z[:, :n], finished[:, :n]), solution.converged | left.all(-1)
+        return with_gradient_of(z[:, :n], finished[:, :n]), converged | left.all(-1)
+
+    def _lifted(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Variables and slacks (B, n + k) of raw values, and which are solved (B,)."""
+        quick = self._map.solve(y, b, max_steps=_FEW_STEPS)
+        late = (~quick.converged).nonzero()[:, 0]
+        if not len(late):
+            return quick.z, quick.converged
+        slow = self._map_from_inside.solve(y[late], b[late], max_steps=_MANY_STEPS)
+        return quick.z.index_copy(0, late, slow.z), quick.converged.index_copy(0, late, slow.converged)
+
+    @cached_property
+    def _map_from_inside(self) -> MirrorMap:
+        """The same map, whose steps start from a point inside where there is one for all samples."""
+        if self.system.batch_shape or self._limits.dim() > 1:
+            return self._map
+        point = torch.from_numpy(self.polyhedron.interior.point).to(self._unit)[self._columns]
+        centre = torch.cat([point, self._limits - self._C @ point])
+        link = self._map.link
+        if not ((link.lower < centre) & (centre < link.upper)).all():
+            return self._map
+        return MirrorMap(self._map.A, link, centre)
 
     def _require_solved(self, solved: Tensor) -> None:
         failed = ~solved
