@@ -190,9 +190,9 @@ class Mirror(Strategy):
     def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Density by change of variables; minus infinity where z is on a bound or beyond.
 
-        With N, N' orthonormal bases of the null spaces of A and A U, H the inverse of the link, s the slacks and S
-        their units, the coordinates are `t = N'^T (H(z) - U C^T S^-1 H(s))`, and the density is that of t times
-        `|det N'^T (diag(1 / g'(z)) + U C^T S^-1 diag(1 / g'(s)) C) N|`.
+        With N' an orthonormal basis of the null space of A U, H the inverse of the link, s the slacks and S their
+        units, the coordinates are `t = N'^T (H(z) - U C^T S^-1 H(s))`, and the density is that of t times
+        `|dt / dz|`, which `MirrorMap.log_det` has for variables and slacks together.
         """
         if not len(self._columns):
             return z.new_zeros(z.shape[:-1])
@@ -200,25 +200,31 @@ class Mirror(Strategy):
         inner = z.double()[..., self._columns]
         lifted = torch.cat([inner, self._limits - inner @ self._C.mT], -1)
         inside = (lifted > link.lower) & (lifted < link.upper)
-        y = link.inverse(torch.where(inside, lifted, link.forward(torch.zeros_like(lifted))))
-        weight = 1 / link.derivative(y)
-        carried = self._unit.unsqueeze(-1) * self._C.mT / link.scale[n:]
-        came = y[..., :n] - y[..., n:] @ carried.mT
+        lifted = torch.where(inside, lifted, link.forward(torch.zeros_like(lifted)))
+        y = link.inverse(lifted)
+        came = y[..., :n] - y[..., n:] @ self._carried
         density = self._scaled_space.log_prob(came, loc[..., self._columns], scale[..., self._columns])
-        volume = self._log_volume(weight[..., :n], carried * weight[..., None, n:])
+        volume = self._slack_volume - self._map.log_det(lifted.reshape(-1, lifted.shape[-1])).reshape(density.shape)
         return torch.where(inside.all(-1), density + volume, -torch.inf).to(z.dtype)
 
-    def _log_volume(self, weight: Tensor, carried: Tensor) -> Tensor:
-        if not len(self._C):
-            return self._space.log_volume(weight, self._scaled_space)
-        change = torch.diag_embed(weight) + carried @ self._C
-        return torch.linalg.slogdet(self._scaled_space.basis.mT @ change @ self._space.basis).logabsdet
+    @cached_property
+    def _carried(self) -> Tensor:
+        """`S^-1 C U` (k, n): what moves of variables do to slacks, both in units of the link."""
+        return self._C * self._unit / self._map.link.scale[len(self._columns) :].unsqueeze(-1)
 
     @cached_property
-    def _space(self) -> Subspace:
-        return Subspace(self.system.nullspace()[self._columns])
+    def _slack_volume(self) -> Tensor:
+        """`log` of the volume that coordinates of variables and slacks have in those of variables, before and after."""
+        moves = self.system.nullspace()[self._columns]
+        pairs = ((self._carried, self._scaled_space.basis), (self._C, moves))
+        return sum((_stretch(C @ basis) for C, basis in pairs), moves.new_zeros(()))
 
     @cached_property
     def _scaled_space(self) -> Subspace:
         A = self.system.A[self._laws][:, self._columns]
         return Subspace(LinearSystem(A * self._unit).nullspace())
+
+
+def _stretch(C: Tensor) -> Tensor:
+    """`log det(1 + C' C) / 2`."""
+    return 0.5 * torch.linalg.svdvals(C).square().log1p().sum()

@@ -49,13 +49,6 @@ class Subspace:
         off, log_det = _within(self.complement / scale.unsqueeze(-1), white)
         return white.square().sum(-1) - off, scale.log().sum(-1) + log_det
 
-    def log_volume(self, weight: Tensor, other: Subspace) -> Tensor:
-        """`log |det N'' diag(weight) N|` (...) for weights (..., n) and the basis N'' of another such subspace."""
-        if self.thin:
-            pair = other.complement.mT @ (self.complement / weight.unsqueeze(-1))
-            return weight.log().sum(-1) + torch.linalg.slogdet(pair).logabsdet
-        return torch.linalg.slogdet(other.basis.mT @ (self.basis * weight.unsqueeze(-1))).logabsdet
-
 
 def _within(W: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """`|Q' x|^2` and `log |det R|` (...) of `W = Q R` (..., n, k) and x (..., n).

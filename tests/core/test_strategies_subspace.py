@@ -59,11 +59,3 @@ def exact_log_prob(basis: np.ndarray, gap: np.ndarray, scale: np.ndarray) -> flo
             K[i] = [a - share * c for a, c in zip(K[i], K[k], strict=True)]
             rest[i] -= share * rest[k]
     return -0.5 * (square + log_det + f * math.log(2 * math.pi))
-
-
-@pytest.mark.parametrize("laws", [1, 3, 6])
-def test_volume_is_the_determinant(laws):
-    made, other = subspace(laws, 7), subspace(laws, 7, seed=5)
-    weight = torch.from_numpy(np.exp(np.random.default_rng(2).normal(size=(4, 7))))
-    whole = other.basis.mT @ torch.diag_embed(weight) @ made.basis
-    torch.testing.assert_close(made.log_volume(weight, other), whole.det().abs().log())
