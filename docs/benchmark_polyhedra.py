@@ -1,9 +1,9 @@
 """Projection, draws and the mirror map, for the metabolism of E. coli; writes its table of docs/benchmarks.md.
 
-    python docs/benchmark_polyhedra.py [MODEL.npz] [REFERENCE.npy]
+    python docs/benchmark_polyhedra.py [MODEL]
 
-The core metabolism is in domains/e_coli_core.csv. `MODEL.npz` holds a larger one, `S`, `lower` and `upper`;
-`REFERENCE.npy` holds long-run draws (N, 95) of the core, by hopsy for instance, that uniform draws are compared with.
+The core metabolism is in domains/e_coli_core.csv; its uniform draws are compared with long chains of hopsy, where that
+is installed. `MODEL` is a larger one, as for `large_metabolism.py`.
 """
 
 import sys
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from polyhedra_rivals import SAMPLERS, installed
+from large_metabolism import model_of
+from polyhedra_rivals import SAMPLERS, installed, long_chains
 from scipy.stats import ks_2samp
 from timing import table, write_section
 
@@ -27,6 +28,8 @@ from lawful.core.polyhedra.implied import relative_interior
 THREADS = 2
 DRAWS = 10_240
 SEED = 0
+PINNED = 1e-6
+"""Standard deviation of a flux that bounds pin."""
 
 
 def timed(case: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
@@ -39,17 +42,18 @@ def timed(case: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
     return sorted(seconds)[rounds // 2], result
 
 
-def main(model: str | None, reference: str | None) -> None:
+def main(model: str | None) -> None:
     """Measure everything and exchange the section."""
     torch.set_num_threads(THREADS)
     P, generator = core_metabolism(), torch.Generator().manual_seed(SEED)
+    reference = long_chains(P) if installed("hopsy") else None
     rows = [*uniform_rows(P, generator, reference), *projection_rows(P, generator), *mirror_rows(P, generator)]
     rows += small_mirror_rows(generator) + (model_rows(model) if model else [])
     intro = f"Written by `python docs/benchmark_polyhedra.py`; {THREADS} threads, seconds by the clock."
     write_section("polyhedra", f"{intro}\n\n{table(['what', 'figure'], rows)}")
 
 
-def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | None) -> list[list[str]]:
+def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: torch.Tensor | None) -> list[list[str]]:
     """Uniform draws on the core, by lawful and by samplers from PyPI: rates, and distance from a reference."""
     torch.set_num_threads(1)
     setup, walk = timed(lambda: HitAndRun(P, generator=generator))
@@ -63,10 +67,14 @@ def uniform_rows(P: Polyhedron, generator: torch.Generator, reference: str | Non
     ]
     for name in SAMPLERS:
         rows += rival_rows(P, name, reference)
+    if reference is not None:
+        free = reference.std(0) > PINNED
+        half = distances(reference[: len(reference) // 2], reference[len(reference) // 2 :], free)
+        rows.append(["KS of one half of the reference to the other, median / largest", half])
     return rows
 
 
-def rival_rows(P: Polyhedron, name: str, reference: str | None) -> list[list[str]]:
+def rival_rows(P: Polyhedron, name: str, reference: torch.Tensor | None) -> list[list[str]]:
     """Uniform draws by a sampler from PyPI on one thread."""
     if not installed(name):
         return [[name, "not installed"]]
@@ -77,10 +85,12 @@ def rival_rows(P: Polyhedron, name: str, reference: str | None) -> list[list[str
     return [[f"{name}: set-up on one thread, s", f"{before:.2g}"], *rows]
 
 
-def draw_rows(P: Polyhedron, what: str, seconds: float, z: torch.Tensor, reference: str | None) -> list[list[str]]:
+def draw_rows(
+    P: Polyhedron, what: str, seconds: float, z: torch.Tensor, reference: torch.Tensor | None
+) -> list[list[str]]:
     """For draws z (T, chains, n) that took so many seconds."""
     flat = z.flatten(0, 1)
-    free = flat.std(0) > 1e-6
+    free = flat.std(0) > PINNED
     tau = autocorrelation_time(z[..., free])
     rows = [
         [f"{what} a second", f"{len(flat) / seconds:.0f}"],
@@ -88,11 +98,16 @@ def draw_rows(P: Polyhedron, what: str, seconds: float, z: torch.Tensor, referen
         ["largest misfit of a law, ulps", f"{float(P.system.ulps(flat).max()):.2g}"],
         ["draws beyond a bound", f"{int((~P.bounds.contains(flat)).any(-1).sum())}"],
     ]
-    if reference:
-        draws = np.load(reference)
-        distances = [ks_2samp(flat[:10_000, i].numpy(), draws[:, i]).statistic for i in free.nonzero()[:, 0].tolist()]
-        rows += [["KS to the reference, median / largest", f"{np.median(distances):.3f} / {max(distances):.3f}"]]
+    if reference is not None:
+        rows += [["KS to the reference, median / largest", distances(flat, reference[: len(reference) // 2], free)]]
     return rows
+
+
+def distances(draws: torch.Tensor, others: torch.Tensor, free: torch.Tensor) -> str:
+    """Median and largest Kolmogorov-Smirnov distance of as many draws as there are of others, over free fluxes."""
+    draws = draws[: len(others)]
+    found = [ks_2samp(draws[:, i].numpy(), others[:, i].numpy()).statistic for i in free.nonzero()[:, 0].tolist()]
+    return f"{np.median(found):.3f} / {max(found):.3f}"
 
 
 def autocorrelation_time(z: torch.Tensor) -> float:
@@ -150,10 +165,9 @@ def small_mirror_rows(generator: torch.Generator) -> list[list[str]]:
     return rows
 
 
-def model_rows(path: str) -> list[list[str]]:
+def model_rows(model: str) -> list[list[str]]:
     """Implied equalities of a large model."""
-    with np.load(path) as model:
-        S, lower, upper = model["S"], model["lower"], model["upper"]
+    S, lower, upper = model_of(model)
     n = S.shape[1]
     start = time.perf_counter()
     inside = relative_interior(S, np.zeros(len(S)), np.zeros((0, n)), np.zeros(0), lower, upper)
@@ -167,4 +181,4 @@ def model_rows(path: str) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    main(*[*sys.argv[1:3], None, None][:2])
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -25,10 +25,15 @@ POINTS, REACH = 8, 1e-3
 
 def reactions_of(model: str) -> list[Reaction]:
     """Reactions of a file, or of cobra's model of that name."""
-    S, lower, upper = from_file(model) if model.endswith(".npz") else from_cobra(model)
+    S, lower, upper = model_of(model)
     made = [(f"v{j}", {f"m{i}": float(S[i, j]) for i in S[:, j].nonzero()[0]}) for j in range(S.shape[1])]
     ends = zip(lower.tolist(), upper.tolist(), strict=True)
     return [Reaction(name, low, high, parts) for (name, parts), (low, high) in zip(made, ends, strict=True)]
+
+
+def model_of(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stoichiometry and bounds, of a file or of cobra's model of that name."""
+    return from_file(name) if name.endswith(".npz") else from_cobra(name)
 
 
 def from_file(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from lawful.core.polyhedra import Polyhedron
 
 _CHAINS, _DRAWS, _THINNING = 4, 1000, 100
 _SLOW_DRAWS = 100
+_LONG_DRAWS, _LONG_THINNING = 5000, 4000
 
 
 Drawn = tuple[float, float, Tensor]
@@ -30,15 +32,30 @@ def hopsy(P: Polyhedron) -> Drawn:
     """CHRR, https://pypi.org/project/hopsy/; what it prepares is the rounding."""
     import hopsy
 
-    G, h = _inequalities(P)
     begin = time.perf_counter()
-    problem = hopsy.round(hopsy.Problem(G, h))
+    problem = hopsy.round(hopsy.Problem(*_inequalities(P)))
     rounded = time.perf_counter()
-    chains = [hopsy.MarkovChain(problem, proposal=hopsy.UniformCoordinateHitAndRunProposal) for _ in range(_CHAINS)]
-    seeds = [hopsy.RandomNumberGenerator(seed=i) for i in range(_CHAINS)]
-    _, t = hopsy.sample(chains, seeds, n_samples=_DRAWS, thinning=_THINNING, n_procs=1)
-    drawn = time.perf_counter()
-    return rounded - begin, drawn - rounded, P.reduced.z(torch.from_numpy(np.ascontiguousarray(t.transpose(1, 0, 2))))
+    draws = _chains(problem, P, _CHAINS, _DRAWS, _THINNING)
+    return rounded - begin, time.perf_counter() - rounded, draws
+
+
+def long_chains(P: Polyhedron) -> Tensor:
+    """Draws (N, n) by hopsy, chain after chain, so many steps apart that they are as good as independent."""
+    import hopsy
+
+    problem = hopsy.round(hopsy.Problem(*_inequalities(P)))
+    draws = _chains(problem, P, _CHAINS, _LONG_DRAWS + 1, _LONG_THINNING, first_seed=_CHAINS)[1:]
+    return draws.transpose(0, 1).flatten(0, 1)
+
+
+def _chains(problem: Any, P: Polyhedron, count: int, draws: int, thinning: int, first_seed: int = 0) -> Tensor:
+    """Draws (T, chains, n) by coordinate hit-and-run."""
+    import hopsy
+
+    chains = [hopsy.MarkovChain(problem, proposal=hopsy.UniformCoordinateHitAndRunProposal) for _ in range(count)]
+    seeds = [hopsy.RandomNumberGenerator(seed=first_seed + i) for i in range(count)]
+    _, t = hopsy.sample(chains, seeds, n_samples=draws, thinning=thinning, n_procs=1)
+    return P.reduced.z(torch.from_numpy(np.ascontiguousarray(t.transpose(1, 0, 2))))
 
 
 def botorch(P: Polyhedron) -> Drawn:
