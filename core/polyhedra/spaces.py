@@ -156,8 +156,8 @@ class NullSpace:
 def _factors(slope: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """`sqrt(h)` (B, n), and Q (B, n, d), R (B, d, d) of `N / sqrt(h)`, whose rows may differ in size by any factor.
 
-    Heavy rows come first, or Householder's reflections lose the light ones (Powell & Reid 1969; Cox & Higham 1998,
-    doi:10.1007/BF02510919). A Gram matrix would have the square of its condition.
+    Heavy rows come first, or Householder's reflections lose the light ones (Powell & Reid 1969; Higham 2002, Accuracy
+    and Stability of Numerical Algorithms, 19.4). A Gram matrix would have the square of its condition.
     """
     root = slope.sqrt()
     order = slope.argsort(-1).unsqueeze(-1).expand(-1, -1, basis.shape[-1])
