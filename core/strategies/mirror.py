@@ -10,16 +10,14 @@ from torch import Tensor
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
-from lawful.core.linear.exact import compensated_residual, with_gradient_of
-from lawful.core.linear.system import LAWFUL_ULPS
+from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.subspace import Subspace
+from lawful.core.strategies.traces import with_traces
 
-_SMALLEST = torch.finfo(torch.float64).tiny
-"""A weight of zero would say that the variable is given."""
-_SETTLINGS = 4
 _NEGLIGIBLE = 1e-9
+"""Of the units of a law's variables: what it may be off by near a corner, until a sample is finished."""
 
 _FEW_STEPS, _MANY_STEPS = 30, 300
 """Of Newton's method from the raw values themselves, and for the rest from a point well inside."""
@@ -91,9 +89,9 @@ class Mirror(Strategy):
         if not missed.any():
             return self._stored(z, y.dtype)
         if self.system.batch_shape or not missed.dim():
-            z = torch.where(missed.unsqueeze(-1), self._brought(z), z)
+            z = torch.where(missed.unsqueeze(-1), with_traces(self.polyhedron, z, self._slopes(z)), z)
         else:
-            z = z.index_put((missed,), self._brought(z[missed]))
+            z = z.index_put((missed,), with_traces(self.polyhedron, z[missed], self._slopes(z[missed])))
         return self._stored(z, y.dtype)
 
     def _mapped(self, y: Tensor) -> Tensor:
@@ -109,41 +107,11 @@ class Mirror(Strategy):
         self._require_solved(converged.reshape(batch))
         return prepared.index_copy(-1, self._columns, inner.reshape(*batch, len(self._columns)))
 
-    def _brought(self, z: Tensor) -> Tensor:
-        """z (..., n) on the laws and within the bounds, by moves in proportion to the map's slopes where that will do.
-
-        Values that are nearer to a bound than laws can be solved for are put on it where nothing else will.
-        """
-        slopes = self._slopes(z)
-        settled = self.bounds.clip(self.system.project(z, weights=slopes.square().clamp_min(_SMALLEST)))
-        # Between traces laws can be singular to all digits, and what solves them is then far away.
-        far = (settled - z).abs() > _NEGLIGIBLE * z.abs().amax(-1, keepdim=True)
-        settled = torch.where(far.any(-1, keepdim=True), z, settled)
-        for _ in range(_SETTLINGS):
-            off = self.system.ulps(settled) > LAWFUL_ULPS
-            if not off.any():
-                break
-            settled = self._row_by_row(settled, off, slopes)
-        return self.polyhedron.project(torch.where(settled.isfinite().all(-1, keepdim=True), settled, z))
-
     def _slopes(self, z: Tensor) -> Tensor:
         """`dz / dy` (..., n), one for given variables."""
         link = self._map.link[torch.arange(len(self._columns), device=z.device)]
         slope = self._unit * link.slope(link.inverse(z[..., self._columns]))
         return torch.ones_like(z).index_copy(-1, self._columns, slope)
-
-    def _row_by_row(self, z: Tensor, off: Tensor, slopes: Tensor) -> Tensor:
-        """z (..., n) with each law that is off (..., m) met by its freest variable.
-
-        A law of traces whose variables stand in laws of large terms too is off by less than these can show.
-        """
-        A, b, z = self.system.A, self.system.b, z.clone()
-        for law in off.reshape(-1, len(A)).any(0).nonzero()[:, 0].tolist():
-            freest = torch.where(self.system.free, A[law].abs() * slopes, 0.0).argmax(-1, keepdim=True)
-            residual = compensated_residual(A[law : law + 1], z, b[..., law : law + 1])
-            step = torch.where(off[..., law].unsqueeze(-1), residual, 0.0) / A[law][freest]
-            z.scatter_add_(-1, freest, -step)
-        return self.bounds.clip(z)
 
     def _solved(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Free variables (B, n) of raw values (B, n), with laws and slacks to rounding, and which are solved (B,).
