@@ -152,6 +152,7 @@ def growth() -> str:
 
     rng = np.random.default_rng(2)
     rows = []
+    Sequential(Polyhedron(LinearSystem([[1.0, 1.0]], [1.0]), Bounds(torch.zeros(2), torch.ones(2))))  # loads solvers
     for m, n, upper in ((1, 23, None), (3, 8, None), (5, 53, None), (3, 8, 2.0), (4, 10, 2.0), (6, 16, 2.0)):
         A = rng.integers(0, 4, (m, n))
         low = torch.zeros(n, dtype=torch.float64)
