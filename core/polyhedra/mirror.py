@@ -53,8 +53,8 @@ class MirrorMap:
         """The points of coordinates `y` (B, n) for right-hand sides `b` (m,) or (B, m).
 
         `z` is differentiable in y and b (implicit function theorem), not in A. A sample has converged when each law
-        holds to `tol` of the size of its terms, the bounds that they are measured from included; or, where all terms
-        of a law are traces, when it holds to rounding of the variables' units and steps bring it no further.
+        holds to `tol` of the size of its terms, the bounds that they are measured from included. One whose laws of
+        traces stay off by rounding of the variables' units, and come no nearer, ends without: `finish` may do.
         """
         return MirrorSolution(*solved(self, y, b.expand(*y.shape[:-1], self.A.shape[-2]), tol, max_steps))
 
@@ -68,10 +68,10 @@ class MirrorMap:
         `sum log D - log det(A D U A') + log det(A U^2 A')` for `D = g'`, from the units of the link to those of the
         variables by `sum log U + (log det(A A') - log det(A U^2 A')) / 2`; differentiable in z.
         """
-        slope = self.link.log_slope(self.link.inverse(z)).exp()
+        log_slope = self.link.log_slope(self.link.inverse(z))
         unit = self.link.unit
         change = unit.log().sum() + 0.5 * (_log_volume(self.A) - _log_volume(self.A * unit))
-        return self.space.log_det(slope) + change
+        return self.space.log_det(log_slope) + change
 
     def finish(self, z: Tensor, b: Tensor, steps: int = 2) -> Tensor:
         """z (B, n) with the laws to rounding, by least moves in proportion to `U g'`: nothing leaves its bounds."""

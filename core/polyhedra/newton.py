@@ -73,10 +73,10 @@ class _Newton:
         todo = torch.arange(len(self.u), device=self.u.device)
         part = _Part(self, todo, self.u)
         for _ in range(max_steps):
-            part, done = part.improved()
+            part, small, stuck = part.improved()
             self.u[todo] = part.u
-            converged[todo[done]] = True
-            go_on = ~done & part.residual.isfinite().all(-1)
+            converged[todo[small]] = True
+            go_on = ~(small | stuck) & part.residual.isfinite().all(-1)
             if not go_on.any():
                 break
             if not go_on.all():
@@ -111,9 +111,11 @@ class _Part:
         size = self.z.abs() + link.origin + link.unit * self.slope * self.u.abs()
         return ~(self.residual.abs() <= self.newton.tol * (_apply(self.A.abs(), size) + self.b.abs()))
 
-    def improved(self) -> tuple[_Part, Tensor]:
-        """One step on, and which samples are done: close enough before it, as close to the end a step squares the
-        error, or stuck."""
+    def improved(self) -> tuple[_Part, Tensor, Tensor]:
+        """One step on, and which samples were close enough before it: close to the end a step squares the error.
+
+        Also those that are stuck.
+        """
         missed = self.missed()
         space = self.newton.space if self.A.dim() == 2 else self.newton.space[self.samples]
         move, multipliers = space.step(self.slope, self.residual)
@@ -124,11 +126,11 @@ class _Part:
             share = torch.ones_like(reach)
             share[too_far] = self[too_far]._share(move[too_far], multipliers[too_far], reach[too_far])
             trial = _Part(self.newton, self.samples, self.u + share.unsqueeze(-1) * move)
-        done = ~missed.any(-1) | self._stuck(missed, trial)
-        worse = done & ~(trial.residual.abs() <= self.residual.abs()).all(-1)
+        small, stuck = ~missed.any(-1), self._stuck(missed, trial)
+        worse = (small | stuck) & ~(trial.residual.abs() <= self.residual.abs()).all(-1)
         if worse.any():
             trial = _Part(self.newton, self.samples, torch.where(worse.unsqueeze(-1), self.u, trial.u))
-        return trial, done
+        return trial, small, stuck
 
     def _stuck(self, missed: Tensor, trial: _Part) -> Tensor:
         """(B,), samples that `trial` brings nearer to none of the laws missed (B, m), by little as they are missed."""

@@ -3,7 +3,8 @@
 For slopes `h` (B, n) of a link and laws `A` in the units of the link, both give the move `du` in the row space of A
 with `A (h du) = -residual`. In the law space that takes the Gram matrix `A diag(h) A'` (m, m), in the null space with
 the orthonormal basis N it takes `N' diag(1 / h) N` (n - m, n - m): the smaller is the cheaper, and near bounds, where
-most slopes vanish, the second is well scaled while the first is close to singular.
+most slopes vanish, the second is well scaled while the first is close to singular. Steps need few digits; derivatives
+in the null space and all densities come from orthogonal factors.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from lawful.core.errors import RankError
 from lawful.core.linear.exact import matvec
@@ -51,8 +51,8 @@ class Space(Protocol):
         """The transposed derivative by right-hand sides `(A H A')^-1 A H`, applied to (B, n); (B, m)."""
         ...
 
-    def log_det(self, slope: Tensor) -> Tensor:
-        """Log determinant (B,) of `tangent` on the null space of A."""
+    def log_det(self, log_slope: Tensor) -> Tensor:
+        """Log determinant (B,) of `tangent` on the null space of A, for logarithms of slopes; differentiable."""
         ...
 
 
@@ -85,9 +85,10 @@ class LawSpace:
     def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
         return self._solve(slope, matvec(self.rows, slope * gradient)) / self.size
 
-    def log_det(self, slope: Tensor) -> Tensor:
-        even = gram(self.rows, torch.ones_like(slope))
-        return slope.log().sum(-1) - _log_det(gram(self.rows, slope)) + _log_det(even)
+    def log_det(self, log_slope: Tensor) -> Tensor:
+        volumes = (_LogVolume.apply(weight, self.rows.mT)[0] for weight in (log_slope / 2, torch.zeros_like(log_slope)))
+        own, even = volumes
+        return log_slope.sum(-1) - own + even
 
     def _image(self, multipliers: Tensor) -> Tensor:
         return multipliers @ self.rows if self.rows.dim() == 2 else matvec(self.rows.mT, multipliers)
@@ -131,16 +132,18 @@ class NullSpace:
         slope = slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE)
         return torch.cat([self._on_laws(h, x) for h, x in self._pieces(slope, gradient)])
 
-    def log_det(self, slope: Tensor) -> Tensor:
-        return torch.cat([_LogDet.apply(h, self.basis) for (h,) in self._pieces(slope.clamp_min(_LEAST_SLOPE))])
+    def log_det(self, log_slope: Tensor) -> Tensor:
+        return torch.cat([-_LogVolume.apply(-half, self.basis)[0] for (half,) in self._pieces(log_slope / 2)])
 
     def _tangent(self, slope: Tensor, x: Tensor) -> Tensor:
-        root, Q, R = _factors(slope, self.basis)
+        root = slope.sqrt()
+        Q, R = _factors(1 / root, self.basis)
         seen = Q.mT @ (x * root).unsqueeze(-1)
         return torch.linalg.solve_triangular(R, seen, upper=True).squeeze(-1) @ self.basis.T
 
     def _on_laws(self, slope: Tensor, x: Tensor) -> Tensor:
-        root, Q, _ = _factors(slope, self.basis)
+        root = slope.sqrt()
+        Q, _ = _factors(1 / root, self.basis)
         scaled = (x * root).unsqueeze(-1)
         return ((scaled - Q @ (Q.mT @ scaled)).squeeze(-1) / root) @ self.inverse
 
@@ -153,31 +156,44 @@ class NullSpace:
         return _solved(gram(self.basis.T.contiguous(), 1 / slope), x @ self.basis) @ self.basis.T
 
 
-def _factors(slope: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`sqrt(h)` (B, n), and Q (B, n, d), R (B, d, d) of `N / sqrt(h)`, whose rows may differ in size by any factor.
+def _factors(weight: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Q (B, n, d) and R (B, d, d) of `columns` (n, d) or (B, n, d) in rows of `weight` (B, n), any factor apart.
 
     Heavy rows come first, or Householder's reflections lose the light ones (Powell & Reid 1969; Higham 2002, Accuracy
     and Stability of Numerical Algorithms, 19.4). A Gram matrix would have the square of its condition.
     """
-    root = slope.sqrt()
-    order = slope.argsort(-1).unsqueeze(-1).expand(-1, -1, basis.shape[-1])
-    Q, R = torch.linalg.qr((basis / root.unsqueeze(-1)).gather(-2, order))
-    return root, torch.empty_like(Q).scatter_(-2, order, Q), R
+    rows = weight.unsqueeze(-1) * columns
+    order = weight.argsort(-1, descending=True).unsqueeze(-1).expand_as(rows)
+    Q, R = torch.linalg.qr(rows.gather(-2, order))
+    return torch.zeros_like(Q).scatter(-2, order, Q), R
 
 
-class _LogDet(torch.autograd.Function):
-    """`-log det(N' diag(1 / h) N)` (B,), with derivative `|q_j|^2 / h_j` by h_j for rows q of `_factors`."""
+class _LogVolume(torch.autograd.Function):
+    """`log det(W' W)` (B,) of `W = diag(exp(x)) columns`, with derivative `2 |q_j|^2` by x_j for rows q of `_factors`.
+
+    Returns those as well, (B, n).
+    """
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, slope: Tensor, basis: Tensor) -> Tensor:
-        _, Q, R = _factors(slope, basis)
-        ctx.save_for_backward(Q.square().sum(-1) / slope)
-        return -2 * R.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+    def forward(x: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        most = x.amax(-1, keepdim=True)
+        Q, R = _factors((x - most).exp(), columns)
+        lengths = R.diagonal(dim1=-2, dim2=-1).abs().log() + most
+        return 2 * lengths.sum(-1), 2 * Q.square().sum(-1)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*inputs, output[1])
+
+    @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0].unsqueeze(-1) * ctx.saved_tensors[0], None
+        x, columns, slopes = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            slopes = 2 * _factors((x - x.detach().amax(-1, keepdim=True)).exp(), columns)[0].square().sum(-1)
+        return gradients[0].unsqueeze(-1) * slopes, None
 
 
 def _solved(K: Tensor, right: Tensor) -> Tensor:
@@ -188,12 +204,6 @@ def _solved(K: Tensor, right: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(K)
     solved = torch.cholesky_solve((right * scale).unsqueeze(-1), factor).squeeze(-1) * scale
     return torch.where((failed == 0).unsqueeze(-1), solved, torch.nan)
-
-
-def _log_det(K: Tensor) -> Tensor:
-    scale = K.detach().diagonal(dim1=-2, dim2=-1).clamp_min(torch.finfo(K.dtype).tiny).rsqrt()
-    factor = torch.linalg.cholesky_ex(K * scale.unsqueeze(-1) * scale.unsqueeze(-2))[0]
-    return 2 * (factor.diagonal(dim1=-2, dim2=-1).log() - scale.log()).sum(-1)
 
 
 def space_of(A: Tensor) -> LawSpace | NullSpace:

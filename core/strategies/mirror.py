@@ -7,11 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lawful.core.errors import InvalidValueError
+from lawful.core.errors import InvalidValueError, LawfulError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.polyhedra import Link, MirrorMap, Polyhedron
+from lawful.core.polyhedra import Bounds, Inequalities, Link, MirrorMap, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.subspace import Subspace
 from lawful.core.strategies.traces import with_traces
@@ -20,7 +20,7 @@ _NEGLIGIBLE = 1e-9
 """Of the units of a law's variables: what it may be off by near a corner, until a sample is finished."""
 
 _FEW_STEPS, _MANY_STEPS = 30, 300
-"""Of Newton's method from the raw values themselves, and for the rest from a point well inside."""
+"""Of Newton's method: from the raw values themselves; for the rest from a point well inside, then from there again."""
 
 
 class Mirror(Strategy):
@@ -84,15 +84,7 @@ class Mirror(Strategy):
 
         Those are laws of traces: where a sum of large terms misses one of small ones that it implies, or in a corner.
         """
-        z = self._mapped(y)
-        missed = ~self.polyhedron.contains(z)
-        if not missed.any():
-            return self._stored(z, y.dtype)
-        if self.system.batch_shape or not missed.dim():
-            z = torch.where(missed.unsqueeze(-1), with_traces(self.polyhedron, z, self._slopes(z)), z)
-        else:
-            z = z.index_put((missed,), with_traces(self.polyhedron, z[missed], self._slopes(z[missed])))
-        return self._stored(z, y.dtype)
+        return self._stored(with_traces(self.polyhedron, self._mapped(y), self._slopes), y.dtype)
 
     def _mapped(self, y: Tensor) -> Tensor:
         """Raw values (..., n), in float64, on the laws and strictly between the bounds."""
@@ -119,32 +111,38 @@ class Mirror(Strategy):
         Near a corner of the polyhedron a step of Newton's method takes a variable no nearer to its bound than by a
         factor e. What is left of laws there, far below the units of their variables, is for `finish`.
         """
-        n, mirror = y.shape[-1], self._map
-        z, converged = self._lifted(torch.nn.functional.pad(y, (0, len(self._C))), b)
-        finished = mirror.finish(z.detach(), b.detach())
-        left = (finished @ mirror.A.mT - b).abs() <= _NEGLIGIBLE * (mirror.A.abs() @ mirror.link.unit)
-        return with_gradient_of(z[:, :n], finished[:, :n]), converged | left.all(-1)
+        y = torch.nn.functional.pad(y, (0, len(self._C)))
+        z, solved, _ = self._tried(self._map, y, b, _FEW_STEPS)
+        if not solved.all():
+            for mirror in dict.fromkeys((self._map_from_inside, self._map)):
+                late = (~solved).nonzero()[:, 0]
+                again, converged, near = self._tried(mirror, y[late], b[late], _MANY_STEPS)
+                z, solved = z.index_copy(0, late, again), solved.index_copy(0, late, converged | near)
+        return z[:, : len(self._columns)], solved
 
-    def _lifted(self, y: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Variables and slacks (B, n + k) of raw values, and which are solved (B,)."""
-        quick = self._map.solve(y, b, max_steps=_FEW_STEPS)
-        late = (~quick.converged).nonzero()[:, 0]
-        if not len(late):
-            return quick.z, quick.converged
-        slow = self._map_from_inside.solve(y[late], b[late], max_steps=_MANY_STEPS)
-        return quick.z.index_copy(0, late, slow.z), quick.converged.index_copy(0, late, slow.converged)
+    def _tried(self, mirror: MirrorMap, y: Tensor, b: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Variables and slacks (B, n + k), finished; which have converged (B,), and which are near the laws anyway."""
+        solution = mirror.solve(y, b, max_steps=steps)
+        finished = mirror.finish(solution.z.detach(), b.detach())
+        near = (finished @ mirror.A.mT - b).abs() <= _NEGLIGIBLE * (mirror.A.abs() @ mirror.link.unit)
+        return with_gradient_of(solution.z, finished), solution.converged, near.all(-1)
 
     @cached_property
     def _map_from_inside(self) -> MirrorMap:
-        """The same map, whose steps start from a point inside where there is one for all samples."""
-        if self.system.batch_shape or self._limits.dim() > 1:
+        """The same map, whose steps start from a point inside for the mean of right-hand sides, if there is one."""
+        n, link = len(self._columns), self._map.link
+        b, limits = (_mean(x) for x in (self.system.b[..., self._laws], self._limits))
+        laws = LinearSystem(self._map.A[: len(self._laws), :n], b)
+        try:
+            point = Polyhedron(
+                laws, Bounds(link.lower[:n], link.upper[:n]), Inequalities(self._C, limits)
+            ).interior.point
+        except LawfulError:
             return self._map
-        point = torch.from_numpy(self.polyhedron.interior.point).to(self._unit)[self._columns]
-        centre = torch.cat([point, self._limits - self._C @ point])
-        link = self._map.link
-        if not ((link.lower < centre) & (centre < link.upper)).all():
-            return self._map
-        return MirrorMap(self._map.A, link, centre)
+        inner = torch.from_numpy(point).to(limits)
+        centre = torch.cat([inner, limits - self._C @ inner])
+        inside = ((link.lower < centre) & (centre < link.upper)).all()
+        return MirrorMap(self._map.A, link, centre) if inside else self._map
 
     def _require_solved(self, solved: Tensor) -> None:
         failed = ~solved
@@ -172,8 +170,8 @@ class Mirror(Strategy):
         y = link.inverse(lifted)
         came = y[..., :n] - y[..., n:] @ self._carried
         density = self._scaled_space.log_prob(came, loc[..., self._columns], scale[..., self._columns])
-        volume = self._slack_volume - self._map.log_det(lifted.reshape(-1, lifted.shape[-1])).reshape(density.shape)
-        return torch.where(inside.all(-1), density + volume, -torch.inf).to(z.dtype)
+        change = self._map.log_det(lifted.reshape(-1, lifted.shape[-1])).reshape(lifted.shape[:-1])
+        return torch.where(inside.all(-1), density + self._slack_volume - change, -torch.inf).to(z.dtype)
 
     @cached_property
     def _carried(self) -> Tensor:
@@ -191,6 +189,11 @@ class Mirror(Strategy):
     def _scaled_space(self) -> Subspace:
         A = self.system.A[self._laws][:, self._columns]
         return Subspace(LinearSystem(A * self._unit).nullspace())
+
+
+def _mean(x: Tensor) -> Tensor:
+    """(n,) of x (..., n)."""
+    return x.reshape(x.shape[:-1].numel(), x.shape[-1]).mean(0)
 
 
 def _stretch(C: Tensor) -> Tensor:

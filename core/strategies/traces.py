@@ -1,5 +1,7 @@
 """Laws of traces to rounding, where other laws have terms so large that a common solution misses them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -13,12 +15,22 @@ _SETTLINGS = 4
 _FAR = 1e-9
 
 
-def with_traces(polyhedron: Polyhedron, z: Tensor, slopes: Tensor) -> Tensor:
-    """z (..., n), float64 and near the laws, on them and within the bounds.
+def with_traces(polyhedron: Polyhedron, z: Tensor, slopes_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """z (..., n), float64 and near the laws, on them and within the bounds; lawful samples stay.
 
-    Moves are in proportion to `slopes` (..., n), which vanish near bounds, where that will do. Values that are nearer
-    to a bound than laws can be solved for are put on it where nothing else will.
+    Moves are in proportion to `slopes_of(z)` (..., n), which vanish near bounds, where that will do. Values that are
+    nearer to a bound than laws can be solved for are put on it where nothing else will.
     """
+    missed = ~polyhedron.contains(z)
+    if not missed.any():
+        return z
+    if polyhedron.system.batch_shape or not missed.dim():
+        return polyhedron.project(torch.where(missed.unsqueeze(-1), _near(polyhedron, z, slopes_of(z)), z))
+    some = z[missed]
+    return z.index_put((missed,), polyhedron.project(_near(polyhedron, some, slopes_of(some))))
+
+
+def _near(polyhedron: Polyhedron, z: Tensor, slopes: Tensor) -> Tensor:
     system, bounds = polyhedron.system, polyhedron.bounds
     settled = bounds.clip(system.project(z, weights=slopes.square().clamp_min(_SMALLEST)))
     # Between traces laws can be singular to all digits, and what solves them is then far away.
@@ -29,7 +41,7 @@ def with_traces(polyhedron: Polyhedron, z: Tensor, slopes: Tensor) -> Tensor:
         if not off.any():
             break
         settled = _row_by_row(polyhedron, settled, off, slopes)
-    return polyhedron.project(torch.where(settled.isfinite().all(-1, keepdim=True), settled, z))
+    return torch.where(settled.isfinite().all(-1, keepdim=True), settled, z)
 
 
 def _row_by_row(polyhedron: Polyhedron, z: Tensor, off: Tensor, slopes: Tensor) -> Tensor:
