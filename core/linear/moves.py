@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear.arrays import batch_of
-from lawful.core.linear.exact import half_spacing
+from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.laws import Laws, LeastMoves
-from lawful.core.linear.noise import pinned, without
+from lawful.core.linear.noise import pinned, unseen, without
 from lawful.core.linear.on_laws import moved
 from lawful.core.linear.rhs import RightHandSide
-from lawful.core.linear.settle import SETTLED_ULPS, settle, worst_ulps
+from lawful.core.linear.settle import SETTLED_ULPS, settle
 
 _NO_BATCH = torch.Size()
+_CLEANINGS = 2
 
 
 class Moves:
@@ -64,7 +65,19 @@ class Moves:
             share = share and self._laws.has_redundant
             return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
+        size_of, members_of = self._laws.absolute, self._laws.members
         settled = settle(z, stored, self.residual, self.allowance, move)
-        broken = worst_ulps(self.residual(settled), self.allowance(settled, torch.float64)) > SETTLED_ULPS
-        noise = pinned(z, settled, broken, self._laws.absolute, self._laws.members)
-        return without(noise, settled, self.residual, self.allowance, move) if noise.any() else settled
+        noise = pinned(z, settled, self._off(settled).any(-1), size_of, members_of)
+        if noise.any():
+            settled = without(noise, settled, self.residual, self.allowance, move)
+        for _ in range(_CLEANINGS):
+            off = self._off(settled)
+            noise = unseen(settled, off, self.allowance(settled, torch.float64), size_of, members_of)
+            if not noise.any():
+                break
+            settled = without(noise, settled, self.residual, self.allowance, move)
+        return settled
+
+    def _off(self, z: Tensor) -> Tensor:
+        """(..., m), laws that float64 points z (..., n) miss by more than rounding explains."""
+        return ulp_ratio(self.residual(z), self.allowance(z, torch.float64)) > SETTLED_ULPS

@@ -5,9 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polyhedra_cases import core_metabolism
 
 from lawful.core import ConstrainedNormal, InconsistentSystemError, InvalidValueError, LinearSystem
 from lawful.core.linear import compensated_residual
+from lawful.core.polyhedra import HitAndRun
 
 BALANCE = torch.tensor(
     [
@@ -263,3 +265,22 @@ def test_flows_that_the_laws_pin_to_zero_are_exactly_zero(copies):
     for points in (system.project(z), system.project(z, weights)):
         assert system.ulps(points).max() <= 8
         assert (points.unflatten(-1, (copies, 7))[..., 4:] == 0).all()
+
+
+@pytest.mark.parametrize("size, unit", [(1e-17, 1e9), (1e-15, 1e-9)])
+def test_zeros_that_came_as_rounding(size, unit):
+    """As in fluxes of a simulator: laws between zeros have no terms beside which rounding is small."""
+    laws, generator = core_metabolism(), torch.Generator().manual_seed(0)
+    z = HitAndRun(laws, generator=generator).sample(64, generator)
+    noisy = unit * (z + size * torch.randn(z.shape, generator=generator, dtype=torch.float64))
+    lawful = laws.system.project(noisy)
+    assert laws.system.ulps(lawful).max() <= 8
+    assert (lawful - noisy).abs().max() <= 1e-12 * unit
+
+
+def test_small_values_that_no_law_ties_to_large_ones_are_no_rounding():
+    system = LinearSystem([[1.0, -1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, -3.0, 7.0]])
+    z = torch.tensor([3e-20, 1e-20, 2.0, 1.0, 5.0], dtype=torch.float64)
+    lawful = system.project(z)
+    torch.testing.assert_close(lawful[:2], torch.full_like(z[:2], 2e-20), rtol=1e-12, atol=0)
+    assert system.ulps(lawful).max() <= 8
