@@ -70,7 +70,8 @@ class Moves:
         noise = pinned(z, settled, self._off(settled).any(-1), size_of, members_of)
         if noise.any():
             settled = without(noise, settled, self.residual, self.allowance, move)
-        for _ in range(_CLEANINGS):
+        # Weights say themselves how readily traces move.
+        for _ in range(_CLEANINGS if metric is self._laws.unweighted else 0):
             off = self._off(settled)
             noise = unseen(settled, off, self.allowance(settled, torch.float64), size_of, members_of)
             if not noise.any():
