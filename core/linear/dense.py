@@ -110,7 +110,7 @@ class DenseLaws:
 
     def shared(self, residual: Tensor, allowance: Tensor) -> Tensor:
         """`residual` (..., m) with contradictions of rounding shared out in proportion to the allowance."""
-        return shared_residual(self.factor.take(self.group), residual, allowance)
+        return shared_residual(self.factor.listed[0 if self.group is None else self.group], residual, allowance)
 
     def restricted(self, free: Tensor) -> "DenseLaws":
         """The same laws with only `free` (..., n) to move."""

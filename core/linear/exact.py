@@ -20,8 +20,11 @@ HALF = {torch.float32: 2.0**-24, torch.float64: UNIT}
 _SPLITTER = 2.0**27 + 1.0
 """Splits a float64 into two halves of its digits (Veltkamp)."""
 
-_CHUNK = 2**22
-"""Terms that are summed at a time."""
+_CHUNK = 2**18
+"""Terms that are summed at a time: what fits a cache."""
+
+_WASTE = 3
+"""Zeros that may be summed with every member of a law."""
 
 
 def two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,13 +59,6 @@ def pairwise_sum(terms: Tensor) -> tuple[Tensor, Tensor]:
     return terms.sum(-1), error
 
 
-def compensated_dot(a: Tensor, x: Tensor) -> Tensor:
-    """`sum(a x)` over the last dimension, as if computed in twice float64's precision and rounded once."""
-    terms, errors = two_product(a, x)
-    total, lost = pairwise_sum(terms)
-    return total + (errors.sum(-1) + lost)
-
-
 class _ValueOf(torch.autograd.Function):
     """The value of one expression with the derivative of another that equals it up to rounding."""
 
@@ -94,32 +90,60 @@ def length_of(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
-def _drop_zeros(A: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """The same dot products over the members of each law only; z becomes (..., m, k) or stays (..., 1, n)."""
-    if A.dim() > 2 or A.shape[0] == 0:
-        return A, z.unsqueeze(-2)
+def _by_width(A: Tensor) -> list[tuple[Tensor | slice, Tensor | None]]:
+    """Laws of `A` (m, n) with the places (k, width) of their members, which zeros fill up; None for all places.
+
+    All laws together, or those of like width where that leaves far fewer zeros.
+    """
     present = A != 0
-    width = max(int(present.sum(-1).max()), 1)
-    members = torch.sort(present, dim=-1, descending=True, stable=True).indices[:, :width]
-    return A.gather(-1, members), z[..., members]
+    counts = present.sum(-1)
+    widest, members = int(counts.max()), int(counts.sum())
+    if widest == A.shape[1]:
+        return [(slice(None), None)]
+    order = torch.sort(present, dim=-1, descending=True, stable=True).indices
+    if len(A) * widest <= _WASTE * members:
+        return [(slice(None), order[:, : max(widest, 1)])]
+    classes = counts.clamp(min=1).double().log2().ceil().long()
+    rows = [(classes == k).nonzero().flatten() for k in classes.unique().tolist()]
+    return [(some, order[some, : int(counts[some].max().clamp(min=1))]) for some in rows]
+
+
+def _less(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
+    """`sum(A z) - b` over the last dimension of A and z, in twice float64's precision and rounded once (Dot2)."""
+    terms, errors = two_product(A, z)
+    total, lost = pairwise_sum(torch.cat((terms, -b.unsqueeze(-1)), -1))
+    return total + (errors.sum(-1) + lost)
+
+
+def _in_chunks(A: Tensor, z: Tensor, b: Tensor, members: Tensor | None) -> Tensor:
+    """`A z - b` (..., m) for z (..., n) and b (..., m) of one batch shape; A is (..., m, n), or (m, k) of `members`."""
+
+    def part(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
+        return _less(A, z.unsqueeze(-2) if members is None else z[..., members], b)
+
+    terms = b.numel() * A.shape[-1]
+    if b.dim() == 1 or terms <= _CHUNK:
+        return part(A, z, b)
+    pieces = min(-(-terms // _CHUNK), len(b))
+    every = [A] * pieces if A.dim() == 2 else A.tensor_split(pieces)
+    chunks = zip(every, z.tensor_split(pieces), b.tensor_split(pieces), strict=True)
+    return torch.cat([part(*chunk) for chunk in chunks])
 
 
 def _residual(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
-    A, z = _drop_zeros(A, z)
-    lead = batch_of(A.shape[:-2], z.shape[:-2], b.shape[:-1])
-    A, z, b = (x.expand(*lead, *x.shape[-k:]) for x, k in ((A, 2), (z, 2), (b, 1)))
-    m, k = A.shape[-2:]
-    one = torch.full((1,), -1.0, dtype=A.dtype, device=A.device)
-
-    def dots(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
-        terms = torch.cat((A, one.expand(*A.shape[:-1], 1)), -1)
-        return compensated_dot(terms, torch.cat((z.expand(A.shape), b.unsqueeze(-1)), -1))
-
-    if not lead or lead.numel() * m * k <= _CHUNK:
-        return dots(A, z, b)
-    pieces = -(-lead[0] * (lead.numel() // lead[0]) * m * k // _CHUNK)
-    chunks = zip(*(x.tensor_split(min(pieces, lead[0])) for x in (A, z, b)), strict=True)
-    return torch.cat([dots(*chunk) for chunk in chunks])
+    lead = batch_of(A.shape[:-2], z.shape[:-1], b.shape[:-1])
+    z, b = z.expand(*lead, z.shape[-1]), b.expand(*lead, b.shape[-1])
+    if A.dim() > 2 or not len(A):
+        return _in_chunks(A.expand(*lead, *A.shape[-2:]), z, b, None)
+    groups = _by_width(A)
+    parts = [
+        _in_chunks(A[rows] if places is None else A[rows].gather(-1, places), z, b[..., rows], places)
+        for rows, places in groups
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    back = torch.cat([rows for rows, _ in groups if isinstance(rows, Tensor)]).argsort()
+    return torch.cat(parts, -1)[..., back]
 
 
 def compensated_residual(A: Any, z: Any, b: Any) -> Tensor:

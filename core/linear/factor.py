@@ -147,6 +147,14 @@ class Factor:
         return bool((self.dependent != 0).any())
 
     @cached_property
+    def listed(self) -> Tensor:
+        """(P, D, m), the rows of `dependent` that hold a dependency, as many as in the matrix with most; zeros else."""
+        holds = (self.dependent != 0).any(-1)
+        most = int(holds.sum(-1).max())
+        places = holds.to(torch.uint8).argsort(dim=-1, descending=True, stable=True)[:, :most]
+        return self.dependent.gather(-2, places.unsqueeze(-1).expand(-1, -1, self.dependent.shape[-1]))
+
+    @cached_property
     def all_valid(self) -> bool:
         return bool(self.valid.all())
 

@@ -9,13 +9,12 @@ from torch import Tensor
 from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.laws import Laws, LeastMoves
-from lawful.core.linear.noise import pinned, unseen, without
+from lawful.core.linear.noise import pinned, without
 from lawful.core.linear.on_laws import moved
 from lawful.core.linear.rhs import RightHandSide
-from lawful.core.linear.settle import SETTLED_ULPS, settle
+from lawful.core.linear.settle import SETTLED_ULPS, settle, settle_by_size
 
 _NO_BATCH = torch.Size()
-_CLEANINGS = 2
 
 
 class Moves:
@@ -70,14 +69,7 @@ class Moves:
         noise = pinned(z, settled, self._off(settled).any(-1), size_of, members_of)
         if noise.any():
             settled = without(noise, settled, self.residual, self.allowance, move)
-        # Weights say themselves how readily traces move.
-        for _ in range(_CLEANINGS if metric is self._laws.unweighted else 0):
-            off = self._off(settled)
-            noise = unseen(settled, off, self.allowance(settled, torch.float64), size_of, members_of)
-            if not noise.any():
-                break
-            settled = without(noise, settled, self.residual, self.allowance, move)
-        return settled
+        return settle_by_size(settled, stored, self.residual, self.allowance, move)
 
     def _off(self, z: Tensor) -> Tensor:
         """(..., m), laws that float64 points z (..., n) miss by more than rounding explains."""

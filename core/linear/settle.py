@@ -12,16 +12,19 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import length_of, ulp_ratio
-from lawful.core.linear.factor import Factor
 from lawful.core.linear.judge import Judge
 
 SETTLED_ULPS = 2.0
 """A point whose laws all hold to this many ulps is left as it came; others are brought to one."""
 
-SMALLEST_SHARE = 1e-15
+_SMALLEST_SHARE = 1e-15
 """Of the largest allowance of a sample: what others count as at least, or their laws would be solved to no digit."""
 
 _MAX_STEPS = 6
+
+_MAX_SIZES = 8
+"""Moves against what laws of ever smaller terms are off by."""
+
 _QUICK_STEPS = 2
 """Moves of a point, with compensated residuals and with those of `Judge`; what needs more gains little by them."""
 
@@ -33,23 +36,20 @@ def worst_ulps(residual: Tensor, allowance: Tensor) -> Tensor:
     return ulp_ratio(residual, allowance).amax(-1)
 
 
-def shared_residual(factor: Factor, residual: Tensor, allowance: Tensor) -> Tensor:
-    """The residual of the independent laws (..., m) that best explains that of all laws, in units of `allowance`.
+def shared_residual(dependencies: Tensor, residual: Tensor, allowance: Tensor) -> Tensor:
+    """The residual (..., m) that laws can have, `y A = 0` for each y of the `dependencies` (..., D, m), nearest to
+    `residual` (..., m) in units of `allowance` (..., m).
 
-    Least squares `min_t |(residual - X t) / allowance|`, where `A = X A_independent`; zero at redundant laws.
+    Least squares `min |e / allowance|` subject to `y e = y residual`. Dependencies of zeros count for none.
     """
-    chosen = (factor.pick != 0).double()
-    follows = torch.eye(residual.shape[-1], dtype=residual.dtype, device=residual.device) - factor.dependent
     share = allowance / allowance.amax(-1, keepdim=True).clamp(min=torch.finfo(allowance.dtype).tiny)
-    weight = 1 / share.clamp(min=SMALLEST_SHARE)
-    # Heavy rows first, or Householder QR loses the light ones (Powell & Reid 1969).
-    order = weight.argsort(-1, descending=True)
-    weighted, target = weight.unsqueeze(-1) * (follows @ chosen.mT), weight * residual
-    weighted = weighted.gather(-2, order.unsqueeze(-1).expand_as(weighted))
-    padding = torch.diag_embed((~factor.valid).double()).expand(*weighted.shape[:-2], -1, -1)
-    Q, R = torch.linalg.qr(torch.cat((weighted, padding), -2))
-    rotated = Q[..., : target.shape[-1], :].mT @ target.gather(-1, order).unsqueeze(-1)
-    return (chosen.mT @ torch.linalg.solve_triangular(R, rotated, upper=True)).squeeze(-1)
+    share = share.clamp(min=_SMALLEST_SHARE)
+    gap = (dependencies @ residual.unsqueeze(-1)).squeeze(-1)
+    terms = share.unsqueeze(-1) * dependencies.mT
+    none = torch.diag_embed((terms == 0).all(-2).to(terms.dtype))
+    Q, R = torch.linalg.qr(torch.cat((terms, none), -2))
+    least = Q[..., : terms.shape[-2], :] @ torch.linalg.solve_triangular(R.mT, gap.unsqueeze(-1), upper=False)
+    return residual - share * least.squeeze(-1)
 
 
 def settle(
@@ -78,6 +78,33 @@ def settle(
         z, residual, allowance = (torch.where(better.unsqueeze(-1), new, old) for new, old in pairs)
         moving = moving & (better | (step == 0)) & (worst_ulps(residual, allowance) > 1.0)
     return z
+
+
+def settle_by_size(
+    z: Tensor,
+    stored: torch.dtype,
+    residual_of: Callable[[Tensor], Tensor],
+    allowance_of: Callable[[Tensor, torch.dtype], Tensor],
+    move: Callable[[Tensor, Tensor, bool], Tensor],
+) -> Tensor:
+    """z (..., n) with laws of small terms settled after those of large ones, in samples that gain by it.
+
+    A move is right to the rounding of its largest entry, and so disturbs laws all of whose terms are far smaller. What
+    is left of those laws alone needs far smaller moves, which laws of larger terms do not notice.
+    """
+    residual, allowance = residual_of(z), allowance_of(z, torch.float64)
+    best, least = z, worst_ulps(residual, allowance)
+    moving = worst_ulps(residual, allowance_of(z, stored)) > SETTLED_ULPS
+    for _ in range(_MAX_SIZES):
+        if not moving.any():
+            break
+        off = torch.where(ulp_ratio(residual, allowance) > 1.0, residual, 0.0)
+        z = torch.where(moving.unsqueeze(-1), z - move(off, allowance, True), z)
+        residual, allowance = residual_of(z), allowance_of(z, torch.float64)
+        worst = worst_ulps(residual, allowance)
+        best, least = torch.where((worst < least).unsqueeze(-1), z, best), torch.minimum(worst, least)
+        moving = moving & (worst > SETTLED_ULPS)
+    return best
 
 
 def settle_quickly(z: Tensor, judge: Judge, metric: Any, A: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -1,5 +1,8 @@
 """`LinearSystem.project`: least moves, exactly lawful results, gradients."""
 
+from fractions import Fraction
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from polyhedra_cases import core_metabolism
 
 from lawful.core import ConstrainedNormal, InconsistentSystemError, InvalidValueError, LinearSystem
 from lawful.core.linear import compensated_residual
+from lawful.core.linear.settle import shared_residual
 from lawful.core.polyhedra import HitAndRun
 
 BALANCE = torch.tensor(
@@ -267,15 +271,81 @@ def test_flows_that_the_laws_pin_to_zero_are_exactly_zero(copies):
         assert (points.unflatten(-1, (copies, 7))[..., 4:] == 0).all()
 
 
-@pytest.mark.parametrize("size, unit", [(1e-17, 1e9), (1e-15, 1e-9)])
-def test_zeros_that_came_as_rounding(size, unit):
-    """As in fluxes of a simulator: laws between zeros have no terms beside which rounding is small."""
+def with_noise(lawful, size, seed=0):
+    return lawful + size * torch.randn(lawful.shape, generator=torch.Generator().manual_seed(seed), dtype=lawful.dtype)
+
+
+@cache
+def fluxes(kind):
+    """Fluxes of the core metabolism with many zeros: inside its bounds, or on as many of them as there can be."""
     laws, generator = core_metabolism(), torch.Generator().manual_seed(0)
-    z = HitAndRun(laws, generator=generator).sample(64, generator)
-    noisy = unit * (z + size * torch.randn(z.shape, generator=generator, dtype=torch.float64))
-    lawful = laws.system.project(noisy)
-    assert laws.system.ulps(lawful).max() <= 8
-    assert (lawful - noisy).abs().max() <= 1e-12 * unit
+    if kind == "inside":
+        return laws, HitAndRun(laws, generator=generator).sample(64, generator)
+    return laws, laws.project(10 * torch.randn(64, laws.n, generator=generator, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", ["inside", "corners"])
+@pytest.mark.parametrize("size, unit", [(1e-18, 1.0), (1e-16, 1e9), (1e-14, 1e-9)])
+def test_zeros_that_came_as_rounding(kind, size, unit):
+    """As in fluxes of a simulator: laws between zeros have no terms beside which rounding is small."""
+    laws, z = fluxes(kind)
+    noisy = unit * with_noise(z, size)
+    decades = 10.0 ** torch.linspace(-4, 4, laws.n, dtype=torch.float64)
+    for weights in (None, torch.linspace(0.1, 1.0, laws.n, dtype=torch.float64), decades.roll(7)):
+        lawful = laws.system.project(noisy, weights)
+        assert laws.system.ulps(lawful).max() <= 2
+        assert (lawful - noisy).abs().max() <= 1e-12 * unit * (1.0 if weights is None else 1e4)
+        for points in (lawful, laws.system.project(noisy.float(), weights)):
+            assert laws.system.holds(points).all() and torch.equal(laws.system.project(points, weights), points)
+
+
+@pytest.mark.parametrize("layout", ["repeated", "sample by sample", "banded"])
+def test_zeros_that_came_as_rounding_in_laws_with_structure(layout):
+    if layout == "banded":
+        system = LinearSystem(continuity(200))
+        silent = torch.rand(8, system.n, generator=torch.Generator().manual_seed(1)) < 0.5
+        silent[:, 201:401] = False
+        part = system.restrict(~silent, torch.zeros(8, system.n), check=False)
+        z = part.with_fixed(part.project(with_noise(torch.zeros(8, system.n, dtype=torch.float64), 1.0)))
+    else:
+        laws, z = fluxes("corners")
+        A = laws.system.A
+        repeated = layout == "repeated"
+        system = LinearSystem.repeated(laws.system, 8) if repeated else LinearSystem(A.expand(64, *A.shape).clone())
+        z = z.reshape(8, -1) if repeated else z
+    for size in (1e-18, 1e-16, 1e-14):
+        noisy = with_noise(z, size)
+        for weights in (None, (10.0 ** torch.linspace(-4, 4, system.n, dtype=torch.float64)).roll(7)):
+            assert system.ulps(system.project(noisy, weights)).max() <= 2
+
+
+def continuity(steps):
+    """`S_t - S_(t-1) - inflow_t + outflow_t = 0` of S (steps + 1), inflow and outflow (steps)."""
+    before = torch.cat((torch.eye(steps), torch.zeros(steps, 1)), 1)
+    after = torch.cat((torch.zeros(steps, 1), torch.eye(steps)), 1)
+    return torch.cat((after - before, -torch.eye(steps), torch.eye(steps)), 1).double()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 6.0, 12.0]))
+def test_contradictions_are_shared_out_by_what_laws_allow(seed, decades):
+    """What is left obeys the dependencies, and `e = W Y' (Y W Y')^-1 Y r` for `W = allowance^2` in fractions."""
+    rng = np.random.default_rng(seed)
+    Y = np.hstack([np.eye(2), rng.integers(-3, 4, (2, 4))])[:, rng.permutation(6)]
+    allowance = 10.0 ** rng.uniform(-decades, 0, 6)
+    residual = allowance * rng.normal(size=6)
+    padded = torch.from_numpy(np.vstack([Y[0], np.zeros(6), Y[1]]))
+    left = shared_residual(padded, torch.from_numpy(residual), torch.from_numpy(allowance)).numpy()
+    assert (np.abs(exactly(Y, left)) <= 1e-14 * (np.abs(Y) @ allowance)).all()
+    weighted = [[Fraction(y) * Fraction(a) for y, a in zip(row, allowance, strict=True)] for row in Y]
+    (p, q), (_, s) = [[sum(x * y for x, y in zip(a, b, strict=True)) for b in weighted] for a in weighted]
+    f, g = exactly(Y, residual)
+    least = (f * (s * f - q * g) + g * (p * g - q * f)) / (p * s - q * q)
+    np.testing.assert_allclose((((residual - left) / allowance) ** 2).sum(), float(least), rtol=1e-9)
+
+
+def exactly(Y, x):
+    return [sum(Fraction(y) * Fraction(z) for y, z in zip(row, x, strict=True)) for row in Y.tolist()]
 
 
 def test_small_values_that_no_law_ties_to_large_ones_are_no_rounding():

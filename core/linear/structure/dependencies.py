@@ -11,7 +11,7 @@ from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.consistency import clashing, raise_clash, raise_dependency
 from lawful.core.linear.factor import Factor
 from lawful.core.linear.rhs import CLASH_ULPS, RightHandSide
-from lawful.core.linear.settle import SMALLEST_SHARE, shared_residual
+from lawful.core.linear.settle import shared_residual
 from lawful.core.linear.structure.device import on_device
 from lawful.core.linear.structure.segments import Segments, pick
 
@@ -69,8 +69,7 @@ class BlockDependencies:
         return _scatter(own.flatten(-2), self.laws.flatten(), self.m)
 
     def shared(self, residual: Tensor, allowance: Tensor) -> Tensor:
-        factor = self.factor.take(self.group)
-        own = shared_residual(factor, residual[..., self.laws], allowance[..., self.laws])
+        own = shared_residual(self.factor.listed[self.group], residual[..., self.laws], allowance[..., self.laws])
         out = residual.expand(*own.shape[:-2], self.m).clone()
         out[..., self.laws.flatten()] = own.flatten(-2)
         return out
@@ -129,14 +128,9 @@ class ListedDependencies:
         return _scatter(gap > allowed, self.law, len(self.unit))
 
     def shared(self, residual: Tensor, allowance: Tensor) -> Tensor:
-        """Least squares in units of the allowance, by the D x D system of what the dependencies miss."""
         rows = torch.zeros(len(self.law), residual.shape[-1], dtype=residual.dtype, device=residual.device)
         rows[self.rows.owner, self.member] = self.factor
-        gap = (rows @ residual.unsqueeze(-1)).squeeze(-1)
-        scale = allowance.amax(-1, keepdim=True).clamp(min=torch.finfo(allowance.dtype).tiny)
-        spread = (allowance / scale).clamp(min=SMALLEST_SHARE).square().unsqueeze(-2) * rows
-        solved = torch.linalg.lstsq(spread @ rows.mT, gap.unsqueeze(-1)).solution
-        return residual - (spread.mT @ solved).squeeze(-1)
+        return shared_residual(rows, residual, allowance)
 
     def explain(self, broken: Tensor, rhs: RightHandSide, names: Sequence[str]) -> None:
         sample = tuple(broken.any(-1).nonzero()[0].tolist())
