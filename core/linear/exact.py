@@ -23,6 +23,9 @@ _SPLITTER = 2.0**27 + 1.0
 _CHUNK = 2**18
 """Terms that are summed at a time: what fits a cache."""
 
+_FEW = 2**14
+"""Numbers that are summed faster together than in several parts."""
+
 _WASTE = 3
 """Zeros that may be summed with every member of a law."""
 
@@ -90,10 +93,10 @@ def length_of(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
-def _by_width(A: Tensor) -> list[tuple[Tensor | slice, Tensor | None]]:
+def _by_width(A: Tensor, points: int) -> list[tuple[Tensor | slice, Tensor | None]]:
     """Laws of `A` (m, n) with the places (k, width) of their members, which zeros fill up; None for all places.
 
-    All laws together, or those of like width where that leaves far fewer zeros.
+    All laws together, or those of like width where that leaves far fewer zeros in sums of many `points`.
     """
     present = A != 0
     counts = present.sum(-1)
@@ -101,7 +104,7 @@ def _by_width(A: Tensor) -> list[tuple[Tensor | slice, Tensor | None]]:
     if widest == A.shape[1]:
         return [(slice(None), None)]
     order = torch.sort(present, dim=-1, descending=True, stable=True).indices
-    if len(A) * widest <= _WASTE * members:
+    if len(A) * widest <= max(_WASTE * members, _FEW // max(points, 1)):
         return [(slice(None), order[:, : max(widest, 1)])]
     classes = counts.clamp(min=1).double().log2().ceil().long()
     rows = [(classes == k).nonzero().flatten() for k in classes.unique().tolist()]
@@ -135,7 +138,7 @@ def _residual(A: Tensor, z: Tensor, b: Tensor) -> Tensor:
     z, b = z.expand(*lead, z.shape[-1]), b.expand(*lead, b.shape[-1])
     if A.dim() > 2 or not len(A):
         return _in_chunks(A.expand(*lead, *A.shape[-2:]), z, b, None)
-    groups = _by_width(A)
+    groups = _by_width(A, lead.numel())
     parts = [
         _in_chunks(A[rows] if places is None else A[rows].gather(-1, places), z, b[..., rows], places)
         for rows, places in groups

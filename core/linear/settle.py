@@ -23,7 +23,8 @@ _SMALLEST_SHARE = 1e-15
 _MAX_STEPS = 6
 
 _MAX_SIZES = 8
-"""Moves against what laws of ever smaller terms are off by."""
+_MAX_IDLE = 2
+"""Moves against what laws of ever smaller terms are off by, and those in succession that gain nothing."""
 
 _QUICK_STEPS = 2
 """Moves of a point, with compensated residuals and with those of `Judge`; what needs more gains little by them."""
@@ -94,7 +95,7 @@ def settle_by_size(
     """
     residual, allowance = residual_of(z), allowance_of(z, torch.float64)
     best, least = z, worst_ulps(residual, allowance)
-    moving = worst_ulps(residual, allowance_of(z, stored)) > SETTLED_ULPS
+    moving, idle = worst_ulps(residual, allowance_of(z, stored)) > SETTLED_ULPS, torch.zeros_like(least)
     for _ in range(_MAX_SIZES):
         if not moving.any():
             break
@@ -102,8 +103,10 @@ def settle_by_size(
         z = torch.where(moving.unsqueeze(-1), z - move(off, allowance, True), z)
         residual, allowance = residual_of(z), allowance_of(z, torch.float64)
         worst = worst_ulps(residual, allowance)
-        best, least = torch.where((worst < least).unsqueeze(-1), z, best), torch.minimum(worst, least)
-        moving = moving & (worst > SETTLED_ULPS)
+        better = worst < least
+        best, least = torch.where(better.unsqueeze(-1), z, best), torch.minimum(worst, least)
+        idle = torch.where(better, 0.0, idle + 1)
+        moving = moving & (worst > SETTLED_ULPS) & (idle < _MAX_IDLE)
     return best
 
 

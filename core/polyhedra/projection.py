@@ -18,7 +18,7 @@ from lawful.core.linear import LinearSystem
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
-from lawful.core.polyhedra.corners import at_corner
+from lawful.core.polyhedra.corners import at_corners
 from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest
 from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
 from lawful.core.polyhedra.reduced import Reduced
@@ -117,23 +117,25 @@ class _Samples:
             z[todo] = now
             if beyond.any():
                 face = face.joined(beyond, face.reduced.values(now))
-        weights = weights.expand(z.shape)[todo]
-        z[todo] = torch.stack([some[torch.tensor([k])]._at_corner(now[k], weights[k]) for k in range(len(todo))])
+        z[todo] = some._at_corners(now, weights.expand(z.shape)[todo])
         return z
 
-    def _at_corner(self, z: Tensor, weights: Tensor) -> Tensor:
-        """A lawful point (n,) near z (n,), for one sample."""
+    def _at_corners(self, z: Tensor, weights: Tensor) -> Tensor:
+        """Lawful points (B, n) near z (B, n)."""
         hull, bounds, reduced = self.projector.hull, self.projector.bounds, self.projector.reduced
-        base = self.base.reshape(-1)
-        shared = self.b.dim() == 1
-        system = hull if shared else LinearSystem(coefficients(hull), self.b.reshape(-1), check=False)
-        for near in at_corner(system, hull.free, bounds, replace(reduced, base=base), z, weights):
-            if not self._missed(near[None])[0].any():
-                return near
+        system = hull if self.b.dim() == 1 else LinearSystem(coefficients(hull), self.b, check=False)
+        reduced = replace(reduced, base=self.base)
+        points, found = at_corners(system, hull.free, bounds, reduced, z, weights, self._keeps)
+        if found.all():
+            return points
         raise NotConvergedError(
             f"A projected sample misses a law or an inequality by more than {LAWFUL_ULPS:g} ulps within its bounds: "
             "bounds may lie closer to each other than numbers resolve, or the sample 1e12 times as far from them."
         )
+
+    def _keeps(self, z: Tensor, samples: Tensor) -> Tensor:
+        """Whether points (K, n) of `samples` (K,) obey all laws and inequalities."""
+        return ~self[samples]._missed(z)[0]
 
     def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Which samples (B,) of z (B, n) miss a law or an inequality, and residuals (B, m). NaN is not lawful."""
