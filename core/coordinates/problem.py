@@ -10,7 +10,6 @@ from torch import Tensor
 
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra import Bounds, require_feasible
-from lawful.core.polyhedra.laws import Laws
 
 SAME = 1e-9
 """Relative distance within which two values count as one."""
@@ -76,11 +75,6 @@ class Problem:
     def system(self) -> LinearSystem:
         """The laws, factorised."""
         return LinearSystem(self.A, self.b, names=self.law_names, columns=self.names)
-
-    @cached_property
-    def laws(self) -> Laws:
-        """The laws, to ask of every event."""
-        return Laws(self.system)
 
     @cached_property
     def bounds(self) -> Bounds:

@@ -11,9 +11,8 @@ from torch import Tensor
 from lawful.core.coordinates.plan import independent
 from lawful.core.coordinates.problem import Problem
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Inequalities
-from lawful.core.polyhedra.laws import Laws, coefficients
+from lawful.core.polyhedra.laws import coefficients
 from lawful.core.polyhedra.limits import LimitsMap
 from lawful.core.polyhedra.reduced import STILL, Reduced, balanced_moves
 from lawful.core.polyhedra.walk import Target, Walk, analytic_centre
@@ -34,7 +33,7 @@ class Face:
     that are `tight` (k,) are held, each at its `slack` (k,).
     """
 
-    laws: Laws
+    laws: LinearSystem
     free: LinearSystem
     moving: LinearSystem
     columns: Tensor
@@ -51,13 +50,12 @@ class Face:
         moved = free & (moves.norm(dim=1) > STILL * unit)
         moving = system.restrict(moved, nothing, check=False)
         columns = independent(moves, moved.nonzero()[:, 0].tolist(), limit=moves.shape[1])
-        return cls(Laws(system), of_free, moving, torch.tensor(columns, dtype=torch.long), tight, slack)
+        return cls(system, of_free, moving, torch.tensor(columns, dtype=torch.long), tight, slack)
 
     def on_laws(self, z: Tensor, system: LinearSystem) -> Tensor:
         """Events (B, n) with laws to rounding, by least moves of the variables of `system`, all alike."""
-        A, b = coefficients(self.laws.system), self.laws.system.b
-        z = z - system.unweighted.move(z @ A.T - b)
-        return z - system.unweighted.move(self.laws.residual(z, b))
+        z = z - system.unweighted.move(z @ coefficients(self.laws).T - self.laws.b)
+        return z - system.unweighted.move(self.laws.residual(z))
 
     def point(self, z: Tensor) -> Tensor:
         """A point z (n,) with laws to rounding, and what they pin to zero exactly there."""
@@ -68,9 +66,7 @@ class Face:
         return cleaned[0] if self._holds(cleaned) else self.on_laws(z[None], self.moving)[0]
 
     def _holds(self, z: Tensor) -> bool:
-        system = self.laws.system
-        residual = self.laws.residual(z, system.b)
-        return bool((self.laws.ulps(z, residual, system.b_rounding, torch.float64) <= LAWFUL_ULPS).all())
+        return bool(self.laws.holds(z).all())
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
 from lawful.core.polyhedra.lagrangian import NotConvergedError
-from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
+from lawful.core.polyhedra.laws import coefficients, keep_limits, worst_misfit
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
@@ -68,13 +68,9 @@ class Polyhedron:
         # Sums take far longer than comparisons: only where these have not decided.
         rest = inside.nonzero()[:, 0]
         values, b, rounding = (_samples(x, rest, batch) for x in (values, self.system.b, self.system.b_rounding))
-        worst = self._laws.ulps(values, self._laws.residual(values, b), rounding, stored)
+        worst = worst_misfit(self.system, values, self.system.residual(values, b), rounding, stored)
         inside[rest] = (worst <= LAWFUL_ULPS) & keep_limits(self.inequalities.C, self.inequalities.d, values, stored)
         return inside.reshape(batch)
-
-    @cached_property
-    def _laws(self) -> Laws:
-        return Laws(self.system)
 
     def require_feasible(self, where: str = "") -> None:
         """Raise `InfeasibleError`, which names the clashing laws, inequalities and bounds, when there is no point."""
@@ -134,10 +130,6 @@ class Polyhedron:
         values = torch.where(self.system.free, values, self.system.fixed)
         free, values = _pinned(A, b, ~(at_lower | at_upper) & self.system.free, values)
         return laws.restrict(free, torch.where(free, values, self.bounds.clip(values)), check=False)
-
-    @cached_property
-    def _hull_laws(self) -> Laws:
-        return Laws(self.hull)
 
     @property
     def dimension(self) -> int:
@@ -248,7 +240,7 @@ class Polyhedron:
         hull = self.hull
         z = z - hull.unweighted.move(matvec(coefficients(hull), z) - hull.b)
         # Laws of small terms, beside others of large ones, need the last digits of their residuals.
-        z = z - hull.unweighted.move(self._hull_laws.residual(z, hull.b))
+        z = z - hull.unweighted.move(hull.residual(z))
         return self.project(hull.with_fixed(self.bounds.clip(z)))
 
     def face(self, pattern: Tensor) -> Polyhedron:

@@ -7,7 +7,6 @@ as a move of z by `(z' - z) / weights dweights`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
 from lawful.core.polyhedra.corners import at_corners
 from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest
-from lawful.core.polyhedra.laws import Laws, coefficients, keep_limits
+from lawful.core.polyhedra.laws import coefficients, keep_limits, worst_misfit
 from lawful.core.polyhedra.reduced import Reduced
 
 _ULPS = LAWFUL_ULPS / 2
@@ -46,11 +45,6 @@ class Projector:
         flat = z.reshape(-1, z.shape[-1])
         weights = weights if weights.dim() == 1 else weights.expand_as(z).reshape(flat.shape)
         return _Project.apply(flat, weights, self, inside.reshape(-1), stored, z.shape[:-1]).reshape(z.shape)
-
-    @cached_property
-    def laws(self) -> Laws:
-        """The hull's laws."""
-        return Laws(self.hull)
 
     def at(self, samples: Tensor, batch: torch.Size) -> _Samples:
         """Right-hand sides, their rounding and base points of some of the flattened `batch`."""
@@ -139,8 +133,8 @@ class _Samples:
 
     def _missed(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Which samples (B,) of z (B, n) miss a law or an inequality, and residuals (B, m). NaN is not lawful."""
-        residual = self.projector.laws.residual(z, self.b)
-        holds = self.projector.laws.ulps(z, residual, self.rounding) <= _ULPS
+        residual = self.projector.hull.residual(z, self.b)
+        holds = worst_misfit(self.projector.hull, z, residual, self.rounding) <= _ULPS
         return ~(holds & keep_limits(*self.projector.reduced.limits, z, torch.float64)), residual
 
     def _finished(self, z: Tensor, residual: Tensor, face: Face, unknown: Tensor) -> tuple[Tensor, Tensor]:
