@@ -117,18 +117,25 @@ _SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# In place where they can be: memory that is new for every intermediate result costs more than the arithmetic.
+def _softplus(y: Tensor) -> Tensor:
+    return torch.abs(y).neg_().exp_().log1p_().add_(y.clamp_min(0))
+
+
 def _low_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
-    return link.lower + link.scale * (y.clamp_min(0) + torch.log1p(torch.exp(-y.abs()))), torch.sigmoid(y)
+    return _softplus(y).mul_(link.scale).add_(link.lower), torch.sigmoid(y)
 
 
 def _high_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
-    return link.upper - link.scale * ((-y).clamp_min(0) + torch.log1p(torch.exp(-y.abs()))), torch.sigmoid(-y)
+    y = -y
+    return torch.sub(link.upper, near := _softplus(y).mul_(link.scale), out=near), y.sigmoid_()
 
 
 def _two_pair(link: Link, y: Tensor) -> tuple[Tensor, Tensor]:
-    share = torch.sigmoid(-y.abs())
-    near = link.unit * share
-    return torch.where(y < 0, link.lower + near, link.upper - near), share - share.square()
+    share, high = torch.abs(y).neg_().sigmoid_(), (y >= 0).to(y.dtype)
+    low = 1 - high
+    value = (low - high).mul_(share).mul_(link.unit).addcmul_(low, link.lower).addcmul_(high, link.upper)
+    return value, torch.sub(share, square := share.square(), out=square)
 
 
 _PAIRS: dict[str, Callable[[Link, Tensor], tuple[Tensor, Tensor]]] = {
