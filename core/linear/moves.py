@@ -59,18 +59,25 @@ class Moves:
         step = None if step is None else torch.where(done.unsqueeze(-1), step, (z.double() - careful).to(z.dtype))
         return torch.where(done.unsqueeze(-1), value, careful.to(z.dtype)), step
 
+    @cached_property
+    def _movable(self) -> Tensor:
+        """(..., m), laws with a free variable: others stay as they are, which a tolerance may have granted."""
+        return self._laws.absolute(self._laws.free.double()) > 0
+
+    def _left(self, z: Tensor) -> Tensor:
+        """The residual (..., m) that moves can change."""
+        return torch.where(self._movable, self.residual(z), 0.0)
+
     def _carefully(self, metric: LeastMoves, z: Tensor, stored: torch.dtype) -> Tensor:
         def move(residual: Tensor, allowance: Tensor, share: bool) -> Tensor:
             share = share and self._laws.has_redundant
             return metric.move(self._laws.shared(residual, allowance) if share else residual)
 
-        size_of, members_of = self._laws.absolute, self._laws.members
-        settled = settle(z, stored, self.residual, self.allowance, move)
-        noise = pinned(z, settled, self._off(settled).any(-1), size_of, members_of)
-        if noise.any():
-            settled = without(noise, settled, self.residual, self.allowance, move)
-        return settle_by_size(settled, stored, self.residual, self.allowance, move)
+        settled = settle(z, stored, self._left, self.allowance, move)
+        settled = settle_by_size(settled, stored, self._left, self.allowance, move)
+        noise = pinned(z, settled, self._off(settled).any(-1), self._laws.absolute, self._laws.members)
+        return without(noise, settled, self._left, self.allowance, move) if noise.any() else settled
 
     def _off(self, z: Tensor) -> Tensor:
         """(..., m), laws that float64 points z (..., n) miss by more than rounding explains."""
-        return ulp_ratio(self.residual(z), self.allowance(z, torch.float64)) > SETTLED_ULPS
+        return ulp_ratio(self._left(z), self.allowance(z, torch.float64)) > SETTLED_ULPS

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lawful.core.linear.settle import settle, worst_ulps
+from lawful.core.linear.settle import settle, settle_by_size, worst_ulps
 
 _NOTHING = 2.0**-30
 """Of the terms that a law had before the moves: what is left of them is rounding."""
@@ -42,5 +42,6 @@ def without(noise: Tensor, z: Tensor, residual_of: Residual, allowance_of: Allow
         return torch.where(noise, 0.0, move(residual, allowance, share))
 
     cleaned = settle(torch.where(noise, 0.0, z), torch.float64, residual_of, allowance_of, held)
+    cleaned = settle_by_size(cleaned, torch.float64, residual_of, allowance_of, held)
     before, after = (worst_ulps(residual_of(point), allowance_of(point, torch.float64)) for point in (z, cleaned))
     return torch.where((after < before).unsqueeze(-1), cleaned, z)

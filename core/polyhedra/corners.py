@@ -48,7 +48,7 @@ def at_corners(
         before = active
         for zero in _ZEROS:
             todo = (new & ~found).nonzero()[:, 0]
-            for some in todo.split(max(1, _CHUNK // (system.m * system.n))) if len(todo) else ():
+            for some in todo.split(max(1, _CHUNK // max(1, system.m * system.n))) if len(todo) else ():
                 points, fit = corners.solved(some, active[some], zero)
                 fit = fit.clone()
                 fit[fit.clone()] = lawful(points[fit], some[fit])

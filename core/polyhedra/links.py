@@ -56,6 +56,7 @@ class Link:
     @torch.no_grad()
     def value_and_slope(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` and `slope` at little more than the price of one, without gradients."""
+        y = y.double()
         pairs = [_PAIRS[kind](part, y[..., columns]) for kind, columns, part in self._parts]
         if len(pairs) == 1:
             return pairs[0]

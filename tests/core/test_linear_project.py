@@ -348,6 +348,27 @@ def exactly(Y, x):
     return [sum(Fraction(y) * Fraction(z) for y, z in zip(row, x, strict=True)) for row in Y.tolist()]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_zero_that_a_law_alone_pins_is_exactly_zero_where_it_came_as_rounding(dtype):
+    """Moves of other variables, far larger, leave in it what is more than nothing beside the rounding that it was."""
+    system = LinearSystem([[0.0, 3.35, 0.0, 0.0], [2.04e-4, 4.94e-4, 0.0, -5.04e-4]], [0.0, -8.66e-5])
+    lawful = torch.tensor([0.0, 0.0, -0.1366, 8.66e-5 / 5.04e-4], dtype=torch.float64)
+    z = with_noise(lawful.float().double().expand(64, 4), 1e-17).to(dtype)
+    found = system.project(z)
+    assert system.holds(found).all() and (found[:, 1] == 0).all()
+    assert (found - lawful).abs().max() <= 1e-8
+
+
+@pytest.mark.parametrize("offset", [1e-3, 1e-8, 1e-12, 10.0])
+def test_laws_beside_one_that_is_left_broken_by_its_tolerance_hold(offset):
+    system = LinearSystem([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [2.0, 2.0])
+    part = system.restrict([True, True, False], torch.tensor([0.0, 0.0, 1.0]), tolerance=5.0)
+    z = torch.tensor([1.0 + offset, 1.0, 1.0], dtype=torch.float64)
+    expected = torch.tensor([1.0 + offset / 2, 1.0 - offset / 2, 1.0], dtype=torch.float64)
+    for points, wanted in ((z, expected), (z.expand(3, 3), expected.expand(3, 3))):
+        torch.testing.assert_close(part.project(points), wanted, rtol=1e-15, atol=0)
+
+
 def test_small_values_that_no_law_ties_to_large_ones_are_no_rounding():
     system = LinearSystem([[1.0, -1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, -3.0, 7.0]])
     z = torch.tensor([3e-20, 1e-20, 2.0, 1.0, 5.0], dtype=torch.float64)

@@ -107,3 +107,11 @@ def test_the_least_move_minds_rows_that_were_far():
     np.testing.assert_allclose(move, [1.0, 1e5], rtol=1e-9)
     assert active.tolist() == [True, True, False]
     assert least_move(G, np.array([-1.0, 0.0, 9e4])) is None
+
+
+def test_inequalities_alone_with_unlike_coefficients():
+    C = torch.tensor([[0, 0, 9.4, 0], [0, -4000, -4.6e-5, 1.8e-3], [0, 3100, -1300, 0]], dtype=torch.float64)
+    limits = Inequalities(C, C @ torch.full((4,), 0.5, dtype=torch.float64))
+    P = Polyhedron(LinearSystem(torch.zeros(0, 4)), Bounds(torch.zeros(4), torch.ones(4)), limits)
+    x = torch.tensor([[2.0, 2, 2, 2], [-1, 2, -1, 2]], dtype=torch.float64)
+    assert P.contains(P.project(x)).all()
