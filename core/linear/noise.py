@@ -9,14 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lawful.core.linear.settle import settle, settle_by_size, worst_ulps
+from lawful.core.linear.settle import Allowance, Move, Residual, settle, settle_by_size, worst_ulps
 
 _NOTHING = 2.0**-30
 """Of the terms that a law had before the moves: what is left of them is rounding."""
-
-Residual = Callable[[Tensor], Tensor]
-Allowance = Callable[[Tensor, torch.dtype], Tensor]
-Move = Callable[[Tensor, Tensor, bool], Tensor]
 
 
 def pinned(

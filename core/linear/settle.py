@@ -29,6 +29,10 @@ _MAX_IDLE = 2
 _QUICK_STEPS = 2
 """Moves of a point, with compensated residuals and with those of `Judge`; what needs more gains little by them."""
 
+Residual = Callable[[Tensor], Tensor]
+Allowance = Callable[[Tensor, torch.dtype], Tensor]
+Move = Callable[[Tensor, Tensor, bool], Tensor]
+
 
 def worst_ulps(residual: Tensor, allowance: Tensor) -> Tensor:
     """(...), the largest `|residual| / allowance` over laws; zero without laws."""
@@ -53,13 +57,7 @@ def shared_residual(dependencies: Tensor, residual: Tensor, allowance: Tensor) -
     return residual - share * least.squeeze(-1)
 
 
-def settle(
-    z: Tensor,
-    stored: torch.dtype,
-    residual_of: Callable[[Tensor], Tensor],
-    allowance_of: Callable[[Tensor, torch.dtype], Tensor],
-    move: Callable[[Tensor, Tensor, bool], Tensor],
-) -> Tensor:
+def settle(z: Tensor, stored: torch.dtype, residual_of: Residual, allowance_of: Allowance, move: Move) -> Tensor:
     """z (..., n) in float64 on the laws, or as it came where it obeys them as numbers of dtype `stored`.
 
     A step is kept where it lowers the worst ulps of a sample. `move(residual, allowance, share)` is the least move, for
@@ -82,11 +80,7 @@ def settle(
 
 
 def settle_by_size(
-    z: Tensor,
-    stored: torch.dtype,
-    residual_of: Callable[[Tensor], Tensor],
-    allowance_of: Callable[[Tensor, torch.dtype], Tensor],
-    move: Callable[[Tensor, Tensor, bool], Tensor],
+    z: Tensor, stored: torch.dtype, residual_of: Residual, allowance_of: Allowance, move: Move
 ) -> Tensor:
     """z (..., n) with laws of small terms settled after those of large ones, in samples that gain by it.
 

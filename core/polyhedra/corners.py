@@ -50,7 +50,6 @@ def at_corners(
             todo = (new & ~found).nonzero()[:, 0]
             for some in todo.split(max(1, _CHUNK // max(1, system.m * system.n))) if len(todo) else ():
                 points, fit = corners.solved(some, active[some], zero)
-                fit = fit.clone()
                 fit[fit.clone()] = lawful(points[fit], some[fit])
                 z[some[fit]], found[some[fit]] = points[fit], True
     return z, found

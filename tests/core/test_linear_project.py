@@ -362,7 +362,8 @@ def test_a_zero_that_a_law_alone_pins_is_exactly_zero_where_it_came_as_rounding(
 @pytest.mark.parametrize("offset", [1e-3, 1e-8, 1e-12, 10.0])
 def test_laws_beside_one_that_is_left_broken_by_its_tolerance_hold(offset):
     system = LinearSystem([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [2.0, 2.0])
-    part = system.restrict([True, True, False], torch.tensor([0.0, 0.0, 1.0]), tolerance=5.0)
+    given = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    part = system.restrict([True, True, False], given, tolerance=5.0)
     z = torch.tensor([1.0 + offset, 1.0, 1.0], dtype=torch.float64)
     expected = torch.tensor([1.0 + offset / 2, 1.0 - offset / 2, 1.0], dtype=torch.float64)
     for points, wanted in ((z, expected), (z.expand(3, 3), expected.expand(3, 3))):
