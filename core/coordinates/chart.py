@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lawful.core.coordinates.choice import STEADY, likeliest, likeliest_link, steadiness
+from lawful.core.coordinates.choice import STEADY, likeliest, likeliest_apart, likeliest_together, steadiness
 from lawful.core.coordinates.finish import finish
 from lawful.core.coordinates.plan import Plan, make_plan, solve_order
 from lawful.core.coordinates.problem import SAME, Problem
@@ -73,9 +73,9 @@ class Chart:
         draft = cls(problem, states, Link(lower, upper, torch.ones_like(lower)), typical, order)
         solved = {int(i) for plan in draft.plans for i in plan.solved}
         link = Link(lower, upper, scales(extended, lower, upper, solved))
-        one_sided = lower.isfinite() ^ upper.isfinite()
-        if any(one_sided[i] for i in solved):
-            link = likeliest_link(link, extended, one_sided.nonzero()[:, 0])
+        one_sided = (lower.isfinite() ^ upper.isfinite()).nonzero()[:, 0]
+        likeliest_link = likeliest_together if solved & set(one_sided.tolist()) else likeliest_apart
+        link = likeliest_link(link, extended, one_sided)
         chart = cls(problem, states, link, typical, order)
         if problem.uniform:
             return chart._with_rooms(z, ids), ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,14 @@ SHARPNESSES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 FACTORS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Of the scales of links, that are tried."""
 
+_MORE = tuple(digit * 10.0**k for k in range(10) for digit in (1.0, 3.0))
+"""Of a link by itself, as long as it is linear at the largest values, so that draws are not far beyond them."""
+
 _SOME, _MOST = 64, 1000
+_WORTH = 2.0
+"""By how much the log density of a value has to rise: less is not worth the linear relations that are given up."""
+_LINEAR = 1 / 3
+"""Of the largest distance from a bound: a link by itself is linear from there on."""
 _OFF, _NEAR = 0.01, 0.2
 _STILL = 1e-12
 
@@ -56,24 +64,52 @@ def likeliest(rooms: Rooms, z: Tensor, ids: Tensor, active: Tensor) -> Rooms:
     return max(map(rooms.sharpened, SHARPNESSES), key=likelihood)
 
 
-def likeliest_link(link: Link, extended: Tensor, columns: Tensor) -> Link:
-    """The link with the scales of `columns` (C,), all times one factor, under which the values between the bounds of
-    events `extended` (N, columns) are likeliest, if each column is normal by itself.
+def likeliest_together(link: Link, extended: Tensor, columns: Tensor) -> Link:
+    """The link with the scales of `columns` (C,), which have one bound, all times one factor, under which the values
+    between the bounds of events `extended` (N, columns) are likeliest, if each column is normal by itself.
 
     Where laws are solved for a variable that has a bound, all others move with it, in these units. Those that lie on
     many scales, as concentrations do, then have to be logarithmic up to their largest values, or the least error of a
     large one takes a small one to nothing.
     """
-    values = extended[:: -(-len(extended) // _MOST), columns]
-    lower, upper, scale = link.lower[columns], link.upper[columns], link.scale[columns]
-    active = values.isfinite() & (values > lower) & (values < upper)
+    likelihoods = _likelihoods(link[columns], extended[:: -(-len(extended) // _MOST), columns], FACTORS)
+    return _scaled(link, columns, max(FACTORS, key=likelihoods.__getitem__))
+
+
+def likeliest_apart(link: Link, extended: Tensor, columns: Tensor) -> Link:
+    """The same with a factor for each of `columns` (C,), where laws are solved for variables without bounds.
+
+    Where a variable lies on many scales, as trickles do, its largest values would else set the unit in which networks
+    see all of them, and the least errors take small values to nothing.
+    """
+    for column in columns.split(1):
+        part, values = link[column], extended[:, column]
+        values = values[(values > part.lower) & (values < part.upper)][:, None]
+        if not len(values):
+            continue
+        largest = torch.minimum(values - part.lower, part.upper - values).amax()
+        factors = [f for f in _MORE if f == 1.0 or part.scale * f <= _LINEAR * largest]
+        likelihoods = _likelihoods(part, values[:: -(-len(values) // _MOST)], factors)
+        best = max(factors, key=likelihoods.__getitem__)
+        if likelihoods[best] - likelihoods[1.0] > _WORTH:
+            link = _scaled(link, column, best)
+    return link
+
+
+def _likelihoods(link: Link, values: Tensor, factors: Iterable[float]) -> dict[float, float]:
+    """How likely `values` (N, C) are, of those that lie between bounds, with the scales of a link times each factor."""
+    active = values.isfinite() & (values > link.lower) & (values < link.upper)
 
     def likelihood(factor: float) -> float:
-        each = Link(lower, upper, scale * factor)
+        each = Link(link.lower, link.upper, link.scale * factor)
         y = torch.where(active, each.inverse(values), 0.0)
         return _normality(y, -torch.where(active, each.derivative(y).log(), 0.0).sum(1), active)
 
-    return Link(link.lower, link.upper, link.scale.index_copy(0, columns, scale * max(FACTORS, key=likelihood)))
+    return {factor: likelihood(factor) for factor in factors}
+
+
+def _scaled(link: Link, columns: Tensor, factor: float) -> Link:
+    return Link(link.lower, link.upper, link.scale.index_copy(0, columns, link.scale[columns] * factor))
 
 
 def _normality(w: Tensor, log_det: Tensor, active: Tensor) -> float:

@@ -27,6 +27,8 @@ class Standard(nn.Module):
     known_std: Tensor
     lowest: Tensor
     highest: Tensor
+    below: Tensor
+    above: Tensor
     given_lowest: Tensor
     given_highest: Tensor
 
@@ -47,9 +49,10 @@ class Standard(nn.Module):
         ):
             self.register_buffer(f"{name}_mean", torch.zeros(size, dtype=torch.float64))
             self.register_buffer(f"{name}_std", torch.ones(size, dtype=torch.float64))
-        for name, size in (("", len(order)), ("given_", len(self.given_columns))):
-            self.register_buffer(f"{name}lowest", torch.zeros(size, dtype=torch.float64))
-            self.register_buffer(f"{name}highest", torch.zeros(size, dtype=torch.float64))
+        for name in ("lowest", "highest", "below", "above"):
+            self.register_buffer(name, torch.zeros(len(order), dtype=torch.float64))
+        for name in ("given_lowest", "given_highest"):
+            self.register_buffer(name, torch.zeros(len(self.given_columns), dtype=torch.float64))
 
     @property
     def given_size(self) -> int:
@@ -67,8 +70,10 @@ class Standard(nn.Module):
         self.physical_std = std.where(varies & (std > 0), 1.0)
         u = (w - self.coordinate_mean) / self.coordinate_std
         low, high = u.where(on, torch.inf).amin(0), u.where(on, -torch.inf).amax(0)
-        margin = _MARGIN * (high - low)
-        self.lowest, self.highest = low - margin, high + margin
+        self.lowest, self.highest, span = low, high, high - low
+        # Towards a bound coordinates are logarithmic and may be linear away from it, over a range far longer.
+        median = u.where(on, torch.nan).nanmedian(0).values.nan_to_num()
+        self.below, self.above = torch.minimum(span, 2 * (median - low)), torch.minimum(span, 2 * (high - median))
 
     def fit_given(self, z: Tensor) -> None:
         """Moments and ranges of the given variables of events `z` (B, n).
@@ -116,12 +121,13 @@ class Standard(nn.Module):
     def range(self, i: int, static: Tensor) -> tuple[Tensor, Tensor]:
         """Least and greatest standard value (B,) of coordinate i, on the CPU, for events with these inputs `static`.
 
-        Those of the training events and a margin. Where a given variable lies outside of its own range by some share
-        of it, so may a coordinate: more rain than ever before runs off as more water than ever before.
+        Those of the training events and a tenth of their range, or of twice the way from the median to an end that is
+        near. Where a given variable lies outside of its own range by some share of it, so may a coordinate: more rain
+        than ever before runs off as more water than ever before.
         """
-        low, high = self.lowest[i].cpu(), self.highest[i].cpu()
-        room = self._outside(static) * (high - low)
-        return low - room, high + room
+        room = _MARGIN + self._outside(static)
+        lowest, highest, below, above = (x[i].cpu() for x in (self.lowest, self.highest, self.below, self.above))
+        return lowest - room * below, highest + room * above
 
     def _outside(self, static: Tensor) -> Tensor:
         """By how many ranges (B,) the given variables, last in `static` (B, s), are outside of theirs, at most."""

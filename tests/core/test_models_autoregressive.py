@@ -232,6 +232,28 @@ def test_samples_keep_to_the_range_of_the_data(dirichlet):
     assert ((drawn_w >= low - margin) & (drawn_w <= high + margin)).all()
 
 
+def test_trickles_do_not_dry_up():
+    """Evaporation is logarithmic below its median and linear up to forty times that: a tenth of this range below its
+    least value would be nothing at all."""
+    rng = np.random.default_rng(7)
+    evaporation = np.exp(rng.normal(size=N))
+    rain = 3 * rng.random(N)
+    problem = make_problem([[1, -1, -1]], [0], [0, 0, -INF], [INF] * 3, given=["a"])
+    z = tensor(np.stack([rain, evaporation, rain - evaporation], 1))
+    chart, ids = Chart.fit(problem, z)
+    batch = batch_of(chart, ids, z)
+    model = AutoregressiveModel(chart, 0, Settings())
+    model.initialise(batch, torch.arange(N))
+    k = model.order.index(1)
+    usual, far = z[:1], z[:1].clone()
+    far[:, 0] = 2 * rain.max()
+    for event, least, most in ((usual, 0.02, 2), (far, 1e-11, 4)):
+        ends = torch.cat(model.standard.range(k, torch.cat([torch.ones(1, 1), model.standard.given(event)], 1)))
+        low, high = chart.link.forward(model.standard.coordinate(k, ends)[:, None].expand(2, 3))[:, 1]
+        assert least * evaporation.min() < low < evaporation.min()
+        assert evaporation.max() < high < most * evaporation.max()
+
+
 def test_more_rain_than_ever_before_runs_off_as_more_water_than_ever_before():
     """Skewed rain, of which four fifths run off; twice the wettest event of the training data is given."""
     rng = np.random.default_rng(5)

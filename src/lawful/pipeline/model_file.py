@@ -16,7 +16,7 @@ from lawful.core.models import BaggedModel, Model, Settings, WindowModel
 from lawful.domains import InputError
 from lawful.reports.files import write_atomically
 
-FORMAT = 8
+FORMAT = 9
 CHECKPOINT, LOG = "checkpoint.safetensors", "training.csv"
 _WEIGHTS, _DESCRIPTION, _MARKER = "model.safetensors", "model.json", "training.json"
 
