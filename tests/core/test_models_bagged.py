@@ -23,8 +23,8 @@ def test_events_come_from_every_member_in_equal_shares():
     for k, member in enumerate(model.members):
         member.initialise(batch, torch.arange(len(batch)))
         # Members that always say one thing, each its own.
-        member.standard.lowest.fill_(float(k))
-        member.standard.highest.fill_(float(k))
+        for name, value in (("lowest", k), ("highest", k), ("below", 0), ("above", 0)):
+            getattr(member.standard, name).fill_(float(value))
     _, w = model.eval().sample(torch.zeros(3000, 0), torch.zeros(3000, 2), torch.Generator().manual_seed(1))
     said = w[:, model.members[0].order[0]]
     values, counts = said.unique(return_counts=True)
