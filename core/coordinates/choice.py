@@ -103,7 +103,8 @@ def _likelihoods(link: Link, values: Tensor, factors: Iterable[float]) -> dict[f
     def likelihood(factor: float) -> float:
         each = Link(link.lower, link.upper, link.scale * factor)
         y = torch.where(active, each.inverse(values), 0.0)
-        return _normality(y, -torch.where(active, each.derivative(y).log(), 0.0).sum(1), active)
+        log_slope = each.log_slope(y) + each.unit.log()
+        return _normality(y, -torch.where(active, log_slope, 0.0).sum(1), active)
 
     return {factor: likelihood(factor) for factor in factors}
 
