@@ -62,11 +62,14 @@ def _moved(z: Tensor, out: Tensor, metric: StructuredMetric, residual: Tensor, s
     A, classes = metric.coefficients, metric.coefficients.columns
     pulled = classes.padded(metric.pulled(residual))
     width = max(CHUNK // max(z[..., 0].numel(), 1), 1)
+    # In place where it can be: memory that is new for every intermediate result costs more than the arithmetic.
     for start in range(0, A.n, width):
         here = slice(start, start + width)
-        root = metric.root[..., here].double()
-        step = pick(pulled, classes.place[here]) * (root * root)
-        step = step if A.scale is None else A.scale[here] * step
-        step = step if metric.all_free else metric.free[..., here] * step
-        out[..., here] = (z[..., here] - step).to(stored)
+        root, step = metric.root[..., here].double(), pick(pulled, classes.place[here])
+        step = step.mul_(root).mul_(root)
+        step = step if A.scale is None else step.mul_(A.scale[here])
+        step = step if metric.all_free else step.mul_(metric.free[..., here])
+        torch.sub(z[..., here], step, out=out[..., here])
+        if stored != out.dtype:
+            out[..., here] = out[..., here].to(stored)
     return out

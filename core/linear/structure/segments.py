@@ -99,11 +99,12 @@ def _rows(x: Tensor, members: Tensor) -> Tensor:
 
 
 def _sums(terms: Tensor, coefficient: Tensor | None, members: Tensor, accurate: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Of `terms` (..., k), which are overwritten."""
     terms = terms.double()
     if not accurate:
-        terms = terms if coefficient is None else coefficient[members] * terms
+        terms = terms if coefficient is None else terms.mul_(coefficient[members])
         total = terms.sum(-1)
-        return total, torch.zeros_like(total), terms.abs().sum(-1)
+        return total, torch.zeros_like(total), terms.abs_().sum(-1)
     if coefficient is None:
         return *pairwise_sum(terms), terms.abs().sum(-1)
     terms, errors = two_product(coefficient[members], terms)
