@@ -10,7 +10,7 @@ from lawful.core.linear.exact import HALF, UNIT
 from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.linear.structure.metric import StructuredMetric
-from lawful.core.linear.structure.segments import CHUNK, pick
+from lawful.core.linear.structure.segments import Workspace, pick
 
 _STEPS = 3
 """Moves of a point at most; what is not on the laws then is left to `settle`."""
@@ -59,17 +59,15 @@ class _Residuals:
 
 def _moved(z: Tensor, out: Tensor, metric: StructuredMetric, residual: Tensor, stored: torch.dtype) -> Tensor:
     """`out`, which may be z (..., n), after the least move of z against `residual`, chunk by chunk, as `stored`."""
-    A, classes = metric.coefficients, metric.coefficients.columns
-    pulled = classes.padded(metric.pulled(residual))
-    width = max(CHUNK // max(z[..., 0].numel(), 1), 1)
-    # In place where it can be: memory that is new for every intermediate result costs more than the arithmetic.
-    for start in range(0, A.n, width):
-        here = slice(start, start + width)
-        root, step = metric.root[..., here].double(), pick(pulled, classes.place[here])
-        step = step.mul_(root).mul_(root)
-        step = step if A.scale is None else step.mul_(A.scale[here])
-        step = step if metric.all_free else step.mul_(metric.free[..., here])
-        torch.sub(z[..., here], step, out=out[..., here])
-        if stored != out.dtype:
-            out[..., here] = out[..., here].to(stored)
+    scale, steps = metric.coefficients.scale, Workspace()
+    for here, times in metric.coefficients.columns.times_in_chunks(metric.pulled(residual)):
+        root = metric.root[..., here]
+        step = steps(root.expand(*z.shape[:-1], root.shape[-1]))
+        times(step.mul_(step))
+        if scale is not None:
+            step.mul_(scale[here])
+        if not metric.all_free:
+            step.mul_(metric.free[..., here])
+        point = torch.sub(z[..., here], step, out=step)
+        out[..., here] = point if stored == out.dtype else point.to(stored)
     return out

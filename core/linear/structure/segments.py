@@ -1,12 +1,14 @@
 """Sums over groups of entries, and values handed back to the members of each group."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import pairwise_sum, two_product
+from lawful.core.linear.structure.tiles import Tiles
 
 CHUNK = 2**16
 """Numbers worked on together where there are many: what fits a cache."""
@@ -17,6 +19,18 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
     if x.dim() == 1:
         return x.index_select(0, index)
     return x.gather(-1, index.expand(*x.shape[:-1], len(index)))
+
+
+class Workspace:
+    """Memory for float64 copies of parts (..., k), used again: to have new memory mapped costs more than the copy."""
+
+    def __init__(self) -> None:
+        self._held = torch.empty(0, dtype=torch.float64)
+
+    def __call__(self, part: Tensor) -> Tensor:
+        if self._held.numel() < part.numel() or self._held.device != part.device:
+            self._held = torch.empty(part.numel(), dtype=torch.float64, device=part.device)
+        return self._held[: part.numel()].view(part.shape).copy_(part)
 
 
 class Segments:
@@ -78,20 +92,56 @@ class Segments:
         """Values of groups (..., count), with a zero at the end where `place` asks for one."""
         return torch.cat((y, y.new_zeros(*y.shape[:-1], 1)), -1) if self.partial else y
 
+    @cached_property
+    def _tiles(self) -> Tiles | None:
+        """Where there are so many entries that their index is dear."""
+        return None if self.partial or self.size <= CHUNK else Tiles.of(self.owner, self.count, 4 * CHUNK)
+
+    def times_in_chunks(self, y: Tensor) -> Iterator[tuple[slice, Callable[[Tensor], Tensor]]]:
+        """Places of some entries, and what multiplies numbers for these in place by the values y (..., count) of their
+        groups, by zero for entries of none."""
+        batch = max(y[..., 0].numel(), 1)
+        if self._tiles is not None:
+            for here, groups in self._tiles.bands(CHUNK // batch):
+                yield here, partial(self._tiles.times, pick(y, groups))
+            return
+        padded, width = self.padded(y), max(CHUNK // batch, 1)
+        for start in range(0, self.size, width):
+            here = slice(start, start + width)
+            yield here, partial(_times, pick(padded, self.place[here]))
+
     def sums_in_chunks(self, x: Tensor, coefficient: Tensor | None, accurate: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Sums over groups of `coefficient * x` (..., N), what they lost in rounding if `accurate`, and of magnitudes.
 
         All (..., count) in float64, without gradients.
         """
+        if self._tiles is not None and not accurate:
+            return self._tile_sums(self._tiles, x, coefficient)
         buckets = [self._chunked(x, members, coefficient, accurate) for _, members in self.buckets]
         like = x.new_empty(*x.shape[:-1], 0, dtype=torch.float64)
         sums, lost, sizes = (self._place([b[i] for b in buckets], like) for i in range(3))
         return sums, lost, sizes
 
+    def _tile_sums(self, tiles: Tiles, x: Tensor, coefficient: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        sums = x.new_empty(*x.shape[:-1], self.count, dtype=torch.float64)
+        sizes = torch.empty_like(sums)
+        work = Workspace()
+        for here, groups in tiles.bands(CHUNK // max(x[..., 0].numel(), 1)):
+            terms = work(x[..., here])
+            if coefficient is not None:
+                terms.mul_(coefficient[here])
+            sums[..., groups] = tiles.sums(terms)
+            sizes[..., groups] = tiles.sums(terms.abs_())
+        return sums, torch.zeros_like(sums), sizes
+
     def _chunked(self, x: Tensor, members: Tensor, coefficient: Tensor | None, accurate: bool) -> list[Tensor]:
         rows = max(CHUNK // (max(x[..., 0].numel(), 1) * members.shape[-1]), 1)
         parts = [_sums(_rows(x, chunk), coefficient, chunk, accurate) for chunk in members.split(rows)]
         return [torch.cat([p[i] for p in parts], -1) for i in range(3)]
+
+
+def _times(factor: Tensor, x: Tensor) -> Tensor:
+    return x.mul_(factor)
 
 
 def _rows(x: Tensor, members: Tensor) -> Tensor:
