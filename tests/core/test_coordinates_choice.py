@@ -96,6 +96,14 @@ def test_a_trickle_over_decades_is_logarithmic_up_to_its_largest_values():
     assert high < 2 * z[:, 1].max()
 
 
+def test_a_scale_by_itself_leaves_the_largest_values_linear():
+    """Logarithms would suit these all the way, and draws would go far beyond the largest."""
+    z = torch.exp(4 * torch.randn(2000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    link = Link(tensor([0]), tensor([INF]), tensor([1]))
+    scale = likeliest_apart(link, z, torch.tensor([0])).scale
+    assert z.amax() / 12 < scale < z.amax() / 3
+
+
 def test_what_stays_away_from_its_bound_stays_linear():
     """As longwave radiation does; a logarithm would do no harm to its density, and no good."""
     generator = torch.Generator().manual_seed(0)

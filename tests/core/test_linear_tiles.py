@@ -65,6 +65,8 @@ def swapped(owner, i, j):
     [
         (swapped(tiled(3, 4, 5, 2)[0], 0, -1), 15),
         (swapped(tiled(3, 4, 5, 2, shuffled=False)[0], 41, 42), 15),
+        (swapped(tiled(3, 4, 5, 2, shuffled=False)[0], 43, 45), 15),
+        (swapped(tiled(3, 4, 5, 1, shuffled=False)[0], 25, 26), 15),
         (tiled(3, 4, 5, 2)[0][:-1], 15),
         (tiled(3, 4, 5, 2)[0][:-10], 15),
         (tiled(3, 4, 5, 2)[0] % 14, 14),
