@@ -50,16 +50,16 @@ def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
 
 
-def pairwise_sum(terms: Tensor) -> tuple[Tensor, Tensor]:
-    """`sum(terms)` over the last dimension, taken pairwise, and what rounding lost on the way."""
-    error = torch.zeros_like(terms[..., 0]) if terms.shape[-1] else terms.sum(-1)
-    while terms.shape[-1] > 1:
-        half = terms.shape[-1] // 2
-        rest = terms[..., 2 * half :]
-        terms, lost = two_sum(terms[..., :half], terms[..., half : 2 * half])
-        error = error + lost.sum(-1)
-        terms = torch.cat((terms, rest), -1)
-    return terms.sum(-1), error
+def pairwise_sum(terms: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
+    """`sum(terms)` over a dimension, taken pairwise, and what rounding lost on the way."""
+    error = terms.new_zeros(()).expand_as(terms.narrow(dim, 0, 0).sum(dim))
+    while (size := terms.shape[dim]) > 1:
+        half = size // 2
+        first, second, rest = terms.split((half, half, size - 2 * half), dim)
+        terms, lost = two_sum(first, second)
+        error = error + lost.sum(dim)
+        terms = torch.cat((terms, rest), dim) if size % 2 else terms
+    return terms.sum(dim), error
 
 
 class _ValueOf(torch.autograd.Function):
@@ -91,6 +91,11 @@ def matvec(A: Tensor, z: Tensor) -> Tensor:
 def length_of(x: Tensor) -> Tensor:
     """Euclidean lengths (..., 1) over the last dimension."""
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+
+def largest_of(x: Tensor) -> Tensor:
+    """max |x| (..., 1) over the last dimension."""
+    return torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True))
 
 
 def _by_width(A: Tensor, points: int) -> list[tuple[Tensor | slice, Tensor | None]]:

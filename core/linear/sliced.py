@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lawful.core.linear.exact import UNIT, matvec
+from lawful.core.linear.exact import UNIT, largest_of, matvec
 
 _DIGITS = 53
 """Binary digits of a float64."""
@@ -25,7 +25,7 @@ _EXPONENT = 0x7FF0000000000000
 
 def power_above(x: Tensor) -> Tensor:
     """The least power of two above max |x| over the last dimension, (..., 1); one for zeros."""
-    largest = torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True))
+    largest = largest_of(x)
     return torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent)
 
 

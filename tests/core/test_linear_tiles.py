@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lawful.core import ConstrainedNormal, LinearSystem
+from lawful.core.linear import moves
 from lawful.core.linear.structure import segments
 from lawful.core.linear.structure.segments import Segments
 from lawful.core.linear.structure.tiles import Tiles
@@ -95,29 +96,59 @@ def test_segments_give_the_same_either_way(monkeypatch, weighted):
         groups, product = Segments(owner, count), x.clone()
         for here, times in groups.times_in_chunks(y):
             times(product[..., here])
-        return groups._tiles, *groups.sums_in_chunks(x.float(), weights, False), product
+        plain, _, sizes = groups.sums_in_chunks(x.float(), weights, False)
+        high, low, _ = groups.sums_in_chunks(x, weights, True)
+        if groups._tiles is not None:
+            assert sizes is None
+            sizes = groups.sizes_in_tiles(x.float(), weights)
+        return groups._tiles, plain, sizes, product, high, low
 
-    tiles, *by_index = both()
+    tiles, *by_index, high, low = both()
     assert tiles is None
     monkeypatch.setattr(segments, "CHUNK", 150)
-    tiles, *by_tiles = both()
+    tiles, *by_tiles, high_of_tiles, low_of_tiles = both()
     assert tiles is not None
+    # Sums of tiles are taken in another order: their roundings differ, what they sum to is the same in 32 digits.
+    torch.testing.assert_close(
+        (high - high_of_tiles) + (low - low_of_tiles), torch.zeros_like(high), rtol=0, atol=1e-28
+    )
     for one, other in zip(by_index, by_tiles, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-14, atol=1e-14)
 
 
+FIELDS = {
+    "positive": lambda shape: 50 * torch.rand(shape, generator=generator(), dtype=torch.float64),
+    # No sum says how large the terms are, and nor does the largest value.
+    "without means": lambda shape: torch.zeros(shape, dtype=torch.float64),
+    "of many sizes": lambda shape: 10.0 ** (torch.rand(shape, generator=generator(), dtype=torch.float64) * 16 - 8),
+}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Nothing is left to the careful way, which takes many times as long."""
+
+    def fail(*arguments):
+        raise AssertionError("a point was settled carefully")
+
+    monkeypatch.setattr(moves, "settle", fail)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("total", [False, True])
-def test_fields_are_lawful_and_the_same_to_rounding(monkeypatch, dtype, total):
-    truth = 50 * torch.rand(300, 400, generator=generator(), dtype=torch.float64)
+@pytest.mark.parametrize("kind", FIELDS)
+def test_fields_are_lawful_and_the_same_to_rounding(monkeypatch, quick, dtype, total, kind):
+    truth = FIELDS[kind]((300, 400))
     means = truth.reshape(60, 5, 100, 4).mean((1, 3)).flatten()
     b = torch.cat((means, means.mean()[None])) if total else means
+    scale = ((0.5 + torch.rand(truth.numel(), generator=generator(1))) * truth.flatten().clamp(max=1.0)).to(dtype)
+    scale = scale if scale.any() else torch.ones_like(scale)
 
     def drawn():
         system = LinearSystem.block_means((300, 400), (5, 4), b, grand_mean=total)
-        scale = (0.5 + torch.rand(truth.numel(), generator=generator(1))).to(dtype)
         torch.manual_seed(0)
-        z = ConstrainedNormal(truth.flatten().to(dtype), scale, system).sample((2,))
+        normal = ConstrainedNormal(truth.flatten().to(dtype), scale, system)
+        z = normal.sample((2,))
         assert system.ulps(z).max() <= 2
         return z
 
@@ -127,4 +158,29 @@ def test_fields_are_lawful_and_the_same_to_rounding(monkeypatch, dtype, total):
     by_tiles = drawn()
     assert any(found is not None for found in sought)
     monkeypatch.setattr(Tiles, "of", lambda *arguments: None)
-    torch.testing.assert_close(by_tiles, drawn(), rtol=4 * torch.finfo(dtype).eps, atol=100 * torch.finfo(dtype).eps)
+    by_index, eps = drawn(), torch.finfo(dtype).eps
+    # What a block misses its mean by is known to the rounding of its largest value, and of a draw before the move.
+    largest = (by_index.abs() + 10 * scale).view(-1, 60, 5, 100, 4).amax((2, 4), keepdim=True)
+    room = 10 * eps * largest.expand(-1, 60, 5, 100, 4).flatten(1)
+    assert ((by_tiles - by_index).abs() <= room).all()
+
+
+@pytest.mark.parametrize(("dtype", "off_by"), [(torch.float32, 8), (torch.float64, 400)])
+def test_what_is_off_by_little_is_moved(quick, dtype, off_by):
+    """One block in many, beside values that are far larger: in float64 by what a plain sum of 100 terms tells."""
+    sizes = torch.ones(1000, 100, dtype=torch.float64)
+    sizes[:500] = 1e6
+    system = LinearSystem.block_means((1000, 100), (10, 10), sizes.reshape(100, 10, 10, 10).mean((1, 3)).flatten())
+    off = sizes.flatten().to(dtype)
+    off[-1] += 100 * off_by * torch.finfo(dtype).eps
+    assert system.ulps(off).max() > off_by / 2
+    assert system.ulps(system.project(off)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", FIELDS)
+def test_what_is_lawful_is_left_alone(dtype, kind):
+    truth = FIELDS[kind]((300, 400))
+    system = LinearSystem.block_means((300, 400), (5, 4), truth.reshape(60, 5, 100, 4).mean((1, 3)).flatten())
+    z = system.project(truth.flatten().to(dtype) + torch.zeros(2, 1, dtype=dtype))
+    assert torch.equal(system.project(z), z)

@@ -74,6 +74,18 @@ class Coefficients:
         h = h if self.scale is None else self.scale.abs() * h
         return self.rows.sum(self.value.abs() * self._entries(self.columns.sum(h)))
 
+    @cached_property
+    def spread(self) -> Tensor:
+        """(m,), sums of the magnitudes of coefficients."""
+        return self.absolute(torch.ones(self.n, dtype=torch.float64, device=self.value.device))
+
+    def of_classes(self, y: Tensor) -> Tensor:
+        """`merged y`, (..., q) -> (..., m); without gradients, as the next."""
+        return self.rows.sum(self.value * pick(y, self.cls))
+
+    def absolute_of_classes(self, y: Tensor) -> Tensor:
+        return self.rows.sum(self.value.abs() * pick(y, self.cls))
+
     def _entries(self, y: Tensor) -> Tensor:
         """Values of classes (..., q) at the entries of the matrix (..., e); differentiable."""
         return self._members.take(y)

@@ -21,18 +21,6 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
     return x.gather(-1, index.expand(*x.shape[:-1], len(index)))
 
 
-class Workspace:
-    """Memory for float64 copies of parts (..., k), used again: to have new memory mapped costs more than the copy."""
-
-    def __init__(self) -> None:
-        self._held = torch.empty(0, dtype=torch.float64)
-
-    def __call__(self, part: Tensor) -> Tensor:
-        if self._held.numel() < part.numel() or self._held.device != part.device:
-            self._held = torch.empty(part.numel(), dtype=torch.float64, device=part.device)
-        return self._held[: part.numel()].view(part.shape).copy_(part)
-
-
 class Segments:
     """Which group each of N entries belongs to; -1 for none.
 
@@ -110,29 +98,28 @@ class Segments:
             here = slice(start, start + width)
             yield here, partial(_times, pick(padded, self.place[here]))
 
-    def sums_in_chunks(self, x: Tensor, coefficient: Tensor | None, accurate: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums over groups of `coefficient * x` (..., N), what they lost in rounding if `accurate`, and of magnitudes.
+    def sums_in_chunks(
+        self, x: Tensor, coefficient: Tensor | None, accurate: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Sums over groups of `coefficient * x` (..., N), what they lost in rounding if `accurate`, and sums of
+        magnitudes but for tiles, which have `sizes_in_tiles`.
 
         All (..., count) in float64, without gradients.
         """
-        if self._tiles is not None and not accurate:
-            return self._tile_sums(self._tiles, x, coefficient)
+        if self._tiles is not None and accurate:
+            return *self._tiles.accurate_totals(x, coefficient, 2 * CHUNK), None  # pairwise sums are many calls
+        if self._tiles is not None:
+            sums = self._tiles.totals(x, coefficient, CHUNK)
+            return sums, torch.zeros_like(sums), None
         buckets = [self._chunked(x, members, coefficient, accurate) for _, members in self.buckets]
         like = x.new_empty(*x.shape[:-1], 0, dtype=torch.float64)
         sums, lost, sizes = (self._place([b[i] for b in buckets], like) for i in range(3))
         return sums, lost, sizes
 
-    def _tile_sums(self, tiles: Tiles, x: Tensor, coefficient: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        sums = x.new_empty(*x.shape[:-1], self.count, dtype=torch.float64)
-        sizes = torch.empty_like(sums)
-        work = Workspace()
-        for here, groups in tiles.bands(CHUNK // max(x[..., 0].numel(), 1)):
-            terms = work(x[..., here])
-            if coefficient is not None:
-                terms.mul_(coefficient[here])
-            sums[..., groups] = tiles.sums(terms)
-            sizes[..., groups] = tiles.sums(terms.abs_())
-        return sums, torch.zeros_like(sums), sizes
+    def sizes_in_tiles(self, x: Tensor, coefficient: Tensor | None) -> Tensor:
+        """Sums over groups that are tiles of the magnitudes of `coefficient * x` (..., N): (..., count) in float64."""
+        assert self._tiles is not None
+        return self._tiles.total_magnitudes(x, coefficient, CHUNK)
 
     def _chunked(self, x: Tensor, members: Tensor, coefficient: Tensor | None, accurate: bool) -> list[Tensor]:
         rows = max(CHUNK // (max(x[..., 0].numel(), 1) * members.shape[-1]), 1)
