@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import sparse
-from timing import medians, table, write_section
+from timing import machine, medians, table, write_section
 from torch import Tensor
 
 from lawful.core import ConstrainedNormal, LinearSystem
@@ -25,7 +25,7 @@ BATCH = 16
 
 def main() -> None:
     parts = [field(), storage(), given(), residuals()]
-    write_section("linear", "\n\n".join(["`python docs/benchmark_linear.py`", *parts]))
+    write_section("linear", "\n\n".join([f"`python docs/benchmark_linear.py`. {machine()}.", *parts]))
 
 
 def block_means(total: bool) -> tuple[LinearSystem, Tensor]:

@@ -7,7 +7,7 @@ import time
 
 import torch
 from normal_rivals import PACKAGES, Case, Step, closed_form, installed, kkt
-from timing import medians, table, write_section
+from timing import machine, medians, table, write_section
 from torch import Tensor
 
 from lawful.core import ConstrainedNormal, LinearSystem
@@ -19,9 +19,8 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 def main() -> None:
     parts = [shared(), per_sample(), gram_rate(), solvers(), decades()]
-    write_section(
-        "normal", "\n\n".join(["`python docs/benchmark_normal.py`, batches of 1024, n / 8 dense laws.", *parts])
-    )
+    intro = f"`python docs/benchmark_normal.py`, batches of 1024, n / 8 dense laws. {machine()}."
+    write_section("normal", "\n\n".join([intro, *parts]))
 
 
 def projection(case: Case) -> Step:

@@ -17,7 +17,7 @@ import torch
 from large_metabolism import model_of
 from polyhedra_rivals import SAMPLERS, installed, long_chains
 from scipy.stats import ks_2samp
-from timing import table, write_section
+from timing import machine, table, write_section
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "core"))
 from polyhedra_cases import core_metabolism
@@ -49,7 +49,7 @@ def main(model: str | None) -> None:
     reference = long_chains(P) if installed("hopsy") else None
     rows = [*uniform_rows(P, generator, reference), *projection_rows(P, generator), *mirror_rows(P, generator)]
     rows += small_mirror_rows(generator) + (model_rows(model) if model else [])
-    intro = f"Written by `python docs/benchmark_polyhedra.py`; {THREADS} threads, seconds by the clock."
+    intro = f"Written by `python docs/benchmark_polyhedra.py`; {THREADS} threads, seconds by the clock. {machine()}."
     write_section("polyhedra", f"{intro}\n\n{table(['what', 'figure'], rows)}")
 
 

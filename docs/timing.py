@@ -1,5 +1,6 @@
 """Times of rivals within one process, side by side, and the tables of docs/benchmarks.md that they fill."""
 
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,15 @@ def _seconds(case: Callable[[], object], calls: int) -> float:
     for _ in range(calls):
         case()
     return (time.process_time() - start) / calls
+
+
+def machine() -> str:
+    """What the times depend on, in a few words: version of torch, kind of processor, and its vector instructions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    named = names[0] if names else platform.machine()
+    return f"torch {torch.__version__}, {named}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
