@@ -18,6 +18,7 @@ from lawful.reports.figures.style import (
     panels,
     plate,
     style,
+    title,
 )
 from lawful.reports.physics.residuals import law_ulps
 
@@ -49,7 +50,7 @@ def law_residuals(
         figure, axes = panels(len(shown), height=2.6, columns=min(3, max(2, len(shown))))
         for panel, k in zip(axes, shown, strict=True):
             name, ours, theirs = laws[k], made[k], given[k]
-            panel.set_title(_short(f"{name}: {said[name]}"), fontsize=9)
+            title(panel, _short(f"{name}: {said[name]}"), 9)
             _exceedance(panel, theirs, DATA, "held-out data")
             _exceedance(panel, ours, ENSEMBLE, "ensemble")
             panel.axvline(

@@ -11,7 +11,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import LogFormatterSciNotation
 
 # Okabe and Ito (2008), Color Universal Design.
@@ -22,8 +24,16 @@ DIVERGING = "PuOr_r"
 DPI = 110
 WIDTH = 11.0
 
+_FONT = "DejaVu Sans"
+_PAPER = RendererAgg(1, 1, DPI)
+"""What says how wide letters are."""
+_LABELS = 0.75
+"""Inches of a panel's place that labels of its axis take."""
+_LEAST = 6.0
+"""Points that letters of a title have at least."""
+
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": _FONT,
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -103,7 +113,16 @@ def on_logarithms(axes: Axes, which: str) -> None:
 
 def titled(axes: Axes, name: str, units: str) -> None:
     """The panel's variable and its units."""
-    axes.set_title(f"{name}  [{units}]" if units not in ("", "1") else name)
+    title(axes, f"{name}  [{units}]" if units not in ("", "1") else name)
+
+
+def title(axes: Axes, text: str, size: float = 10.0) -> None:
+    """A panel's title, in letters so small that it does not run into the next panel or off the figure."""
+    place = axes.get_subplotspec()
+    columns = 1 if place is None else place.get_gridspec().ncols
+    wide, _, _ = _PAPER.get_text_width_height_descent(text, FontProperties(family=_FONT, size=size), False)
+    room = DPI * (WIDTH / columns - _LABELS)
+    axes.set_title(text, fontsize=max(_LEAST, size * min(1.0, room / max(wide, 1.0))))
 
 
 def finite(values: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.text import Text
 from reports_data import as_ensemble
 
 from lawful.domains import Blocks, Domain, Law, Variable
 from lawful.reports.figures import draw_all
 from lawful.reports.figures.shown import MOST, READABLE, distances, worst
+from lawful.reports.figures.style import panels, style, title
 
 COUNT = READABLE + 6
 
@@ -60,3 +62,18 @@ def test_the_variable_that_is_wrong_is_among_those_shown(wide: Domain):
     assert f"Shown are 9 of {COUNT // 2}, the laws with the largest residuals" in plates["residuals"].alt
     assert f"pair{COUNT - 2}: ".encode() in plates["residuals"].svg
     assert "Shown are" not in plates["correlations"].caption
+
+
+@pytest.mark.parametrize(("columns", "size"), [(4, 10.0), (3, 9.0), (1, 10.0)])
+def test_long_titles_stay_in_their_panels(columns, size):
+    with style():
+        figure, axes = panels(columns, columns=columns)
+        for panel in axes:
+            title(panel, "SUCCt2_2 + Biomass_Ecoli_core  [mmol g-1 h-1]", size)
+            panel.set_ylim(0, 1e-3)
+        title(axes[-1], "W" * 20, size)
+        figure.draw_without_rendering()
+        texts = [panel.findobj(lambda x: isinstance(x, Text) and len(x.get_text()) > 18) for panel in axes]
+        ends = [title.get_window_extent().x1 for (title,) in texts]
+        starts = [panel.get_tightbbox().x0 for panel in axes[1:]] + [figure.bbox.x1]
+    assert all(end <= start for end, start in zip(ends, starts, strict=True))
