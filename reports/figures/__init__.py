@@ -97,5 +97,9 @@ def _of_figures(fidelity: dict[str, Any]) -> list[Plate]:
 
 
 def _over_climatology(variable: dict[str, Any]) -> float:
-    value = variable["crps"]["over_climatology"]["value"]
-    return float("nan") if value is None else float(value)
+    """Not a number where only climatology never errs; zero where the ensemble does not either."""
+    crps = variable["crps"]
+    value = crps["over_climatology"]["value"]
+    if value is None:
+        return 0.0 if crps["model"] == 0 else float("nan")
+    return float(value)

@@ -17,6 +17,7 @@ from lawful.reports.figures.style import (
     panels,
     plate,
     style,
+    title,
 )
 
 _MOST_BARS = 21
@@ -28,7 +29,7 @@ def rank_histograms(variables: Sequence[dict[str, Any]]) -> Plate:
         figure, axes = panels(len(variables))
         for panel, variable in zip(axes, variables, strict=True):
             shares = _merged(np.asarray(variable["ranks"]["counts"], dtype=float))
-            panel.set_title(f"{variable['name']}: {'may be flat' if variable['ranks']['flat'] else 'not flat'}")
+            title(panel, f"{variable['name']}: {'may be flat' if variable['ranks']['flat'] else 'not flat'}")
             panel.bar(np.linspace(0, 1, len(shares)), shares * len(shares), width=0.9 / len(shares), color=ENSEMBLE)
             panel.axhline(1, color=BLACK, linewidth=0.8, linestyle=(0, (4, 3)))
             panel.set_xticks([0, 1], ["below all", "above all"])
@@ -52,7 +53,7 @@ def reliability_diagrams(variables: Sequence[dict[str, Any]], reliability: dict[
     with style():
         figure, axes = panels(len(variables), height=2.3)
         for panel, variable in zip(axes, variables, strict=True):
-            panel.set_title(variable["name"])
+            title(panel, variable["name"])
             panel.plot([0, 1], [0, 1], color=BLACK, linewidth=0.6, linestyle=(0, (4, 3)))
             for level, colour, marker in zip(variable["reliability"], (ENSEMBLE, RIVAL), ("o", "s"), strict=True):
                 label = f"above the {100 * level['level']:g} % quantile"

@@ -7,7 +7,7 @@ from matplotlib.text import Text
 from reports_data import as_ensemble
 
 from lawful.domains import Blocks, Domain, Law, Variable
-from lawful.reports.figures import draw_all
+from lawful.reports.figures import _over_climatology, draw_all
 from lawful.reports.figures.shown import MOST, READABLE, distances, worst
 from lawful.reports.figures.style import panels, style, title
 
@@ -62,6 +62,14 @@ def test_the_variable_that_is_wrong_is_among_those_shown(wide: Domain):
     assert f"Shown are 9 of {COUNT // 2}, the laws with the largest residuals" in plates["residuals"].alt
     assert f"pair{COUNT - 2}: ".encode() in plates["residuals"].svg
     assert "Shown are" not in plates["correlations"].caption
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "score"), [(0.2, 0.9, 0.9), (0.0, 0.0, 0.0), (0.0, None, 0.0), (0.2, None, np.nan)]
+)
+def test_what_never_errs_is_not_among_the_worst(model, value, score):
+    found = _over_climatology({"crps": {"model": model, "over_climatology": {"value": value}}})
+    np.testing.assert_equal(found, score)
 
 
 @pytest.mark.parametrize(("columns", "size"), [(4, 10.0), (3, 9.0), (1, 10.0)])
