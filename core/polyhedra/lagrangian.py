@@ -39,8 +39,15 @@ _STILL = 1e-13
 _NOISE = 1e-14
 """Relative rounding of steps, and of rows."""
 
+_STIFFER = 1e3
 _REFINEMENTS = 5
-"""Multiplier steps on the face that is found."""
+"""On the face that is found: by how much active rows are stiffer, and multiplier steps."""
+
+_SETTLED = 1e-10
+"""Part of the largest of these steps that the last one has at most; rows at a small angle take many more."""
+
+_SINGULAR = 1e-10
+"""Part of the largest singular value of active rows below which one says that they depend on each other."""
 
 
 class NotConvergedError(LawfulError, RuntimeError):
@@ -89,12 +96,37 @@ class Face:
     def least(self, linear: Tensor, goal: Tensor) -> Tensor:
         """t (B, D) with `rows t = goal` on the face and otherwise least `t'Mt / 2 - linear't`; goal (B, R)."""
         rows, columns, weight = self.reduced.rows, self.reduced.columns, self.penalty * self.active
-        multipliers, t = torch.zeros_like(goal), torch.zeros_like(linear)
+        multipliers, t, most = torch.zeros_like(goal), torch.zeros_like(linear), linear.new_zeros(())
         for _ in range(_REFINEMENTS):
             gap = torch.where(self.active, goal - t @ columns, 0.0)
             move = self.solve(linear - _times(self.metric, t) + (weight * gap - multipliers) @ rows)
             t, multipliers = t + move, multipliers - weight * (gap - move @ columns)
+            last = (move * _times(self.metric, move)).sum(-1)
+            most = torch.maximum(most, last)
+        slow = ~(last <= _SETTLED**2 * most)
+        if slow.any():
+            t[slow] = self[slow]._by_orthogonal_factors(linear[slow], goal[slow])
         return t
+
+    def _by_orthogonal_factors(self, linear: Tensor, goal: Tensor) -> Tensor:
+        """The same by singular values of the active rows in the metric, each of length one: for any angles.
+
+        Not a number where the metric is singular but for rounding.
+        """
+        root, failed = torch.linalg.cholesky_ex(self.metric)
+        across = torch.linalg.solve_triangular(root, self.reduced.columns.expand(len(goal), -1, -1), upper=False)
+        failed = (failed > 0) | ~across.isfinite().flatten(1).all(1)
+        across = torch.where(failed[:, None, None], 0.0, across)
+        length = across.norm(dim=-2)
+        length = torch.where(length > 0, length, 1.0)
+        left, sizes, right = torch.linalg.svd((across / length.unsqueeze(-2)).mT * self.active.unsqueeze(-1), False)
+        told = sizes > _SINGULAR * sizes[:, :1]
+        pull = torch.linalg.solve_triangular(root, linear.unsqueeze(-1), upper=False)
+        seen = (left.mT @ (torch.where(self.active, goal, 0.0) / length).unsqueeze(-1)).squeeze(-1)
+        given = torch.where(told, seen / sizes - (right @ pull).squeeze(-1), 0.0)
+        q = pull + right.mT @ given.unsqueeze(-1)
+        t = torch.linalg.solve_triangular(root.mT, q, upper=True).squeeze(-1)
+        return torch.where(failed.unsqueeze(-1), torch.nan, t)
 
 
 def _penalty(reduced: Reduced, metric: Tensor) -> Tensor:
@@ -200,12 +232,12 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
     start = reduced.start
     part = _Lagrangian(reduced, metric, start, linear)
-    penalty = part.penalty
+    penalty = part.penalty.clone()
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
     todo = torch.arange(len(z), device=z.device)
     for _ in range(_MAX_STEPS):
         now, rest = part.step()
-        active[todo], multipliers[todo] = now, part.multipliers
+        active[todo], multipliers[todo], penalty[todo] = now, part.multipliers, part.penalty
         todo = todo[~rest]
         if not len(todo):
             break
@@ -214,7 +246,7 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     else:
         active[todo], multipliers[todo] = _one_by_one(part, todo)
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
-    face = Face.of(reduced, metric, penalty, active, limit)
+    face = Face.of(reduced, metric, torch.maximum(penalty, _STIFFER * _penalty(reduced, metric)), active, limit)
     return face.least(linear, limit - start), face
 
 
@@ -229,14 +261,14 @@ def _one_by_one(left: _Lagrangian, numbers: Tensor) -> tuple[Tensor, Tensor]:
     metric, columns = left.metric.expand(len(left.start), -1, -1), reduced.columns
     best = torch.linalg.solve(metric, left.linear.unsqueeze(-1)).squeeze(-1)
     values, noise = left.start + best @ columns, _NOISE * (left.start.abs() + left.t.abs() @ columns.abs())
-    rows = torch.linalg.solve_triangular(
-        torch.linalg.cholesky(metric), columns.expand(len(metric), -1, -1), upper=False
-    )
+    factor, failed = torch.linalg.cholesky_ex(metric)
+    rows = torch.linalg.solve_triangular(factor, columns.expand(len(metric), -1, -1), upper=False)
     room = torch.stack([reduced.high - values, values - reduced.low]) + noise
     ends = torch.zeros_like(values)
     for k in range(len(values)):
         limited = room[:, k].isfinite()
-        found = least_move(torch.cat([rows[k].T, -rows[k].T])[limited.flatten()].numpy(), room[:, k][limited].numpy())
+        sides = torch.cat([rows[k].T, -rows[k].T])[limited.flatten()]
+        found = None if failed[k] else least_move(sides.numpy(), room[:, k][limited].numpy())
         if found is None:
             raise NotConvergedError("The projection did not come to rest.", int(numbers[k]))
         held = torch.zeros_like(room[:, k]).masked_scatter(limited, torch.from_numpy(found[1]).double())

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polyhedra_cases import INF, core_metabolism, normal, polyhedron, random_polyhedron, simplex, tensor
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 
 from lawful.core import InvalidValueError, LinearSystem
 from lawful.core.polyhedra import Bounds, Inequalities, InfeasibleError, NotConvergedError, Polyhedron
@@ -321,3 +321,73 @@ def test_laws_of_large_and_of_small_terms_do_not_disturb_each_other():
     scale = weights.sqrt()
     assert ((found - torch.cat(parts, 1)).abs() <= 1e-7 * scale).all()
     assert ((found == 0) == (torch.cat(parts, 1) == 0)).all()
+
+
+def plain(lower, upper, C, d):
+    n = len(lower)
+    return Polyhedron(
+        LinearSystem(torch.zeros(0, n).double()),
+        Bounds(tensor(lower), tensor(upper)),
+        Inequalities(tensor(C), tensor(d)),
+    )
+
+
+CORNERS = [
+    (plain([-INF, -INF], [INF, 0.0], [[1.0, -2.0]], [0.0]), [100.0, 30.0], [0.01, 1e3], [0.0, 0.0]),
+    (plain([-INF] * 2, [INF] * 2, [[1.0, 3e-3], [1.0, -3e-3]], [0.0, 0.0]), [3.0, 3e-3], [1.0, 1.0], [0.0, 0.0]),
+    (plain([-INF] * 2, [INF] * 2, [[1.0, 1e-3], [1.0, -1e-3]], [0.0, 0.0]), [3.0, 1e-3], [1.0, 1.0], [0.0, 0.0]),
+    (
+        plain([-INF, -INF], [INF, 0.38], [[1.0, -2.0], [1.0, -1.0]], [-0.74, 0.35]),
+        [101.7, 26.8],
+        [0.0149, 905.0],
+        [0.02, 0.38],
+    ),
+]
+
+
+@pytest.mark.parametrize(("P", "z", "weights", "corner"), CORNERS)
+def test_corners_of_rows_at_small_angles_in_the_metric_are_reached_and_do_not_move(P, z, weights, corner):
+    z = tensor(z).requires_grad_()
+    found = P.project(z, weights=tensor(weights))
+    torch.testing.assert_close(found.detach(), tensor(corner), rtol=0, atol=1e-15)
+    (gradient,) = torch.autograd.grad(found.sum(), z)
+    assert gradient.abs().max() < 1e-12
+
+
+def test_active_rows_of_metrics_far_from_the_units_of_variables_are_found():
+    """The nearest of what an independent quadratic programme in 70 digits finds."""
+    law = LinearSystem([[0.320886, 1.26399, -0.794769, -0.44132]], [-1.074961])
+    bounds = Bounds(tensor([0.256826, -INF, -0.657471, -INF]), tensor([1.505724, 0.929447, 0.646053, -0.78717]))
+    C = [
+        [0.157325, 0.286713, 1.180552, 0.785727],
+        [-0.464981, -0.575453, -1.138582, 0.039154],
+        [1.127932, -0.47222, -1.232899, -0.209248],
+    ]
+    P = Polyhedron(law, bounds, Inequalities(tensor(C), tensor([-0.015578, -0.079777, 1.937566])))
+    z = tensor([176.495486, -27.377578, -178.924449, -24.557474])
+    weights = tensor([9.971439e-3, 1.811216, 1.267854e4, 6.121724e-4])
+    nearest = tensor([0.805302, -2.066681, 0.646053, -4.061352])
+    torch.testing.assert_close(P.project(z, weights=weights), nearest, rtol=0, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.0, 4.0))
+def test_projections_satisfy_the_conditions_of_a_minimum(seed, decades):
+    """In the metric, what pulls a point away is a sum of normals of active rows with the right signs, by least squares
+    without negative factors: no other algorithm of the projection's."""
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(1, 5)), int(rng.integers(0, 4))
+    A, C = rng.normal(size=(int(rng.integers(0, n)), n)), rng.normal(size=(k, n))
+    inside, room = rng.normal(size=n), rng.exponential(size=(2, n))
+    lower, upper, d = inside - room[0], inside + room[1], C @ inside + rng.exponential(size=k)
+    P = Polyhedron(
+        LinearSystem(A, A @ inside), Bounds(torch.from_numpy(lower), torch.from_numpy(upper)), Inequalities(C, d)
+    )
+    z = inside + rng.normal(size=n) * 10.0 ** rng.integers(-1, 3)
+    weights = 10.0 ** rng.uniform(-decades, decades, size=n)
+    found = P.project(torch.from_numpy(z), weights=torch.from_numpy(weights)).numpy()
+    eye = np.eye(n)
+    rows = np.concatenate([C[d - C @ found < 1e-9], -eye[found - lower < 1e-9], eye[upper - found < 1e-9], A, -A])
+    pull = (z - found) / np.sqrt(weights)
+    left = nnls((rows * np.sqrt(weights)).T, pull)[1] if len(rows) else np.linalg.norm(pull)
+    assert left <= 1e-6 * np.linalg.norm(pull)
