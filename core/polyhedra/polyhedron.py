@@ -195,6 +195,9 @@ class Polyhedron:
         stored = source_dtype(z)
         self.require_numbers(stored)
         inside = self.contains(values.detach().to(stored)).expand(batch)
+        broken = (~self.reduced.keeps_still(self.reduced.base)).expand(batch).flatten().nonzero()
+        if len(broken):
+            self._explain(int(broken[0]), batch)
         try:
             return self._projector(weights)(values.expand(*batch, self.n), weights, inside, stored).to(stored)
         except NotConvergedError as error:

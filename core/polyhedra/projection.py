@@ -135,7 +135,8 @@ class _Samples:
         """Which samples (B,) of z (B, n) miss a law or an inequality, and residuals (B, m). NaN is not lawful."""
         residual = self.projector.hull.residual(z, self.b)
         holds = worst_misfit(self.projector.hull, z, residual, self.rounding) <= _ULPS
-        return ~(holds & keep_limits(*self.projector.reduced.limits, z, torch.float64)), residual
+        reduced = self.projector.reduced
+        return ~(holds & keep_limits(*reduced.limits, z, torch.float64) & reduced.keeps_still(z)), residual
 
     def _finished(self, z: Tensor, residual: Tensor, face: Face, unknown: Tensor) -> tuple[Tensor, Tensor]:
         """z less its residual by a move within the face, and the rows (B, R) that this takes beyond a limit."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.factor import equilibrate
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
-from lawful.core.polyhedra.laws import coefficients
+from lawful.core.polyhedra.laws import coefficients, keep_limits
 
 STILL = 1e-12
 """A row that changes by less, in units of its variables, is still but for rounding."""
@@ -35,7 +35,8 @@ class Reduced:
         moves: (n, D).
         rows: (R, D), how each row changes with t. start: (..., R), its value at the base. low, high: (R,).
         variables: (R,) the number of the variable of a row, or n + i for inequality i.
-        inequalities: C (k, n). unit: (n,).
+        inequalities: C (k, n). still: d (k,) of those that the laws keep constant and that say something, infinite for
+        the others; a right-hand side of its own may break them. unit: (n,).
     """
 
     base: Tensor
@@ -46,6 +47,7 @@ class Reduced:
     high: Tensor
     variables: Tensor
     inequalities: Tensor
+    still: Tensor
     unit: Tensor
 
     @classmethod
@@ -65,8 +67,9 @@ class Reduced:
         high = torch.cat([bounds.upper, inequalities.d])
         size = torch.cat([unit, (inequalities.C * unit).norm(dim=1)])
         limited = (low.isfinite() | high.isfinite()) & (rows.norm(dim=1) > STILL * size)
-        kept = limited.nonzero()[:, 0]
-        return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, inequalities.C, unit)
+        kept, C = limited.nonzero()[:, 0], inequalities.C
+        still = inequalities.d.masked_fill(limited[len(moves) :], torch.inf)
+        return cls(base, moves, rows[kept], start[..., kept], low[kept], high[kept], kept, C, still, unit)
 
     @property
     def dimension(self) -> int:
@@ -78,6 +81,11 @@ class Reduced:
         """`C` (k, n) and `d` (k,) of the inequalities that have a row."""
         rows = self.variables >= len(self.moves)
         return self.inequalities[self.variables[rows] - len(self.moves)], self.high[rows]
+
+    def keeps_still(self, z: Tensor) -> Tensor:
+        """Whether points (..., n) on the laws obey, to 8 ulps, the inequalities that no move changes, (...)."""
+        some = self.still.isfinite()
+        return keep_limits(self.inequalities[some], self.still[some], z, torch.float64)
 
     @cached_property
     def columns(self) -> Tensor:

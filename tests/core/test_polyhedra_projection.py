@@ -391,3 +391,19 @@ def test_projections_satisfy_the_conditions_of_a_minimum(seed, decades):
     pull = (z - found) / np.sqrt(weights)
     left = nnls((rows * np.sqrt(weights)).T, pull)[1] if len(rows) else np.linalg.norm(pull)
     assert left <= 1e-6 * np.linalg.norm(pull)
+
+
+@pytest.mark.parametrize(
+    ("system", "C", "d"),
+    [
+        (LinearSystem([[1.0, 1.0, 0.0]], [[0.5], [2.0]]), [[1.0, 1.0, 0.0]], [1.0]),
+        (LinearSystem([[1.0, 1.0], [1.0, -1.0]], [[1.0, 0.0], [3.0, 0.0]]), [[1.0, 0.0]], [1.0]),
+    ],
+)
+def test_inequalities_that_laws_keep_constant_are_asked_of_each_right_hand_side(system, C, d):
+    P = Polyhedron(system, None, Inequalities(tensor(C), tensor(d)))
+    with pytest.raises(InfeasibleError, match=r"inequality 'inequality 0' together in sample 1"):
+        P.project(torch.zeros(2, system.n).double())
+    lawful = LinearSystem(system.A, system.b.clamp(max=1.0))
+    P = Polyhedron(lawful, None, Inequalities(tensor(C), tensor(d)))
+    assert P.contains(P.project(torch.zeros(2, system.n).double())).all()

@@ -129,7 +129,9 @@ def test_the_analytic_centre_of_what_is_ten_decades_wider_one_way():
     width = torch.tensor([1e-5, 1.0, 1e5], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
     zero = torch.zeros(3, dtype=torch.float64)
-    box = Reduced(zero, turn, turn, 0.2 * width, zero, width, torch.arange(3), torch.zeros(0, 3).double(), zero + 1)
+    box = Reduced(
+        zero, turn, turn, 0.2 * width, zero, width, torch.arange(3), torch.zeros(0, 3).double(), zero[:0], zero + 1
+    )
     t, root = analytic_centre(Target.uniform(box))
     torch.testing.assert_close(box.start + turn @ t, width / 2, rtol=1e-5, atol=0)
     torch.testing.assert_close(
@@ -143,7 +145,7 @@ def test_the_analytic_centre_in_any_units(wide):
     zero, eye = torch.zeros(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
     width = tensor([1e4, 1e4 * wide])
     t, root = analytic_centre(
-        Target.uniform(Reduced(zero, eye, eye, 0.3 * width, zero, width, torch.arange(2), eye[:0], zero + 1))
+        Target.uniform(Reduced(zero, eye, eye, 0.3 * width, zero, width, torch.arange(2), eye[:0], zero[:0], zero + 1))
     )
     torch.testing.assert_close(t, 0.2 * width, rtol=1e-6, atol=0)
     torch.testing.assert_close(root.diagonal(), 8**0.5 / width, rtol=1e-6, atol=0)
@@ -151,7 +153,7 @@ def test_the_analytic_centre_in_any_units(wide):
 
 def test_a_cone_has_no_analytic_centre():
     zero, eye = torch.zeros(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
-    cone = Reduced(zero, eye, eye, zero + 1, zero, zero + INF, torch.arange(2), eye[:0], zero + 1)
+    cone = Reduced(zero, eye, eye, zero + 1, zero, zero + INF, torch.arange(2), eye[:0], zero[:0], zero + 1)
     with pytest.raises(UnboundedError):
         analytic_centre(Target.uniform(cone))
     t, _ = analytic_centre(Target.normal(cone, tensor([-5.0, 1e6]), tensor([1e-6, 1.0])))
@@ -162,7 +164,16 @@ def test_the_analytic_centre_of_a_direction_without_limits():
     zero = torch.zeros(2, dtype=torch.float64)
     rows = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
     strip = Reduced(
-        zero, torch.eye(2).double(), rows, zero[:1], zero[:1] - 1, zero[:1] + 1, torch.arange(1), rows[:0], zero + 1
+        zero,
+        torch.eye(2).double(),
+        rows,
+        zero[:1],
+        zero[:1] - 1,
+        zero[:1] + 1,
+        torch.arange(1),
+        rows[:0],
+        zero[:0],
+        zero + 1,
     )
     with pytest.raises(UnboundedError):
         analytic_centre(Target.uniform(strip))
