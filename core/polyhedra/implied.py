@@ -8,6 +8,7 @@ those that stayed at zero, until none can leave it, clipping needs no homogenisa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +23,12 @@ _GRAIN = 1e-3
 _CLIP = 1e-2
 _OPEN = 1e-7
 """A slack counts as more than zero above it; the solver's tolerance is a hundredth of it."""
-_OPTIONS = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+_TOLERANCE = 1e-9
+"""Of the solver, whose own is 1e-7."""
+_WIDE = 1e6
+"""Bounds so many times wider than what laws and limits leave are none to measure a variable by."""
+_THIN = 1e-9
+_SWEEPS = 3
 
 
 class EmptyError(LawfulError, ValueError):
@@ -60,7 +66,8 @@ class Programme:
         cls, A: np.ndarray, b: np.ndarray, C: np.ndarray, d: np.ndarray, lower: np.ndarray, upper: np.ndarray
     ) -> Programme:
         """The programme of laws `A` (m, n), inequalities `C` (k, n) and bounds (n,)."""
-        unit = _GRAIN * _units(np.vstack([A, C]), np.concatenate([b, d]), lower, upper)
+        least = np.concatenate([b, np.full(len(d), -np.inf)])
+        unit = _GRAIN * _units(np.vstack([A, C]), least, np.concatenate([b, d]), lower, upper)
         rows, limits = np.vstack([A, C]) * unit, np.concatenate([b, d])
         # What is fixed has no width to be measured in, and the solver drops coefficients below 1e-9.
         fixed = lower == upper
@@ -75,26 +82,32 @@ class Programme:
         """HiGHS's answer to `min cost'z`, z in the units of the variables' `unit`."""
         bounds = np.stack([self.lower, self.upper], axis=1)
         options = {"A_ub": self.G, "b_ub": self.h, "A_eq": self.A, "b_eq": self.b}
-        return linprog(cost, bounds=bounds, method="highs", options=_OPTIONS, **options)
+        return linprog(cost, bounds=bounds, method="highs", options=_options(_TOLERANCE), **options)
 
-    def open_slacks(self, closed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """A point (n,), and which of the `closed` slacks (2 n + k,) it has open; None where there is no point."""
+    def open_slacks(self, closed: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """A point (n,), and which of the `closed` slacks (2 n + k,) it has open; None where there is no point.
+
+        HiGHS's presolve takes some sets of hardly any room for empty, which its simplex method does not.
+        """
         n, count = len(self.unit), int(closed.sum())
         eye = sp.eye(n, format="csr")
         rows = sp.vstack([-eye, eye, self.G], format="csr")[closed]
         limits = np.concatenate([-self.lower, self.upper, self.h])[closed]
-        result = linprog(
-            np.concatenate([np.zeros(n), -np.ones(count)]),
-            A_ub=sp.vstack(
+        parts = {
+            "A_ub": sp.vstack(
                 [sp.hstack([self.G, sp.csr_matrix((len(self.h), count))]), sp.hstack([rows, sp.eye(count)])]
             ),
-            b_ub=np.concatenate([self.h, limits]),
-            A_eq=sp.hstack([self.A, sp.csr_matrix((len(self.b), count))]),
-            b_eq=self.b,
-            bounds=np.stack([np.append(self.lower, np.zeros(count)), np.append(self.upper, np.full(count, _CLIP))], 1),
-            method="highs",
-            options=_OPTIONS,
-        )
+            "b_ub": np.concatenate([self.h, limits]),
+            "A_eq": sp.hstack([self.A, sp.csr_matrix((len(self.b), count))]),
+            "b_eq": self.b,
+            "bounds": np.stack(
+                [np.append(self.lower, np.zeros(count)), np.append(self.upper, np.full(count, _CLIP))], 1
+            ),
+        }
+        cost = np.concatenate([np.zeros(n), -np.ones(count)])
+        result = linprog(cost, method="highs", options=_options(tolerance), **parts)
+        if result.status != 0:
+            result = linprog(cost, method="highs", options=_options(tolerance) | {"presolve": False}, **parts)
         if result.status != 0:
             return None
         opened = closed.copy()
@@ -102,12 +115,23 @@ class Programme:
         return result.x[:n], opened
 
 
+def _options(tolerance: float) -> dict[str, Any]:
+    return {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+
+
 def relative_interior(
-    A: np.ndarray, b: np.ndarray, C: np.ndarray, d: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    A: np.ndarray,
+    b: np.ndarray,
+    C: np.ndarray,
+    d: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    tolerance: float = _TOLERANCE,
 ) -> Interior:
     """The implied equalities of a polyhedron and a point inside all others.
 
-    `A` (m, n), `b` (m,), `C` (k, n), `d` (k,), bounds (n,), float64.
+    `A` (m, n), `b` (m,), `C` (k, n), `d` (k,), bounds (n,), float64; `tolerance` of the solver.
 
     Raises:
         EmptyError: there is no point at all (`require_feasible` names why).
@@ -116,7 +140,7 @@ def relative_interior(
     closed = np.concatenate([np.isfinite(lower), np.isfinite(upper), np.ones(len(d), dtype=bool)])
     points = []
     while True:
-        found = programme.open_slacks(closed)
+        found = programme.open_slacks(closed, tolerance)
         if found is None:
             raise EmptyError("No point satisfies laws, inequalities and bounds to the solver's tolerance.")
         points.append(found[0])
@@ -140,11 +164,44 @@ def ranges(
     return np.maximum(low, lower), np.minimum(high, upper)
 
 
-def _units(rows: np.ndarray, limits: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """A width for each variable (n,): of its bounds, else what makes the terms of rows and their limits alike."""
+def _units(rows: np.ndarray, least: np.ndarray, limits: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """A width for each variable (n,): of its bounds, else what makes the terms of rows and their limits alike.
+
+    Where rows, between `least` and `limits`, leave next to nothing of the bounds, the width is of what they leave.
+    """
     with np.errstate(invalid="ignore"):
         width = upper - lower
+        low, high = _narrowed(rows, least, limits, lower, upper)
+        left = high - low
+        # A width of rounding is none.
+        told = (left > _THIN * np.maximum(abs(low), abs(high))) & np.isfinite(width) & (left * _WIDE < width)
+        width = np.where(told, left, width)
     terms = torch.from_numpy(np.column_stack([rows, limits]))
     column = equilibrate(terms[None])[1][0].numpy() if len(rows) else np.ones(len(lower) + 1)
     # Dividing by its scale leaves the right-hand side in its own units.
     return np.where(np.isfinite(width) & (width > 0), width, column[:-1] / column[-1])
+
+
+def _narrowed(
+    rows: np.ndarray, least: np.ndarray, most: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (n,) that each row's range leaves a variable, the others within theirs; by intervals, a few times over."""
+    positive = rows > 0
+    for _ in range(_SWEEPS):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            low = np.where(rows == 0, 0.0, np.where(positive, rows * lower, rows * upper))
+            high = np.where(rows == 0, 0.0, np.where(positive, rows * upper, rows * lower))
+            above = (most[:, None] - _others(low, -np.inf)) / rows
+            below = (least[:, None] - _others(high, np.inf)) / rows
+        ends = np.where(positive, below, above), np.where(positive, above, below)
+        lower = np.maximum(lower, np.where(rows == 0, -np.inf, ends[0]).max(0, initial=-np.inf))
+        upper = np.minimum(upper, np.where(rows == 0, np.inf, ends[1]).min(0, initial=np.inf))
+    return lower, upper
+
+
+def _others(terms: np.ndarray, end: float) -> np.ndarray:
+    """The sum of each row but for one of its `terms` (m, n); `end` where others of them are infinite."""
+    endless = ~np.isfinite(terms)
+    finite = np.where(endless, 0.0, terms)
+    several = endless.sum(1, keepdims=True) > endless
+    return np.where(several, end, finite.sum(1, keepdims=True) - finite)

@@ -58,8 +58,8 @@ class Link:
         """`forward` and `slope` at little more than the price of one, without gradients."""
         y = y.double()
         pairs = [_PAIRS[kind](part, y[..., columns]) for kind, columns, part in self._parts]
-        if len(pairs) == 1:
-            return pairs[0]
+        if len(pairs) <= 1:
+            return pairs[0] if pairs else (y, torch.ones_like(y))
         value, slope = (torch.cat(part, -1)[..., self._places] for part in zip(*pairs, strict=True))
         return value, slope
 

@@ -23,6 +23,12 @@ from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, requ
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
 
+_LOOSE = 1e-7
+"""The linear solver's tolerance where there is a point, but none to its tightest."""
+
+_LARGE = 0.1
+"""Share of the largest coefficient of a law from which one is large."""
+
 
 class Polyhedron:
     """`{z : A z = b, C z <= d, lower <= z <= upper}`.
@@ -93,7 +99,8 @@ class Polyhedron:
             raise InvalidValueError("Expected one right-hand side: ask this of the polyhedron of each sample.")
         C, d, bounds = self.inequalities.C, self.inequalities.d, self.bounds
         A = coefficients(self.system)
-        return tuple(x.cpu().numpy() for x in (A, self.system.b, C, d, bounds.lower, bounds.upper))
+        parts = A, self.system.b, C, d, bounds.lower, bounds.upper
+        return tuple(x.detach().cpu().numpy() for x in parts)
 
     @cached_property
     def interior(self) -> Interior:
@@ -107,7 +114,7 @@ class Polyhedron:
             return relative_interior(*self.arrays)
         except EmptyError:
             self.require_feasible()
-            raise
+            return relative_interior(*self.arrays, tolerance=_LOOSE)
 
     @cached_property
     def ranges(self) -> tuple[Tensor, Tensor]:
@@ -115,16 +122,37 @@ class Polyhedron:
         low, high = ranges(*self.arrays)
         return torch.from_numpy(low), torch.from_numpy(high)
 
-    @cached_property
+    @property
     def hull(self) -> LinearSystem:
         """The laws of the affine hull: implied equalities are laws, and variables on implied bounds not free."""
-        if self.system.batch_shape:
-            return self.system
+        return self.system if self.system.batch_shape else self._hull_and_tight[0]
+
+    @property
+    def tight(self) -> Tensor:
+        """(k,), True for inequalities that are laws of the hull; see `interior` for what is raised."""
+        return self._hull_and_tight[1]
+
+    @cached_property
+    def _hull_and_tight(self) -> tuple[LinearSystem, Tensor]:
+        """Of opposite inequalities that are next to nothing apart, but more than rounding, one is a law."""
         tight = torch.from_numpy(self.interior.tight)
+        hull = self._hull_of(tight)
+        z = hull.with_fixed(torch.from_numpy(self.interior.point))
+        for _ in range(2):
+            z = z - hull.unweighted.move(hull.residual(z))
+        off = (hull.ulps(z) > LAWFUL_ULPS)[self.system.m :]
+        if not off.any():
+            return hull, tight
+        tight = tight.masked_scatter(tight, ~off)
+        return self._hull_of(tight), tight
+
+    def _hull_of(self, tight: Tensor) -> LinearSystem:
+        """With the inequalities that are `tight` (k,)."""
         at_lower, at_upper = (torch.from_numpy(x) for x in (self.interior.at_lower, self.interior.at_upper))
         A = torch.cat([coefficients(self.system), self.inequalities.C[tight]])
-        b = torch.cat([self.system.b, self.inequalities.d[tight]])
-        names = [*self.system.names, *(name for name, t in zip(self.inequalities.names or (), tight, strict=True) if t)]
+        b = torch.cat([self.system.b.detach(), self.inequalities.d[tight]])
+        own = zip(self.inequalities.names or (), tight.tolist(), strict=True)
+        names = [*self.system.names, *(name for name, held in own if held)]
         laws = LinearSystem(A, b, names=names, columns=self.system.columns, check=False)
         values = torch.where(at_lower, self.bounds.lower, self.bounds.upper)
         values = torch.where(self.system.free, values, self.system.fixed)
@@ -175,7 +203,8 @@ class Polyhedron:
         """The point of the polyhedron with least `sum((z' - z)^2 / weights)`, in the dtype of z.
 
         No bound is passed, as stored; laws hold to 8 ulps; what is on the active face is on it exactly. Points that
-        `contains` accepts come back as they came. Differentiable almost everywhere, in z and weights.
+        `contains` accepts come back as they came. Differentiable almost everywhere, in z and weights; right-hand sides
+        count as constants.
 
         Args:
             z: (..., n), float32 or float64.
@@ -273,12 +302,21 @@ def _pinned(A: Tensor, b: Tensor, free: Tensor, values: Tensor) -> tuple[Tensor,
 
     Their values are exact so, where a projection leaves a rounding that is none of a sum.
     """
-    free, values, terms = free.clone(), values.where(~free, 0.0), A != 0
-    while len(rows := ((terms & free).sum(1) == 1).nonzero()[:, 0]):
-        columns = (terms[rows] & free).int().argmax(1)
-        values[columns] = (b[rows] - matvec(A[rows], values)) / A[rows, columns]
+    free, values = free.clone(), values.where(~free, 0.0)
+    share = A.abs() / A.abs().amax(1, keepdim=True).clamp_min(torch.finfo(A.dtype).tiny)
+    terms = A != 0
+    while True:
+        alone = terms & free & ((terms & free).sum(1, keepdim=True) == 1)
+        rest = b - matvec(A, values)
+        # Divided by a small coefficient, the rounding of large terms would be larger than that of the value.
+        exact = rest.abs() >= _LARGE * (matvec(A.abs(), values.abs()) + b.abs())
+        alone = alone & ((share >= _LARGE) | exact.unsqueeze(1))
+        columns = alone.any(0).nonzero()[:, 0]
+        if not len(columns):
+            return free, values
+        rows = (share * alone)[:, columns].argmax(0)
+        values[columns] = rest[rows] / A[rows, columns]
         free[columns] = False
-    return free, values
 
 
 def _samples(x: Tensor, samples: Tensor, batch: torch.Size) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.arrays import as_float64, require_finite, require_last
+from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.walk import Target, Walk
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class HitAndRun:
 
     Raises:
         ShapeError, InvalidValueError: arguments that do not fit. UnboundedError: uniform draws from a set without an
-            end. InfeasibleError: there is no point.
+            end. InfeasibleError: there is no point. NotConvergedError: there is one point, which no numbers are near,
+            or a normal is so far off that its likeliest point was not found.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class HitAndRun:
                 raise InvalidValueError("Expected scales of more than zero.")
             target = Target.normal(reduced, loc, scale)
         self._walk = Walk.rounded(target, chains, generator) if reduced.dimension else None
+        if self._walk is None and not polyhedron.contains(reduced.base):
+            raise NotConvergedError("The only point of the polyhedron was not found to 8 ulps of each law.")
 
     def sample(self, count: int, generator: torch.Generator, *, steps: int | None = None) -> Tensor:
         """`count` points (count, n) in float64, inside bounds and on the laws to 8 ulps.

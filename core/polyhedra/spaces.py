@@ -62,6 +62,8 @@ class LawSpace:
     def __init__(self, A: Tensor):
         self.size = A.norm(dim=-1).clamp_min(torch.finfo(A.dtype).tiny)
         self.rows = A / self.size.unsqueeze(-1)
+        if A.dim() == 2:
+            _require_rank(torch.linalg.svdvals(self.rows))
 
     def __getitem__(self, samples: Tensor) -> LawSpace:
         """The space of some of the samples."""
@@ -104,8 +106,7 @@ class NullSpace:
     def __init__(self, A: Tensor):
         size = A.norm(dim=-1).clamp_min(torch.finfo(A.dtype).tiny)
         left, sigma, right = torch.linalg.svd(A / size.unsqueeze(-1))
-        if len(A) and sigma[-1] <= _RANK_TOLERANCE * sigma[0]:
-            raise RankError("Expected independent laws: leave redundant ones out (see LinearSystem.redundant).")
+        _require_rank(sigma)
         self.basis = right[len(A) :].T.contiguous()
         self.inverse = right[: len(A)].T @ (left / sigma).T / size
 
@@ -154,6 +155,12 @@ class NullSpace:
     def _moves(self, slope: Tensor, x: Tensor) -> Tensor:
         """`N (N' H^-1 N)^-1 N' x`."""
         return _solved(gram(self.basis.T.contiguous(), 1 / slope), x @ self.basis) @ self.basis.T
+
+
+def _require_rank(sizes: Tensor) -> None:
+    """Raise unless the singular values (m,) are of independent laws."""
+    if len(sizes) and sizes[-1] <= _RANK_TOLERANCE * sizes[0]:
+        raise RankError("Expected independent laws: leave redundant ones out (see LinearSystem.redundant).")
 
 
 def _factors(weight: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:

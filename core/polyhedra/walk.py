@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import LawfulError
+from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.reduced import Reduced
 
 _CENTRE_STEPS = 100
@@ -144,7 +145,7 @@ class Walk:
             if density is not None:
                 density.follow(k, move)
         if not s.isfinite().all():
-            raise UnboundedError(_UNBOUNDED)
+            raise _lost(self.target)
         return replace(self, s=s)
 
 
@@ -185,9 +186,12 @@ class _Density:
     def sliced(self, k: int, begin: Tensor, end: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
         """The part of chords (chains,) along axis k where the density is above a level uniform below that at 0."""
         curvature = self._precision[k, k]
-        middle = -self._slope[k] / curvature
-        reach = (middle.square() + 2 * height / curvature).sqrt()
-        return begin.maximum(middle - reach), end.minimum(middle + reach)
+        middle, product = -self._slope[k] / curvature, 2 * height / curvature
+        reach = (middle.square() + product).sqrt()
+        # Of the two roots one may be a difference of numbers that are far larger.
+        far = middle + torch.copysign(reach, middle)
+        near = -product / torch.where(far == 0, 1.0, far)
+        return begin.maximum(far.minimum(near)), end.minimum(far.maximum(near))
 
     def follow(self, k: int, move: Tensor) -> None:
         """Take in moves (chains,) along axis k."""
@@ -207,7 +211,7 @@ def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
     They are least squares problems solved by QR: a polyhedron may be ten decades wider one way than another.
 
     Raises:
-        UnboundedError: no limit stops some direction.
+        UnboundedError: no limit stops some direction. NotConvergedError: a normal's point was not found.
     """
     t, decrement = torch.zeros(target.reduced.dimension, dtype=torch.float64), 0.0
     for _ in range(_CENTRE_STEPS):
@@ -224,8 +228,17 @@ def analytic_centre(target: Target) -> tuple[Tensor, Tensor]:
             break
     if decrement > _LOST:
         # A cone: wherever one stands, the middle is still as far away.
-        raise UnboundedError(_UNBOUNDED)
+        raise _lost(target)
     return t, root * root.diagonal().sign()[:, None] * size
+
+
+def _lost(target: Target) -> LawfulError:
+    if target.is_uniform:
+        return UnboundedError(_UNBOUNDED)
+    return NotConvergedError(
+        "The likeliest point of a normal on the polyhedron was not found: its mean may be 1e8 standard deviations from "
+        "there. Draw with larger scales, or project the mean."
+    )
 
 
 def _share(target: Target, t: Tensor, move: Tensor, decrement: float) -> float:
