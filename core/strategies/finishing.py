@@ -7,6 +7,7 @@ from torch.nn.functional import pad
 from lawful.core.linear import LinearSystem, compensated_residual
 from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.laws import coefficients
 
 _LEAST_REACH = 1e-150
 
@@ -50,7 +51,7 @@ class Finishing:
 def _lifted(polyhedron: Polyhedron, limits: Tensor) -> LinearSystem:
     system, C = polyhedron.system, polyhedron.inequalities.C
     slacks = torch.eye(len(C), dtype=C.dtype, device=C.device)
-    A = torch.cat([pad(system.A, (0, len(C))), torch.cat([C * system.free, slacks], 1)])
+    A = torch.cat([pad(coefficients(system), (0, len(C))), torch.cat([C * system.free, slacks], 1)])
     batch = torch.broadcast_shapes(system.b.shape[:-1], limits.shape[:-1])
     b = torch.cat([x.detach().expand(*batch, x.shape[-1]) for x in (system.b, limits)], -1)
     return LinearSystem(A, b, check=False)

@@ -12,6 +12,7 @@ from lawful.core.linear import LinearSystem
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Bounds, Inequalities, Link, MirrorMap, Polyhedron
+from lawful.core.polyhedra.laws import coefficients
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.subspace import Subspace
 from lawful.core.strategies.traces import with_traces
@@ -67,7 +68,7 @@ class Mirror(Strategy):
         return Link(lower, upper, torch.cat([self._unit, slack]))
 
     def _lifted_laws(self) -> Tensor:
-        A = self.system.A[self._laws][:, self._columns]
+        A = coefficients(self.system)[self._laws][:, self._columns]
         slacks = torch.eye(len(self._C), dtype=A.dtype, device=A.device)
         return torch.cat([torch.nn.functional.pad(A, (0, len(self._C))), torch.cat([self._C, slacks], 1)])
 
@@ -187,7 +188,7 @@ class Mirror(Strategy):
 
     @cached_property
     def _scaled_space(self) -> Subspace:
-        A = self.system.A[self._laws][:, self._columns]
+        A = coefficients(self.system)[self._laws][:, self._columns]
         return Subspace(LinearSystem(A * self._unit).nullspace())
 
 

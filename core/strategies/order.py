@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
+from lawful.core.polyhedra.laws import coefficients
 
 
 def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int]:
@@ -26,7 +27,7 @@ def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int
 def independent_laws(system: LinearSystem) -> tuple[Tensor, np.ndarray]:
     """Numbers (r,) of the laws that do not follow from others, and their coefficients (r, n) at free variables."""
     rows = (~system.redundant_mask).nonzero()[:, 0]
-    return rows, system.A[rows].cpu().numpy()
+    return rows, coefficients(system)[rows].cpu().numpy()
 
 
 def as_tensor(matrix: np.ndarray, device: torch.device) -> Tensor:

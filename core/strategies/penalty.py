@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.laws import coefficients
 from lawful.core.strategies.unconstrained import Unconstrained
 
 
@@ -27,7 +28,7 @@ class Penalty(Unconstrained):
     def penalty(self, z: Tensor) -> Tensor:
         """(...), differentiable in z (..., n)."""
         limits, exact = self.polyhedron.inequalities, z.double()
-        laws = self.system.residual(exact) / _length(self.system.A * self.unit)
+        laws = self.system.residual(exact) / _length(coefficients(self.system) * self.unit)
         over = (exact @ limits.C.mT - limits.d).relu() / _length(limits.C * self.unit)
         outside = ((exact - self.bounds.upper).relu() + (self.bounds.lower - exact).relu()) / self.unit
         total = laws.square().sum(-1) + over.square().sum(-1) + outside.square().sum(-1)

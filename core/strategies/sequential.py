@@ -21,6 +21,7 @@ from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Polyhedron, require_feasible
+from lawful.core.polyhedra.laws import coefficients
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.clamp import Clamp
 from lawful.core.strategies.elimination import Rows, eliminate, solve_last, substituted
@@ -108,7 +109,7 @@ class Sequential(Strategy):
         b, d = (x.expand(*batch, x.shape[-1])[where].detach().cpu().numpy() for x in (system.b, self._limits))
         free = system.free.cpu().numpy()
         require_feasible(
-            system.A.cpu().numpy(),
+            coefficients(system).cpu().numpy(),
             b,
             inequalities.C.cpu().numpy() * free,
             d,

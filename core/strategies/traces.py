@@ -8,6 +8,7 @@ from torch import Tensor
 from lawful.core.linear import compensated_residual
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.laws import coefficients
 
 _SMALLEST = torch.finfo(torch.float64).tiny
 """A weight of zero would say that the variable is given."""
@@ -51,7 +52,7 @@ def _row_by_row(polyhedron: Polyhedron, z: Tensor, off: Tensor, slopes: Tensor) 
     """
     system, z = polyhedron.system, z.clone()
     for law in off.reshape(-1, system.m).any(0).nonzero()[:, 0].tolist():
-        row = system.A[law]
+        row = coefficients(system)[law]
         freest = torch.where(system.free, row.abs() * slopes, 0.0).argmax(-1, keepdim=True)
         residual = compensated_residual(row.unsqueeze(0), z, system.b[..., law : law + 1])
         step = torch.where(off[..., law].unsqueeze(-1), residual, 0.0) / row[freest]

@@ -7,7 +7,7 @@ from polyhedra_cases import core_metabolism
 from strategy_cases import CASES, double, polyhedron
 
 from lawful.core import InvalidValueError, LinearSystem, ShapeError
-from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra import Bounds, Polyhedron
 from lawful.core.strategies import STRATEGIES, strategy
 
 NAMES = tuple(STRATEGIES)
@@ -397,3 +397,13 @@ def test_all_variables_given():
         z = made.sample(torch.zeros(3, 2).double(), torch.ones(2).double())
         assert z.tolist() == [[0.25, 0.75]] * 3
     assert strategy("mirror", polyhedron(system, 0, 1)).log_prob(z, torch.zeros(2), torch.ones(2)).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_laws_that_are_kept_sparse_are_laws_too(name):
+    system = LinearSystem.totals([0, 0, 0, 1, 1, 1], [1.0, 2.0])
+    P = Polyhedron(system, Bounds(torch.zeros(6).double(), torch.full((6,), 5.0).double()))
+    rule, y = strategy(name, P), torch.randn(20, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert rule.penalty(rule.apply(y, torch.ones(6).double())).isfinite().all()
+    z = rule.finish(y, torch.ones(6).double())
+    assert not rule.guarantee.equalities or system.ulps(z).max() <= 8
