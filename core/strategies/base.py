@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import require_finite, require_last
+from lawful.core.linear.arrays import float_dtype, require_finite, require_last
 from lawful.core.linear.exact import matvec, with_gradient_of
 from lawful.core.polyhedra import Polyhedron
 
@@ -72,12 +72,12 @@ class Strategy(ABC):
 
     def rsample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
         """`apply` of normal draws, (*sample_shape, ..., n); differentiable in loc and scale."""
-        return self.apply(_normal(loc, scale, sample_shape), scale)
+        return self.apply(self._normal(loc, scale, sample_shape), scale)
 
     @torch.no_grad()
     def sample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
         """`finish` of normal draws, (*sample_shape, ..., n)."""
-        return self.finish(_normal(loc, scale, sample_shape), scale)
+        return self.finish(self._normal(loc, scale, sample_shape), scale)
 
     def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Log density (...) of the draws of `rsample` at z (..., n), on the free variables that obey the laws.
@@ -90,8 +90,10 @@ class Strategy(ABC):
             "`guarantee.density` is true."
         )
 
-    def _prepared(self, y: Tensor) -> Tensor:
-        """Raw values checked, with given values in place."""
+    def _prepared(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Raw values checked, with given values in place; in `dtype`, or their own."""
+        float_dtype(y.dtype)
+        y = y if dtype is None else y.to(dtype)
         require_last(y, self.system.n, "raw values", "variable")
         require_finite(y, "The raw value", self.system.columns)
         return self.system.with_fixed(y)
@@ -112,7 +114,7 @@ class Strategy(ABC):
         given = torch.where(self.system.free, 0.0, self.system.fixed)
         return self.polyhedron.inequalities.d - matvec(self.polyhedron.inequalities.C, given)
 
-
-def _normal(loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:
-    shape = torch.Size(sample_shape) + torch.broadcast_shapes(loc.shape, scale.shape)
-    return loc + scale * torch.randn(shape, dtype=loc.dtype, device=loc.device)
+    def _normal(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:
+        """Draws of their own for each right-hand side, (*sample_shape, ..., n)."""
+        batch = torch.broadcast_shapes(loc.shape, scale.shape, (*self.system.batch_shape, self.system.n))
+        return loc + scale * torch.randn((*sample_shape, *batch), dtype=loc.dtype, device=loc.device)

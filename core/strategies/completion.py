@@ -52,7 +52,7 @@ class Completion(Strategy):
         return Guarantee(equalities=True, bounds=open_ended, density=not pinned)
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
-        z = self._completed(self._prepared(y.double()))
+        z = self._completed(self._prepared(y, torch.float64))
         return self._stored(z, y.dtype) if self.guarantee.bounds else z.to(y.dtype)
 
     def _completed(self, y: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class Mirror(Strategy):
         limits = (self.system.b[..., self._laws], self._limits)
         batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
         b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
-        prepared = self._prepared(y.double()).expand(*batch, -1)
+        prepared = self._prepared(y, torch.float64).expand(*batch, -1)
         if not len(self._columns):
             return prepared
         raw = prepared[..., self._columns].reshape(batch.numel(), len(self._columns))

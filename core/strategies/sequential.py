@@ -122,7 +122,7 @@ class Sequential(Strategy):
         )
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
-        q, prepared = self._right_hand_sides[0], self._prepared(y.double())
+        q, prepared = self._right_hand_sides[0], self._prepared(y, torch.float64)
         prepared = prepared.expand(*torch.broadcast_shapes(prepared.shape[:-1], q.shape[:-1]), -1)
         z, tight = self._repaired(prepared, q)
         finished = self._stored(self._finished(z.detach(), tight), y.dtype)

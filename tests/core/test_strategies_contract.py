@@ -407,3 +407,23 @@ def test_laws_that_are_kept_sparse_are_laws_too(name):
     assert rule.penalty(rule.apply(y, torch.ones(6).double())).isfinite().all()
     z = rule.finish(y, torch.ones(6).double())
     assert not rule.guarantee.equalities or system.ulps(z).max() <= 8
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_each_right_hand_side_has_draws_of_its_own(name):
+    b = torch.ones(3, 1, dtype=torch.float64)
+    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0]], b), Bounds(torch.zeros(3).double(), torch.full((3,), 9.0).double()))
+    rule, loc, scale = strategy(name, P), torch.zeros(3).double(), torch.ones(3).double()
+    torch.manual_seed(0)
+    z = rule.sample(loc, scale)
+    assert z.shape == (3, 3) and not (z == z[0]).all()
+    for count in (2, 3):
+        assert rule.sample(loc, scale, (count,)).shape == rule.rsample(loc, scale, (count,)).shape == (count, 3, 3)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64])
+def test_raw_values_of_other_types_are_refused(name, dtype):
+    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0]], [100.0]))
+    with pytest.raises(InvalidValueError, match="float32 or float64"):
+        strategy(name, P).finish(torch.ones(3, dtype=dtype), torch.ones(3))
