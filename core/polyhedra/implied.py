@@ -28,7 +28,9 @@ _TOLERANCE = 1e-9
 _WIDE = 1e6
 """Bounds so many times wider than what laws and limits leave are none to measure a variable by."""
 _THIN = 1e-9
+"""Of the ends of a range: what is narrower may be their rounding."""
 _SWEEPS = 3
+"""How often ranges are narrowed."""
 
 
 class EmptyError(LawfulError, ValueError):

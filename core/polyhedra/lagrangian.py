@@ -232,12 +232,12 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     metric, linear = metric_of(reduced, weights), ((z - reduced.base) / weights) @ reduced.moves
     start = reduced.start
     part = _Lagrangian(reduced, metric, start, linear)
-    penalty = part.penalty.clone()
+    stiff = _STIFFER * part.penalty
     active, multipliers = torch.zeros_like(start, dtype=torch.bool), torch.zeros_like(start)
     todo = torch.arange(len(z), device=z.device)
     for _ in range(_MAX_STEPS):
         now, rest = part.step()
-        active[todo], multipliers[todo], penalty[todo] = now, part.multipliers, part.penalty
+        active[todo], multipliers[todo] = now, part.multipliers
         todo = todo[~rest]
         if not len(todo):
             break
@@ -246,7 +246,7 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     else:
         active[todo], multipliers[todo] = _one_by_one(part, todo)
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
-    face = Face.of(reduced, metric, torch.maximum(penalty, _STIFFER * _penalty(reduced, metric)), active, limit)
+    face = Face.of(reduced, metric, stiff, active, limit)
     return face.least(linear, limit - start), face
 
 

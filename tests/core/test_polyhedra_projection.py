@@ -407,3 +407,11 @@ def test_inequalities_that_laws_keep_constant_are_asked_of_each_right_hand_side(
     lawful = LinearSystem(system.A, system.b.clamp(max=1.0))
     P = Polyhedron(lawful, None, Inequalities(tensor(C), tensor(d)))
     assert P.contains(P.project(torch.zeros(2, system.n).double())).all()
+
+
+def test_what_is_found_is_asked_of_inequalities_that_laws_keep_constant_too(monkeypatch):
+    P = Polyhedron(LinearSystem([[1.0, 1.0]], [[0.5], [1.0]]), None, Inequalities(tensor([[1.0, 1.0]]), tensor([1.0])))
+    base = P.reduced.base
+    monkeypatch.setattr(type(P.reduced), "keeps_still", lambda self, z: torch.full(z.shape[:-1], z is base))
+    with pytest.raises(NotConvergedError, match="an inequality"):
+        P.project(torch.zeros(2, 2).double())

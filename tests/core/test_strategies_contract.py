@@ -424,6 +424,7 @@ def test_each_right_hand_side_has_draws_of_its_own(name):
 @pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64])
 def test_raw_values_of_other_types_are_refused(name, dtype):
-    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0]], [100.0]))
+    above = Bounds(torch.zeros(3).double(), torch.full((3,), torch.inf).double())
+    P = Polyhedron(LinearSystem([[1.0, 1.0, 1.0]], [100.0]), above)
     with pytest.raises(InvalidValueError, match="float32 or float64"):
         strategy(name, P).finish(torch.ones(3, dtype=dtype), torch.ones(3))

@@ -15,12 +15,9 @@ class Workspace:
             self._held = torch.empty(part.numel(), dtype=torch.float64, device=part.device)
         return self._held[: part.numel()].view(part.shape)
 
-    def copy(self, part: Tensor) -> Tensor:
-        return self._like(part).copy_(part)
-
     def read(self, part: Tensor) -> Tensor:
         """`part` itself where it is float64: not to be written to."""
-        return part if part.dtype == torch.float64 else self.copy(part)
+        return part if part.dtype == torch.float64 else self._like(part).copy_(part)
 
     def square(self, part: Tensor) -> Tensor:
         values = self.read(part)
