@@ -89,7 +89,8 @@ class GramMetric:
         if torch.is_grad_enabled() and (self.root.requires_grad or residual.requires_grad):
             weights = self._relative.square()
             K = gram(self.laws.basis, weights.flatten(0, -2)).reshape(*self.batch_shape, *[len(self.laws.basis)] * 2)
-            return weights * (torch.linalg.solve(K, mixed) @ self.laws.basis) * self.laws.typical
+            solved = torch.linalg.solve(K, mixed.unsqueeze(-1)).squeeze(-1)
+            return weights * (solved @ self.laws.basis) * self.laws.typical
         return self._moved(self._solved(mixed.to(self._weights.dtype)))
 
     def _moved(self, multipliers: Tensor) -> Tensor:

@@ -47,13 +47,19 @@ def _like(gradient: Tensor | None, x: Tensor) -> Tensor | None:
     return gradient.sum_to_size(x.shape).to(x.dtype)
 
 
-def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> list[Tensor | None]:
-    """The same gradients as a differentiable expression, for derivatives of higher order."""
-    needed = ctx.needs_input_grad[:3]
-    wanted = [x for x, need in zip((z, b, root), needed, strict=True) if need]
-    smooth = z - ctx.metric.move(ctx.residual_of(z))
-    found = iter(torch.autograd.grad(smooth, wanted, gradient.to(smooth.dtype), create_graph=True, allow_unused=True))
-    return [next(found) if need else None for need in needed]
+def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    """The same gradients as a differentiable expression, for derivatives of higher order.
+
+    Fresh points and residuals, since z may itself be computed from b or root: their own part would count twice.
+    """
+    residual, gradient = ctx.residual_of(z), gradient.double()
+    point = z.detach().expand(gradient.shape).requires_grad_()
+    probe = residual.detach().expand(*gradient.shape[:-1], residual.shape[-1]).requires_grad_()
+    (by_b,) = torch.autograd.grad(ctx.metric.move(probe), probe, gradient, create_graph=True)
+    (pulled,) = torch.autograd.grad(ctx.residual_of(point), point, by_b, create_graph=True)
+    by_z = gradient - pulled
+    by_root = -2 * by_z * ctx.metric.move(residual) / root if ctx.needs_input_grad[2] else None
+    return _like(by_z, z), _like(by_b, b), _like(by_root, root)
 
 
 def moved(z: Tensor, b: Tensor, metric: Any, settled: Settled, residual_of: Callable[[Tensor], Tensor]) -> Tensor:
