@@ -1,4 +1,4 @@
-"""Derivatives of derivatives: gradients built with `create_graph` are the closed form's, and their slopes are true.
+"""Derivatives of derivatives: gradients built with `create_graph` are the closed form's, which are true, as are theirs.
 
 `gradgradcheck` compares a gradient with itself, and sees no gradient that is wrong at both orders.
 """
@@ -6,10 +6,11 @@
 import numpy as np
 import pytest
 import torch
+from linear_cases import KINDS, make
 
 from lawful.core.distributions import ConstrainedNormal
 from lawful.core.linear import LinearSystem
-from tests.core.linear_cases import KINDS, make
+from lawful.core.linear.structure import solver
 
 A = torch.tensor([[1.0, 1.0, 0.0, 0.5], [0.0, 1.0, 1.0, 2.0]], dtype=torch.float64)
 B = torch.tensor([2.5, 4.0], dtype=torch.float64)
@@ -25,14 +26,19 @@ def normal(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(7)).double().requires_grad_()
 
 
-def slope(function, inputs, directions):
-    """Of the gradient of `function` along the directions, by central differences of the closed form."""
+def slopes(function, inputs, directions):
+    """Of the loss and of its gradient along the directions, by central differences; the gradient by the closed form."""
 
-    def gradient(step):
+    def values(step):
         moved = [(x + step * d).detach().requires_grad_() for x, d in zip(inputs, directions, strict=True)]
-        return torch.autograd.grad(function(*moved).pow(3).sum(), moved)
+        loss = function(*moved).pow(3).sum()
+        return [loss.detach(), *torch.autograd.grad(loss, moved)]
 
-    return [(up - down) / (2 * STEP) for up, down in zip(gradient(STEP), gradient(-STEP), strict=True)]
+    return [(up - down) / (2 * STEP) for up, down in zip(values(STEP), values(-STEP), strict=True)]
+
+
+def along(gradients, directions):
+    return sum((g * d).sum() for g, d in zip(gradients, directions, strict=True))
 
 
 def holds(function, *inputs):
@@ -40,11 +46,12 @@ def holds(function, *inputs):
     once = torch.autograd.grad(loss, inputs, retain_graph=True)
     again = torch.autograd.grad(loss, inputs, create_graph=True)
     torch.testing.assert_close(again, once, rtol=1e-9, atol=1e-11)
-    directions = [normal(*x.shape).detach() for x in inputs]
-    along = sum((g * d).sum() for g, d in zip(again, directions, strict=True))
-    found = torch.autograd.grad(along, inputs)
-    for x, y in zip(found, slope(function, inputs, directions), strict=True):
-        torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6 * y.abs().max().item())
+    for only in range(len(inputs)):
+        directions = [normal(*x.shape).detach() * (i == only) for i, x in enumerate(inputs)]
+        change = along(again, directions)
+        found = [change.detach(), *torch.autograd.grad(change, inputs, retain_graph=True)]
+        for x, y in zip(found, slopes(function, inputs, directions), strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6 * y.abs().max().item() + 1e-7)
 
 
 @pytest.mark.parametrize("shape", [(4,), (1, 4), (3, 4)])
@@ -72,10 +79,15 @@ def test_points_computed_from_right_hand_sides():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_structure(kind):
+def test_every_structure(kind, monkeypatch):
+    monkeypatch.setattr(solver, "MOST_DENSE", 0 if kind == "sparse" else solver.MOST_DENSE)
     rng = np.random.default_rng(2)
-    case = make(kind, rng, units=1.0)
-    m, n = case.A.shape
-    z, weights = normal(2, n), positive(2, n)
-    right = torch.from_numpy(case.A @ rng.normal(size=n))
-    holds(lambda z, w, factor: LinearSystem(case.A, factor * right).project(z, w), z, weights, positive(1))
+    A = make(kind, rng, units=1.0).A
+    right = torch.from_numpy(A @ rng.normal(size=A.shape[1]))
+
+    def projected(z, weights, factor):
+        system = LinearSystem(A, factor * right)
+        assert system.structure == kind
+        return system.project(z, weights)
+
+    holds(projected, normal(2, A.shape[1]), positive(2, A.shape[1]), positive(1))

@@ -65,7 +65,7 @@ class _Augmented:
         right = np.zeros((self.size + len(residual), residual.shape[1]))
         right[self.size :] = residual / self.length[:, None] * self.keep[:, None]
         solution = self.lu.solve(right)
-        return solution[: self.size], -_SCALE * solution[self.size :] / self.length[:, None] * self.keep[:, None]
+        return solution[: self.size], -solution[self.size :] / _SCALE / self.length[:, None] * self.keep[:, None]
 
     @property
     def log_det(self) -> float:
