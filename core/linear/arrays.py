@@ -1,5 +1,6 @@
 """Arrays of any kind in, float64 tensors out; checks of shapes and values that name the offender."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,20 @@ def device_of(x: Any) -> torch.device:
 
 def as_float64(x: Any, device: torch.device | None = None) -> Tensor:
     """`x` as a float64 tensor; tensors keep their device and their place in the autograd graph."""
-    if isinstance(x, Tensor):
+    if isinstance(x, Tensor) and not x.is_complex():
         return x.to(torch.float64)
-    return torch.from_numpy(np.array(x, dtype=np.float64)).to(device)
+    return torch.from_numpy(numbers(x)).to(device)
+
+
+def numbers(x: Any) -> np.ndarray:
+    """A copy of `x` as a float64 array; tensors without their gradient, complex numbers refused."""
+    values = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
+        raise InvalidValueError(f"Expected real numbers, in lists of equal length: {error}.") from error
 
 
 def as_bool(x: Any, device: torch.device | None = None) -> Tensor:

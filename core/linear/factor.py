@@ -42,10 +42,8 @@ def equilibrate(A: Tensor) -> tuple[Tensor, Tensor]:
     return torch.exp2(row).squeeze(-1), torch.exp2(column).squeeze(-2)
 
 
-def _choose(left: Tensor, first: Tensor | None) -> Tensor:
+def _choose(left: Tensor) -> Tensor:
     """The earliest row of which enough is left, so that a total is called redundant, not its parts."""
-    if first is not None:
-        return first
     return (left >= PIVOT_THRESHOLD * left.amax(-1, keepdim=True)).to(torch.uint8).argmax(-1)
 
 
@@ -62,7 +60,7 @@ def independent_rows(A: Tensor, tolerance: float, first: Tensor | None = None) -
 
     Returns:
         pivots (P, r), the rows in the order taken; valid (P, r), False where a matrix has smaller rank than r;
-        basis (P, r, n), orthonormal rows (zero where not valid). `first` (P,) asks for a row to start with.
+        basis (P, r, n), orthonormal rows (zero where not valid). `first` (P,) asks for a row to start with, if it can.
     """
     count, m, n = A.shape
     work, taken = A.clone(), torch.zeros(count, m, dtype=torch.bool, device=A.device)
@@ -73,7 +71,9 @@ def independent_rows(A: Tensor, tolerance: float, first: Tensor | None = None) -
         enough = left.amax(-1) > tolerance
         if not enough.any():
             break
-        pivot = _choose(left, first if step == 0 else None)
+        pivot = _choose(left)
+        if first is not None and step == 0:
+            pivot = torch.where(left[every, first] > tolerance, first, pivot)
         enough = enough & (left[every, pivot] > tolerance)
         row = work[every, pivot] / left[every, pivot].where(enough, 1.0).unsqueeze(-1)
         row = _orthogonalise(row, basis) * enough.unsqueeze(-1)

@@ -75,8 +75,15 @@ class Moves:
 
         settled = settle(z, stored, self._left, self.allowance, move)
         settled = settle_by_size(settled, stored, self._left, self.allowance, move)
-        noise = pinned(z, settled, self._off(settled).any(-1), self._laws.absolute, self._laws.members)
+        broken = self._off(settled).any(-1)
+        if not broken.any():
+            return settled
+        noise = pinned(z, settled, broken, lambda z: z - metric.move(self._left(z)), self._size, self._laws.members)
         return without(noise, settled, self._left, self.allowance, move) if noise.any() else settled
+
+    def _size(self, z: Tensor) -> Tensor:
+        """(..., m), sums of magnitudes of terms of the free variables."""
+        return self._laws.absolute(torch.where(self._laws.free, z.abs(), 0.0))
 
     def _off(self, z: Tensor) -> Tensor:
         """(..., m), laws that float64 points z (..., n) miss by more than rounding explains."""

@@ -1,7 +1,8 @@
 """Variables that are zero but for rounding: no finite number of least moves makes them exactly that.
 
-Each move leaves rounding in them, small but many ulps of a law all of whose members are zero. Such laws have terms that
-are next to nothing beside what they were before the moves.
+Each move leaves rounding in them, small but many ulps of a law all of whose members are zero. What is rounding becomes
+less with every further move, by the more the better the laws are conditioned, and is soon next to nothing beside what
+there was before the moves; what is not rounding stays.
 """
 
 from collections.abc import Callable
@@ -15,19 +16,27 @@ _NOTHING = 2.0**-30
 """Of the terms that a law had before the moves: what is left of them is rounding."""
 
 
+_FURTHER = 2
+"""Moves, after those that brought points to the laws."""
+
+
 def pinned(
     start: Tensor,
     z: Tensor,
     broken: Tensor,
+    further: Callable[[Tensor], Tensor],
     size_of: Callable[[Tensor], Tensor],
     members_of: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """(..., n), True for variables of samples that are `broken` (...) which moves from `start` to z left as rounding.
 
     Args:
-        size_of: sums of magnitudes of terms (..., m). members_of: free variables of the laws (..., m) marked.
+        further: another least move of points (..., n). size_of: sums of magnitudes (..., m) of terms of free variables.
+        members_of: free variables of the laws (..., m) marked.
     """
-    nothing = size_of(z.abs()) <= _NOTHING * size_of(start.abs())
+    for _ in range(_FURTHER):
+        z = further(z)
+    nothing = size_of(z) <= _NOTHING * size_of(start)
     return members_of(nothing & broken.unsqueeze(-1))
 
 

@@ -383,5 +383,10 @@ class LinearSystem:
         return system
 
     def __repr__(self) -> str:
-        rank = self.rank if isinstance(self.rank, int) else f"{int(self.rank.min())}..{int(self.rank.max())}"
-        return f"LinearSystem(m={self.m}, n={self.n}, rank={rank}, batch_shape={tuple(self.batch_shape)})"
+        return f"LinearSystem(m={self.m}, n={self.n}, rank={_span(self.rank)}, batch_shape={tuple(self.batch_shape)})"
+
+
+def _span(rank: int | Tensor) -> str:
+    if isinstance(rank, int):
+        return str(rank)
+    return f"{int(rank.min())}..{int(rank.max())}" if rank.numel() else "none"

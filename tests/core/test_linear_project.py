@@ -376,3 +376,12 @@ def test_small_values_that_no_law_ties_to_large_ones_are_no_rounding():
     lawful = system.project(z)
     torch.testing.assert_close(lawful[:2], torch.full_like(z[:2], 2e-20), rtol=1e-12, atol=0)
     assert system.ulps(lawful).max() <= 8
+
+
+def test_the_only_point_is_zero_where_laws_are_nearly_parallel():
+    """One move leaves 1e-8 of the point: not rounding of the values, but of the moves."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        A = rng.normal(size=(4, 4))
+        A[3] = A[0] + 1e-8 * rng.normal(size=4)
+        assert (LinearSystem(A).project(rng.normal(size=4)) == 0).all()

@@ -166,3 +166,30 @@ def test_laws_of_which_nothing_is_given_are_known_as_well_as_before():
     assert torch.equal(same.b_rounding, system.b_rounding)
     moved = system.restrict(torch.tensor([True, False, True]), torch.tensor([0.0, 7.0, 0.0]), check=False)
     assert moved.b_rounding[0] == system.b_rounding[0] and moved.b_rounding[1] > system.b_rounding[1]
+
+
+@pytest.mark.parametrize("layout", ["dense", "sparse"])
+def test_zeros_that_given_values_force_are_exact_whatever_stands_in_their_place(layout):
+    """Values that are not free are not read: nor are their terms a measure of what is rounding."""
+    dense = torch.tensor([[1.0, 0.3, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
+    system = LinearSystem(dense if layout == "dense" else dense.to_sparse(), [0.0, 1.0])
+    part = system.restrict([False, False, True, True, True], torch.zeros(5, dtype=torch.float64))
+    z, weights = torch.rand(2, 300, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = part.project(z - 0.5, weights + 0.1)
+    assert (found[:, 2] == 0).all() and part.ulps(found).max() <= 8
+
+
+def test_samples_of_which_nothing_is_free():
+    steps = 60
+    band = torch.diag_embed(torch.ones(steps)) - torch.diag_embed(torch.ones(steps - 1), 1)
+    A = torch.cat((band, torch.zeros(steps, 1)), 1).double()
+    A[-1, -1] = -1.0
+    system = LinearSystem(A.to_sparse())
+    free = torch.ones(3, steps + 1, dtype=torch.bool)
+    free[1] = False
+    z = torch.ones(3, steps + 1, dtype=torch.float64)
+    part = system.restrict(free, z)
+    assert part.rank.tolist() == [steps, 0, steps]
+    found = part.project(torch.linspace(0, 1, steps + 1, dtype=torch.float64))
+    torch.testing.assert_close(found[::2], torch.full_like(found[::2], 0.5))
+    torch.testing.assert_close(part.with_fixed(found)[1], z[1])

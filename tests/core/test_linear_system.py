@@ -183,3 +183,25 @@ def test_what_does_not_fit_is_refused(arguments, error, says):
     A, b, names = (*arguments, None, None)[:3]
     with pytest.raises(error, match=says):
         LinearSystem(A, b, names=names)
+
+
+def test_a_clash_beside_laws_without_coefficients_names_its_own():
+    with pytest.raises(InconsistentSystemError) as error:
+        LinearSystem([[-1.0], [1.0], [0.0], [0.0]], [0.0, -2.0, 0.0, 0.0], names=list("abcd"))
+    assert sorted(error.value.rows) == ["a", "b"] and error.value.clash == pytest.approx(2.0)
+
+
+def test_a_system_of_no_samples_says_so():
+    some = LinearSystem(PARTS).restrict(torch.ones(0, 4, dtype=torch.bool), torch.zeros(0, 4))
+    for system in (some, LinearSystem(torch.zeros(0, 2, 3), torch.zeros(0, 2))):
+        assert repr(system).endswith("rank=none, batch_shape=(0,))")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0, "a", 2.0, 3.0], [[1.0, 2.0], [3.0]], torch.ones(4, dtype=torch.complex64), np.ones(4) * 1j],
+)
+def test_what_is_no_array_of_real_numbers_is_refused(values):
+    for use in (LinearSystem, LinearSystem(PARTS).project, lambda b: LinearSystem(np.eye(4), b)):
+        with pytest.raises(InvalidValueError, match="Expected real numbers"):
+            use(values)

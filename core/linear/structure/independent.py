@@ -56,6 +56,8 @@ def dependencies(A: sparse.csr_matrix, tolerance: float) -> list[Dependency]:
 def peeled(A: sparse.csr_matrix) -> np.ndarray:
     """(k,), True for rows that hold a column alone once rows marked before are gone, by a large entry."""
     columns, gone = A.tocsc(), np.zeros(A.shape[0], bool)
+    if not A.nnz:
+        return gone
     largest = np.asarray(abs(A).max(1).todense()).ravel()
     counts, waiting = np.diff(columns.indptr), list(np.flatnonzero(np.diff(columns.indptr) == 1))
     while waiting:
