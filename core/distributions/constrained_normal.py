@@ -110,7 +110,7 @@ class ConstrainedNormal(Distribution):
     def precise_covariance_matrix(self) -> Tensor:
         """`covariance_matrix` in float64; shapes broadcast."""
         before = self._covariance.matrix
-        explained = self._metric.move((self.system.A @ before).movedim(-1, 0)).movedim(0, -1)
+        explained = self._metric.move(_product(self.system.A, before).movedim(-1, 0)).movedim(0, -1)
         return before - (explained + explained.mT) / 2
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
@@ -188,13 +188,32 @@ def _kl_constrained_normal(p: ConstrainedNormal, q: ConstrainedNormal) -> Tensor
 
 
 def _require_same_laws(p: ConstrainedNormal, q: ConstrainedNormal) -> None:
-    pairs = [(getattr(p.system, name), getattr(q.system, name)) for name in ("A", "b", "free", "fixed")]
-    if p.system is not q.system and not all(_equal(x, y) for x, y in pairs):
+    batch_of(p.batch_shape, q.batch_shape)
+    if p.system is not q.system and not _same(p.system, q.system):
         raise InvalidValueError(
             "The KL divergence is infinite, or has no meaning, between distributions on different laws or with "
             "different fixed variables: build both on one LinearSystem."
         )
 
 
+def _same(x: LinearSystem, y: LinearSystem) -> bool:
+    if (x.m, x.n) != (y.m, y.n) or not _equal(x.A, y.A):
+        return False
+    return all(_equal(getattr(x, name), getattr(y, name)) for name in ("b", "free", "fixed"))
+
+
 def _equal(x: Tensor, y: Tensor) -> bool:
-    return x.shape[-1] == y.shape[-1] and bool((x == y).all())
+    if x.layout == y.layout == torch.strided:
+        return bool((x == y).all())
+    if x.shape != y.shape:
+        return False
+    x, y = (part.to_sparse_coo().coalesce() for part in (x, y))
+    return torch.equal(x.indices(), y.indices()) and torch.equal(x.values(), y.values())
+
+
+def _product(A: Tensor, X: Tensor) -> Tensor:
+    """`A X` (..., m, k) for X (..., n, k); A may be a sparse tensor (m, n)."""
+    if A.layout == torch.strided:
+        return A @ X
+    rows = A @ X.movedim(-2, 0).flatten(1)
+    return rows.reshape(len(A), *X.shape[:-2], X.shape[-1]).movedim(0, -2)

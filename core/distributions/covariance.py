@@ -69,6 +69,8 @@ class Diagonal(Covariance):
 
     def __init__(self, scale: Tensor, free: Tensor | None = None):
         float_dtype(scale.dtype)
+        if scale.dim() == 0:
+            raise ShapeError("Expected loc and scale of shape (..., n), got a scale without dimensions: expand it.")
         self.deviations, self.noise_size, self._free = scale, scale.shape[-1], free
         self._root = scale if free is None else torch.where(free, scale, 1.0)
 
@@ -223,6 +225,8 @@ class Full(Covariance):
         n = scale_tril.shape[-1] if scale_tril.dim() > 1 else 0
         if scale_tril.shape[-2:] != (n, n) or n == 0:
             raise ShapeError(f"Expected scale_tril of shape (..., n, n), got {tuple(scale_tril.shape)}.")
+        if not scale_tril.isfinite().all():
+            raise InvalidValueError("Expected a scale_tril of numbers, got some that are not finite.")
         self.noise_size, self._tril = n, scale_tril.tril()
         self.deviations = _root(self._tril.square().sum(-1))
         diagonal = self._tril.diagonal(dim1=-2, dim2=-1)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.linear.arrays import numbers
 
 
 def totals(groups: Any, coefficients: Any = None, grand_total: bool = False) -> sparse.csc_matrix:
@@ -14,7 +15,7 @@ def totals(groups: Any, coefficients: Any = None, grand_total: bool = False) -> 
     owner = np.asarray(groups)
     if owner.ndim != 1 or owner.dtype.kind not in "iu":
         raise ShapeError(f"Expected groups of shape (n,), integers, got {owner.dtype} of shape {owner.shape}.")
-    values = np.ones(len(owner)) if coefficients is None else np.asarray(coefficients, dtype=np.float64)
+    values = np.ones(len(owner)) if coefficients is None else numbers(coefficients)
     if values.shape != owner.shape:
         raise ShapeError(f"Expected coefficients of shape {owner.shape}, one per variable, got {values.shape}.")
     members = np.flatnonzero(owner >= 0)
@@ -34,7 +35,7 @@ def block_means(
     if len(shape) != len(block) or any(size < 1 or side < 1 or size % side for size, side in sides):
         raise ShapeError(f"Expected a block that divides the grid {tuple(shape)}, got {tuple(block)}.")
     size = int(np.prod(shape))
-    area = np.ones(size) if weights is None else _on_grid(np.asarray(weights, np.float64), shape)
+    area = np.ones(size) if weights is None else _on_grid(numbers(weights), shape)
     if not (np.isfinite(area) & (area >= 0)).all() or not area.any():
         raise InvalidValueError("Expected finite weights of zero or more, such as areas of cells, and not all zero.")
     coarse = [s // b for s, b in zip(shape, block, strict=True)]

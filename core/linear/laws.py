@@ -122,7 +122,7 @@ def build_laws(A: Matrix, tolerance: float, names: Sequence[str], columns: Seque
     where that shows any structure.
     """
     if not isinstance(A, Tensor):
-        _require_finite(A, names, columns)
+        _require_moderate(A, names, columns)
         return _sparse(A, tolerance, device)
     bad = (~torch.isfinite(A)).nonzero()
     if len(bad):
@@ -142,12 +142,15 @@ def _sparse(matrix: sparse.csc_matrix, tolerance: float, device: torch.device) -
     return DenseLaws.build(torch.from_numpy(matrix.toarray()).to(device), tolerance)
 
 
-def _require_finite(matrix: sparse.csc_matrix, names: Sequence[str], columns: Sequence[str]) -> None:
-    bad = np.flatnonzero(~np.isfinite(matrix.data))
+def _require_moderate(matrix: sparse.csc_matrix, names: Sequence[str], columns: Sequence[str]) -> None:
+    """Sparse laws are solved by sums of squares, which must neither overflow nor vanish."""
+    size = np.abs(matrix.data)
+    bad = np.flatnonzero(~((size >= 1e-100) & (size <= 1e100)))
     if len(bad):
         column = int(np.searchsorted(matrix.indptr, bad[0], side="right")) - 1
-        _refuse(float(matrix.data[bad[0]]), names[int(matrix.indices[bad[0]])], columns[column], "")
+        advice = "give a number of size 1e-100 to 1e100, in other units"
+        _refuse(float(matrix.data[bad[0]]), names[int(matrix.indices[bad[0]])], columns[column], "", advice)
 
 
-def _refuse(value: float, law: str, column: str, where: str) -> None:
-    raise InvalidValueError(f"The coefficient of {column!r} in law {law!r} is {value}{where}: give a finite number.")
+def _refuse(value: float, law: str, column: str, where: str, advice: str = "give a finite number") -> None:
+    raise InvalidValueError(f"The coefficient of {column!r} in law {law!r} is {value}{where}: {advice}.")

@@ -237,6 +237,8 @@ def test_arguments_are_checked():
         ConstrainedNormal(torch.zeros(2), torch.tensor([1.0, -1.0]), law, validate_args=True)
     with pytest.raises(ShapeError, match="loc and scale"):
         ConstrainedNormal(torch.zeros(3), torch.ones(2), law)
+    with pytest.raises(ShapeError, match="loc and scale"):
+        ConstrainedNormal(torch.zeros(2), torch.tensor(1.0), law)
     with pytest.raises(ShapeError, match="broadcast"):
         ConstrainedNormal(torch.zeros(3, 2), torch.ones(4, 2), law)
     with pytest.raises(ShapeError, match="value"):

@@ -231,3 +231,59 @@ def test_no_factor_is_a_diagonal():
     plain = ConstrainedNormal(torch.zeros(3), torch.ones(3), law)
     without = ConstrainedNormal(torch.zeros(3), LowRank(torch.ones(3, 0), torch.ones(3)), law)
     torch.testing.assert_close(without.log_prob(z), plain.log_prob(z))
+
+
+UNEQUAL = torch.tensor([[3.0, 5.0, 0.0, 0.0], [0.0, 0.0, 7.0, 1.0]], dtype=torch.float64)
+
+
+def of_kind(kind, *batch):
+    factor = torch.randn(*batch, 4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    scale = torch.tensor([1.0, 0.5, 2.0, 1.0], dtype=torch.float64).expand(*batch, 4)
+    if kind == "diagonal":
+        return scale
+    matrix = factor @ factor.mT + torch.diag_embed(scale.square())
+    return LowRank(factor, scale) if kind == "low rank" else Full.of(matrix)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_laws_that_are_kept_sparse_have_the_densities_and_moments_of_dense_ones(kind, batch):
+    dense, kept = (LinearSystem(A, [1.0, 2.0]) for A in (UNEQUAL, UNEQUAL.to_sparse()))
+    assert kept.structure == "disjoint"
+    loc = torch.zeros(4, dtype=torch.float64)
+    p, q = (ConstrainedNormal(loc, of_kind(kind, *batch), system) for system in (dense, kept))
+    torch.testing.assert_close(q.log_prob(p.mean), p.log_prob(p.mean))
+    torch.testing.assert_close(q.entropy(), p.entropy())
+    torch.testing.assert_close(q.covariance_matrix, p.covariance_matrix)
+
+
+@pytest.mark.parametrize("one", KINDS)
+@pytest.mark.parametrize("other", KINDS)
+def test_kl_on_laws_that_are_kept_sparse(one, other):
+    loc = torch.linspace(0, 1, 4, dtype=torch.float64)
+    systems = [[LinearSystem(A, [1.0, 2.0]) for _ in range(2)] for A in (UNEQUAL, UNEQUAL.to_sparse())]
+    dense, kept = (
+        kl_divergence(ConstrainedNormal(loc, of_kind(one, 3), p), ConstrainedNormal(-loc, of_kind(other), q))
+        for p, q in systems
+    )
+    torch.testing.assert_close(kept, dense)
+    different = ConstrainedNormal(loc, of_kind(other), LinearSystem(2 * UNEQUAL.to_sparse(), [1.0, 2.0]))
+    with pytest.raises(InvalidValueError, match="different laws"):
+        kl_divergence(ConstrainedNormal(loc, of_kind(one), systems[1][0]), different)
+
+
+def test_kl_of_batches_that_do_not_fit_is_refused():
+    loc = torch.zeros(4, dtype=torch.float64)
+    system = LinearSystem(UNEQUAL)
+    p, q = (ConstrainedNormal(loc, of_kind("diagonal", count), system) for count in (2, 3))
+    with pytest.raises(ShapeError, match="do not broadcast"):
+        kl_divergence(p, q)
+
+
+@pytest.mark.parametrize("place", [(2, 0), (1, 1)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_factors_that_are_not_finite_are_refused(place, value):
+    tril = torch.eye(3, dtype=torch.float64)
+    tril[place] = value
+    with pytest.raises(InvalidValueError, match="scale_tril of numbers"):
+        Full(tril)

@@ -10,6 +10,12 @@ from lawful.core import ConstrainedNormal, InconsistentSystemError, InvalidValue
 BALANCE = [[1.0, -1.0, 1.0, -1.0, -1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, -1.0]]
 
 
+def test_coefficients_with_gradients_are_numbers():
+    coefficients = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    assert LinearSystem.totals([0, 0], coefficients=coefficients).A.to_dense().tolist() == [[1.0, 2.0]]
+    assert LinearSystem.block_means((2,), (2,), weights=3 * coefficients).A.to_dense().tolist() == [[1 / 3, 2 / 3]]
+
+
 def test_totals():
     system = LinearSystem.totals([0, 0, 1, -1, 1], [3.0, 4.0, 7.0], grand_total=True, names=["a", "b", "all"])
     expected = [[1, 1, 0, 0, 0], [0, 0, 1, 0, 1], [1, 1, 1, 0, 1]]
@@ -134,6 +140,12 @@ def test_a_million_variables():
             "'b' in law 'heat' is nan",
         ),
         (lambda: LinearSystem.block_means((2, 2), (2, 2), weights=[1, 1, 1]), ShapeError, r"broadcast to \(2, 2\)"),
+        (
+            lambda: LinearSystem(sparse.csr_matrix([[1.0, 1e155]]), names=["heat"], columns=["a", "b"]),
+            InvalidValueError,
+            r"'b' in law 'heat' is 1e\+155: .* 1e-100 to 1e100",
+        ),
+        (lambda: LinearSystem(sparse.csr_matrix([[1.0, 1e-165]])), InvalidValueError, "is 1e-165: .* other units"),
         (lambda: LinearSystem.repeated(LinearSystem([[1.0, 1.0]]), -1), ShapeError, "one copy or more, got -1"),
         (lambda: LinearSystem.stacked([]), ShapeError, "got none of them"),
         (

@@ -146,7 +146,11 @@ class SparseLaws:
         return StructuredMetric(self.coefficients, root_weights, self.free, classes, factored)
 
     def covariance_metric(self, root: Root) -> Metric:
-        return self._dense().covariance_metric(root)
+        dense = self._dense()
+        metric = dense.covariance_metric(root)
+        # Densities compare it with the `unweighted` metric of these laws, which scales them otherwise.
+        metric.log_det = metric.log_det + self.unweighted.log_det - dense.unweighted.log_det
+        return metric
 
     def judge(self, rhs: RightHandSide, stored: torch.dtype) -> RightHandSide:
         return rhs
