@@ -55,11 +55,17 @@ def _again(ctx: Any, z: Tensor, b: Tensor, root: Tensor, gradient: Tensor) -> tu
     residual, gradient = ctx.residual_of(z), gradient.double()
     point = z.detach().expand(gradient.shape).requires_grad_()
     probe = residual.detach().expand(*gradient.shape[:-1], residual.shape[-1]).requires_grad_()
-    (by_b,) = torch.autograd.grad(ctx.metric.move(probe), probe, gradient, create_graph=True)
-    (pulled,) = torch.autograd.grad(ctx.residual_of(point), point, by_b, create_graph=True)
-    by_z = gradient - pulled
+    by_b = _pulled(ctx.metric.move(probe), probe, gradient)
+    by_z = gradient - _pulled(ctx.residual_of(point), point, by_b)
     by_root = -2 * by_z * ctx.metric.move(residual) / root if ctx.needs_input_grad[2] else None
     return _like(by_z, z), _like(by_b, b), _like(by_root, root)
+
+
+def _pulled(output: Tensor, x: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient by x, differentiable; zeros where laws without coefficients use none of it."""
+    if not output.requires_grad:
+        return torch.zeros_like(x)
+    return torch.autograd.grad(output, x, gradient, create_graph=True, allow_unused=True, materialize_grads=True)[0]
 
 
 def moved(z: Tensor, b: Tensor, metric: Any, settled: Settled, residual_of: Callable[[Tensor], Tensor]) -> Tensor:

@@ -73,6 +73,11 @@ def test_draws(shape):
     holds(drawn, normal(4), positive(*shape))
 
 
+@pytest.mark.parametrize("coefficients", [torch.zeros(2, 4), torch.zeros(2, 4).to_sparse(), torch.zeros(0, 4)])
+def test_laws_that_say_nothing(coefficients):
+    holds(LinearSystem(coefficients).project, normal(4), positive(3, 4))
+
+
 def test_points_computed_from_right_hand_sides():
     M = normal(4, 2).detach()
     holds(lambda b, weights: LinearSystem(A, b).project(b @ M.mT, weights), normal(3, 2), positive(3, 4))
