@@ -150,31 +150,34 @@ class LinearSystem:
 
         Args:
             system: with all variables free and one set of coefficients; m laws of n variables.
-            b: (..., copies * m), the laws of the first copy first; None for the system's own, in every copy.
+            b: (..., copies * m), the laws of the first copy first; None for the system's own, in every copy. Tolerances
+                are those of the system.
             copies_last: variables are ordered (n, copies), as fields are, rather than (copies, n).
         """
         A = declared.repeated(system._matrix(), copies, copies_last)
         names = [f"{name} of copy {i}" for i in range(copies) for name in system.names]
+        rhs, share = system._rhs.repeated(copies), system._laws.tolerance
         if b is not None:
-            return cls(A, b, names=names)
-        return cls._with(A, system._rhs.repeated(copies), names, None)
+            return cls(A, b, names=names, rank_tolerance=share, tolerance=rhs.slack)
+        return cls._with(A, rhs, names, None, share)
 
     @classmethod
     def stacked(cls, systems: Sequence["LinearSystem"]) -> "LinearSystem":
-        """The laws of several systems over the same variables, all of them free; names must differ."""
+        """The laws of several systems over the same variables, all of them free, to the widest of their tolerances."""
         sizes = {system.n for system in systems}
         if len(sizes) != 1:
             raise ShapeError(f"Expected systems over the same variables, got {sorted(sizes) or 'none'} of them.")
         A = sparse.vstack([system._matrix() for system in systems]).tocsc()
         names = [name for system in systems for name in system.names]
         rhs = RightHandSide.joined([system._rhs for system in systems])
-        return cls._with(A, rhs, names if len(set(names)) == len(names) else None, systems[0].columns)
+        share = max(system._laws.tolerance for system in systems)
+        return cls._with(A, rhs, names if len(set(names)) == len(names) else None, systems[0].columns, share)
 
     @classmethod
     def _with(
-        cls, A: Any, rhs: RightHandSide, names: Sequence[str] | None, columns: Sequence[str] | None
+        cls, A: Any, rhs: RightHandSide, names: Sequence[str] | None, columns: Sequence[str] | None, share: float
     ) -> "LinearSystem":
-        system = cls(A, names=names, columns=columns, check=False)
+        system = cls(A, names=names, columns=columns, rank_tolerance=share, check=False)
         system._rhs, system._moves = rhs, Moves(system._laws, rhs)
         system._require_consistent()
         return system

@@ -83,6 +83,16 @@ def test_stacked():
         LinearSystem.stacked([cells, LinearSystem.totals([0, 0, 0, 0], [0.301], names=["all"])])
 
 
+def test_tolerances_are_carried_over():
+    nearly = LinearSystem([[1.0, 2.0], [2.0, 4.0 + 1e-6]], [1.0, 2.0], rank_tolerance=1e-5)
+    assert nearly.rank == LinearSystem.stacked([nearly]).rank == 1 and LinearSystem.repeated(nearly, 2).rank == 2
+    granted = LinearSystem([[1.0, 2.0], [2.0, 4.0]], [1.0, 2.5], tolerance=1.0)
+    for b in (None, [1.0, 2.5, 1.0, 2.5]):
+        assert LinearSystem.repeated(granted, 2, b).consistent()
+    with pytest.raises(InconsistentSystemError):
+        LinearSystem.repeated(granted, 2, [1.0, 2.5, 1.0, 5.5])
+
+
 def test_laws_over_a_restricted_system_are_refused():
     system = LinearSystem.totals([0, 0, 1, 1]).restrict([True, True, True, False], torch.zeros(4))
     with pytest.raises(ShapeError, match="restrict the system later"):
