@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from lawful.core.distributions.groups import CountsByGroup, Groups
+from lawful.core.distributions.surprisal import expected_surprisal, surprisal
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.arrays import as_float64, at_sample, batch_of, float_dtype
+from lawful.core.linear.exact import with_gradient_of
 
 
 class ConstrainedPoisson(Distribution):
@@ -86,6 +88,12 @@ class ConstrainedPoisson(Distribution):
         sums = self.groups.sums(rate)
         return rate / torch.where(sums > 0, sums, 1.0).index_select(-1, self.groups.index)
 
+    def _rest(self, probs: Tensor) -> Tensor:
+        """`1 - p` (..., n), the share of the others: added up where a rate is most of its group, to keep its digits."""
+        most = probs > 0.5
+        others = self.groups.sums(torch.where(most, 0.0, probs)).index_select(-1, self.groups.index)
+        return torch.where(most, others, 1 - probs)
+
     @property
     def _trials(self) -> Tensor:
         return self.counts.index_select(-1, self.groups.index)
@@ -143,38 +151,35 @@ class ConstrainedPoisson(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Log probability (...) of counts (..., n) given the totals; differentiable in the rates.
 
+        The error is that of rates rounded once: about 1e-16 times the root of the total, and 1e-13 at least.
+
         Raises:
             OffSupportError: with `validate_args`, the value does not add up. Without, the formula as it stands.
         """
         if self._validate_args:
             self.support.require(value)
-        value, rate = value.double(), as_float64(self.rate)
-        drawn = value > 0
-        terms = torch.where(drawn, value * torch.where(drawn, rate, 1.0).log(), 0.0) - torch.lgamma(value + 1)
-        sums = self.groups.sums(rate)
-        some = self.counts > 0
-        whole = torch.lgamma(self.counts + 1) - self.counts * torch.where(some, sums, 1.0).log()
-        return (terms.sum(-1) + whole.sum(-1)).to(self.rate.dtype)
+        value, probs = value.double(), self._probs
+        log_factorial = torch.lgamma(value + 1)
+        smooth = value * torch.where(value > 0, probs, 1.0).log() - log_factorial
+        with torch.no_grad():
+            mean = self._trials * probs
+            surprisals = surprisal(value, value - mean, mean, log_factorial).sum(-1)
+        return with_gradient_of(smooth.sum(-1), self._whole_surprisal - surprisals).to(self.rate.dtype)
 
     def entropy(self) -> Tensor:
-        """Entropy (...) in nats; memory is that of n times the largest total numbers a sample."""
-        probs, trials = self._probs, self._trials
-        logs = torch.where(probs > 0, probs, 1.0).log()
-        counts = -torch.lgamma(self.counts + 1).sum(-1)
-        return (counts - (trials * probs * logs).sum(-1) + self._log_factorials().sum(-1)).to(self.rate.dtype)
+        """Entropy (...) in nats, to about 1e-13 for any total; differentiable in the rates that are not zero.
 
-    def _log_factorials(self) -> Tensor:
-        """Expected `log x!` (..., n), by the binomial law of each count."""
-        trials, probs = self._trials.unsqueeze(-1), self._probs.unsqueeze(-1)
-        most = int(self.counts.max()) if self.counts.numel() else 0
-        x = torch.arange(2, max(most, 2) + 1, dtype=probs.dtype, device=probs.device)
-        possible = (x <= trials) & (probs > 0) & (probs < 1)
-        inside = torch.where((probs > 0) & (probs < 1), probs, 0.5)
-        rest = (trials - x).clamp(min=0.0)
-        log_choose = torch.lgamma(trials + 1) - torch.lgamma(x + 1) - torch.lgamma(rest + 1)
-        log_mass = log_choose + x * inside.log() + rest * torch.log1p(-inside)
-        spread = torch.where(possible, log_mass.exp() * torch.lgamma(x + 1), 0.0).sum(-1)
-        return torch.where(probs.squeeze(-1) == 1, torch.lgamma(self._trials + 1), spread)
+        Time and memory are those of n times the largest total numbers a sample, or n times 129 if that is less.
+        """
+        probs = self._probs
+        expected = expected_surprisal(self._trials, probs, self._rest(probs)).sum(-1)
+        return (expected - self._whole_surprisal).to(self.rate.dtype)
+
+    @property
+    def _whole_surprisal(self) -> Tensor:
+        """The surprisal (...) of the totals as counts of their own mean: what conditioning on them takes away."""
+        counts = self.counts
+        return surprisal(counts, torch.zeros_like(counts), counts, torch.lgamma(counts + 1)).sum(-1)
 
 
 def _require_rates_of_counts(rate: Tensor) -> None:

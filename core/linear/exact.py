@@ -65,13 +65,23 @@ def pairwise_sum(terms: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
 class _ValueOf(torch.autograd.Function):
     """The value of one expression with the derivative of another that equals it up to rounding."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, smooth: Tensor, value: Tensor) -> Tensor:
+    def forward(smooth: Tensor, value: Tensor) -> Tensor:
         return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        """Nothing is kept; `torch.func` wants to be told so."""
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0], None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return tangents[0]
 
 
 def with_gradient_of(smooth: Tensor, value: Tensor) -> Tensor:
