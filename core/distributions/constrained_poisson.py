@@ -110,15 +110,17 @@ class ConstrainedPoisson(Distribution):
 
     @property
     def variance(self) -> Tensor:
+        """(..., n), `k p (1 - p)`, with all its digits where p is near one."""
         probs = self._probs
-        return (self._trials * probs * (1 - probs)).to(self.rate.dtype)
+        return (self._trials * probs * self._rest(probs)).to(self.rate.dtype)
 
     @property
     def covariance_matrix(self) -> Tensor:
         """(..., n, n): `k (diag(p) - p p^T)` within a group, zero between groups."""
         probs, index = self._probs, self.groups.index
         together = probs.unsqueeze(-1) * probs.unsqueeze(-2) * (index.unsqueeze(-1) == index)
-        return (self._trials.unsqueeze(-1) * (torch.diag_embed(probs) - together)).to(self.rate.dtype)
+        shares = (-together).diagonal_scatter(probs * self._rest(probs), dim1=-2, dim2=-1)
+        return (self._trials.unsqueeze(-1) * shares).to(self.rate.dtype)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> CountsByGroup:

@@ -100,6 +100,17 @@ def test_large_totals_have_the_right_moments():
     torch.testing.assert_close(draws.var(0), law.variance, rtol=0.15, atol=0)
 
 
+def test_variances_keep_their_digits_where_a_share_is_nearly_one():
+    rates = double([1e-20, 3.0, 2e-20, 5.0, 1.0])
+    law = ConstrainedPoisson(rates, [6, 9], [0, 0, 0, 1, 1])
+    exact = double([6 / 3e20, 6e-20, 12 / 3e20, 9 * 5 / 36, 9 * 5 / 36])
+    torch.testing.assert_close(law.variance, exact, rtol=1e-14, atol=0)
+    torch.testing.assert_close(law.covariance_matrix.diagonal(), exact, rtol=1e-14, atol=0)
+    torch.testing.assert_close(law.covariance_matrix[1, :3].sum(), double(0), rtol=0, atol=1e-34)
+    single = ConstrainedPoisson(rates.float(), [6, 9], [0, 0, 0, 1, 1])
+    torch.testing.assert_close(single.variance, exact.float(), rtol=1e-6, atol=0)
+
+
 def test_batches_of_rates_and_totals():
     groups = [0, 1, 0, 1, 1]
     rate, totals = double(np.exp(np.random.default_rng(0).normal(size=(3, 1, 5)))), double([[2, 5], [0, 1]])
@@ -124,7 +135,12 @@ def test_derivatives():
     def law(rate):
         return ConstrainedPoisson(rate, totals, groups)
 
-    for of in (lambda r: law(r).log_prob(value), lambda r: law(r).mean, lambda r: law(r).entropy()):
+    for of in (
+        lambda r: law(r).log_prob(value),
+        lambda r: law(r).mean,
+        lambda r: law(r).entropy(),
+        lambda r: law(r).covariance_matrix,
+    ):
         assert torch.autograd.gradcheck(of, (rate,))
 
 
