@@ -53,12 +53,13 @@ def expected_loss(
 
     Args:
         distribution: of batch shape (...).
-        loss: from draws (samples, ..., n) to (samples, ...); parameters of its own get their ordinary gradient.
+        loss: from draws (samples, ..., n) to (samples, ...); parameters of its own get their ordinary gradient. Whole
+            numbers and truth values count as numbers of the draws' type: only `score` has a gradient of them.
         estimator: see the table of this module.
         samples: number of draws; at least two for `score`, whose baseline is the mean loss of the other draws.
 
     Raises:
-        InvalidValueError: the distribution has no such estimator, or too few samples.
+        InvalidValueError: the distribution has no such estimator, too few samples, or complex losses.
         ShapeError: the loss has another shape.
     """
     if estimator == "score":
@@ -85,7 +86,9 @@ def _evaluated(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         raise ShapeError(f"Expected losses of shape {tuple(z.shape[:-1])}, one a draw, got a {type(losses).__name__}.")
     if losses.shape != z.shape[:-1]:
         raise ShapeError(f"Expected losses of shape {tuple(z.shape[:-1])}, one a draw, got {tuple(losses.shape)}.")
-    return losses
+    if losses.is_complex():
+        raise InvalidValueError(f"Expected real losses, got {losses.dtype}: take a modulus or a real part.")
+    return losses if losses.is_floating_point() else losses.to(z.dtype)
 
 
 def _mean_without_laws(distribution: Lawful) -> Tensor:

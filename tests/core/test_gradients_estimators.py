@@ -160,6 +160,24 @@ def test_shapes_and_types(estimator, dtype):
     assert value.shape == (3,) and value.dtype == dtype
 
 
+@pytest.mark.parametrize("whole", [torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_that_are_whole_numbers_count_as_numbers(whole, dtype):
+    gradients = []
+    for cast in (whole, dtype):
+        logits = torch.tensor([0.5, -1.0, 0.0], dtype=dtype, requires_grad=True)
+        torch.manual_seed(0)
+        value = expected_loss(ConstrainedBernoulli(logits, 1), lambda z, cast=cast: z[..., 0].to(cast), "score")
+        assert value.dtype == dtype
+        gradients.append(torch.autograd.grad(value, logits)[0])
+    assert gradients[0].any() and torch.equal(*gradients)
+    system, *parameters = normal_problem(on_laws=True)
+    normal = ConstrainedNormal(*(p.to(dtype).requires_grad_() for p in parameters), system)
+    for estimator in ("pathwise", "marginal", "straight-through"):
+        value = expected_loss(normal, lambda z: (z[..., 0] > 0).to(whole), estimator)
+        assert value.dtype == dtype and not value.requires_grad and 0 <= value <= 1
+
+
 def test_what_does_not_exist_is_refused_with_advice():
     law = ConstrainedBernoulli(torch.zeros(3), 1)
     with pytest.raises(InvalidValueError, match=r"ConstrainedBernoulli is discrete.*'marginal'.*'score'"):
@@ -179,5 +197,7 @@ def test_numbers_of_samples_and_losses_that_are_none_are_refused():
     for samples in (0, -1):
         with pytest.raises(InvalidValueError, match="one sample or more"):
             expected_loss(normal, lambda z: z.sum(-1), "pathwise", samples)
+    with pytest.raises(InvalidValueError, match="Expected real losses"):
+        expected_loss(normal, lambda z: z.sum(-1) * 1j, "score")
     with pytest.raises(ShapeError, match="one a draw, got a float"):
         expected_loss(normal, lambda z: 1.0, "pathwise")
