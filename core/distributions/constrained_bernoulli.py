@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from lawful.core.distributions import polynomials
 from lawful.core.distributions.groups import CountsByGroup, Groups
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.arrays import as_float64, at_sample, batch_of, float_dtype
 
-_NEVER = -1e30
-"""The logarithm of zero: finite, so that its gradient is zero and not NaN."""
 _LARGEST_LOGIT = 1e6
 """Where rounding of the largest sum of logits, about n * 1e6 * 1e-16, is still small."""
 
@@ -70,12 +69,13 @@ class ConstrainedBernoulli(Distribution):
     @property
     def mean(self) -> Tensor:
         """Exact marginals (..., n), the probability that each variable is one; differentiable in the logits."""
-        return self._marginals().to(self.logits.dtype)
+        return self._log_odds().sigmoid().to(self.logits.dtype)
 
     @property
     def variance(self) -> Tensor:
-        marginals = self._marginals()
-        return (marginals * (1 - marginals)).to(self.logits.dtype)
+        """(..., n), `p (1 - p)` of the marginals, with all its digits where they are near one."""
+        log_odds = self._log_odds()
+        return (log_odds.sigmoid() * (-log_odds).sigmoid()).to(self.logits.dtype)
 
     @property
     def mode(self) -> Tensor:
@@ -101,12 +101,13 @@ class ConstrainedBernoulli(Distribution):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:  # noqa: B008
         """Exact draws (*sample_shape, ..., n): from the last variable to the first, each given those after it."""
         shape = torch.Size(sample_shape) + self.counts.shape
-        logits, prefixes = self._padded, log_polynomials(self._padded, self._most)
+        logits = self._centred
+        prefixes = polynomials.log_polynomials(logits, self._most)
         left = self.counts.long().expand(shape)
         draws = []
         for i in reversed(range(self.groups.width)):
             rest = prefixes[i].expand(*shape, -1)
-            chance = logits[..., i] + _at(rest, left - 1) - _at(rest, left)
+            chance = logits[..., i] + polynomials.at(rest, left - 1) - polynomials.at(rest, left)
             one = torch.rand(shape, dtype=logits.dtype, device=logits.device) < chance.sigmoid()
             left = left - one.long()
             draws.append(one)
@@ -120,66 +121,49 @@ class ConstrainedBernoulli(Distribution):
         """
         if self._validate_args:
             self.support.require(value)
-        chosen = (value.double() * as_float64(self.logits)).sum(-1)
-        return (chosen - self._log_normaliser()).to(self.logits.dtype)
+        logits = self._centred
+        chosen = (self.groups.split(value.double(), 0.0) * logits).sum((-2, -1))
+        whole = polynomials.log_polynomials(logits, self._most)[-1]
+        return (chosen - polynomials.at(whole, self.counts.long()).sum(-1)).to(self.logits.dtype)
 
     def entropy(self) -> Tensor:
-        """Entropy (...) in nats, to an absolute accuracy of about 1e-16 times the sum of the chosen logits."""
-        chosen = (self._marginals() * as_float64(self.logits)).sum(-1)
-        return (self._log_normaliser() - chosen).to(self.logits.dtype)
+        """Entropy (...) in nats: that of each variable given the number of ones up to it, added up (chain rule).
+
+        All terms are positive, so that nothing cancels: the relative error is about 1e-16 times the spread of logits.
+        """
+        logits, before, after = self._around()
+        one = polynomials.with_one(before, logits)
+        ones = torch.softmax(polynomials.joint(polynomials.either(before, one), after, self._count_of_each), -1)
+        return (ones * polynomials.entropy_of_odds(one - before)).sum((-3, -2, -1)).to(self.logits.dtype)
 
     @property
-    def _padded(self) -> Tensor:
-        return self.groups.split(as_float64(self.logits), _NEVER)
+    def _centred(self) -> Tensor:
+        """Logits (..., G, W), less the largest of each group: the law stays the same, and rounding is less."""
+        logits = self.groups.split(as_float64(self.logits), polynomials.NEVER)
+        return logits - logits.detach().amax(-1, keepdim=True)
 
     @property
     def _most(self) -> int:
         return int(self.counts.max()) if self.counts.numel() else 0
 
-    def _log_normaliser(self) -> Tensor:
-        """`log e_k(w)` (...), added up over groups."""
-        whole = log_polynomials(self._padded, self._most)[-1]
-        return _at(whole, self.counts.long()).sum(-1)
+    @property
+    def _count_of_each(self) -> Tensor:
+        """(..., G, W), the count of its group for each variable."""
+        return self.counts.long().unsqueeze(-1).expand(*self.counts.shape, self.groups.width)
 
-    def _marginals(self) -> Tensor:
-        """The log odds of `x_i = 1` are `l_i + log e_{k-1}(w without i) - log e_k(w without i)`."""
-        logits, width, most = self._padded, self.groups.width, self._most
-        both = log_polynomials(torch.stack((logits, logits.flip(-1))), most)
-        before = torch.stack([table[0] for table in both[:-1]], -2)
-        after = torch.stack([table[1] for table in reversed(both[:-1])], -2)
-        counts = self.counts.long().unsqueeze(-1).expand(*self.counts.shape, width)
-        others = _joined(before, after, counts - 1) - _joined(before, after, counts)
-        return self.groups.join((logits + others).sigmoid())
+    def _around(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (..., G, W), and tables (..., G, W, most + 1) of the variables before and of those after each."""
+        logits = self._centred
+        both = polynomials.log_polynomials(torch.stack((logits, logits.flip(-1))), self._most)[:-1]
+        before = torch.stack([table[0] for table in both], -2)
+        return logits, before, torch.stack([table[1] for table in reversed(both)], -2)
 
-
-def log_polynomials(logits: Tensor, most: int) -> list[Tensor]:
-    """For each prefix of the n variables, from none to all, `log e_j(exp(logits))` for j from 0 to `most`.
-
-    Shapes (..., n) -> n + 1 times (..., most + 1). A logit of -1e30 takes no part.
-    """
-    table = logits.new_full((*logits.shape[:-1], most + 1), _NEVER)
-    table = table.index_fill(-1, torch.zeros(1, dtype=torch.long, device=logits.device), 0.0)
-    tables = [table]
-    for logit in logits.unbind(-1):
-        with_one = torch.nn.functional.pad(table[..., :-1], (1, 0), value=_NEVER) + logit.unsqueeze(-1)
-        # Not logaddexp, whose second derivative is NaN where a term is never.
-        table = torch.logsumexp(torch.stack((table, with_one)), 0)
-        tables.append(table)
-    return tables
-
-
-def _at(table: Tensor, j: Tensor) -> Tensor:
-    """Entries j (...) of a table (..., most + 1); never where j is negative."""
-    found = table.gather(-1, j.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return torch.where(j >= 0, found, _NEVER)
-
-
-def _joined(before: Tensor, after: Tensor, j: Tensor) -> Tensor:
-    """`log sum_t exp(before_t + after_{j - t})` for tables (..., most + 1) and j (...)."""
-    t = torch.arange(before.shape[-1], device=j.device)
-    other = j.unsqueeze(-1) - t
-    terms = torch.where(other >= 0, before + after.gather(-1, other.clamp(min=0)), _NEVER)
-    return torch.logsumexp(terms, -1)
+    def _log_odds(self) -> Tensor:
+        """(..., n), of each variable being one: `l_i + log e_{k-1}(w without i) - log e_k(w without i)`."""
+        logits, before, after = self._around()
+        counts = self._count_of_each
+        others = polynomials.joined(before, after, counts - 1) - polynomials.joined(before, after, counts)
+        return self.groups.join(logits + others)
 
 
 def _require_moderate(logits: Tensor) -> None:

@@ -75,6 +75,7 @@ def test_log_prob_by_ratios_of_neighbours(k, away):
     np.testing.assert_allclose(gradient, [-k / 3, away / 1.5, -away / 1.5], rtol=1e-10, atol=1e-15 * k)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")
 def test_log_prob_has_further_derivatives():
     rates, value = double([0.3, 2.0, 1.0]).requires_grad_(), double([40.0, 300.0, 160.0])
 
