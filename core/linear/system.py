@@ -46,6 +46,8 @@ class LinearSystem:
         rank_tolerance: share of a scaled row that must lie outside the span of the others for the row to count as
             independent; None means `RANK_TOLERANCE * max(m, n) * eps(A.dtype)`.
         tolerance: absolute misfit per law, () or (m,), in its units, that redundant laws are granted beyond rounding.
+        b_rounding: bound (..., m) on the rounding of `b`, where that comes from numbers larger than itself; None for
+            half spacings of `b` as it is stored.
         check: raise on inconsistent laws; with False ask `consistent()`.
 
     Raises:
@@ -62,6 +64,7 @@ class LinearSystem:
         columns: Sequence[str] | None = None,
         rank_tolerance: float | None = None,
         tolerance: Any = 0.0,
+        b_rounding: Any = None,
         check: bool = True,
     ):
         matrix = as_matrix(A)
@@ -73,7 +76,7 @@ class LinearSystem:
         eps = torch.finfo(source_dtype(A)).eps
         share = RANK_TOLERANCE * max(self.m, self.n) * eps if rank_tolerance is None else rank_tolerance
         self._laws = build_laws(matrix, share, self.names, self.columns, device_of(A))
-        self._rhs = self._right_hand_side(b, tolerance)
+        self._rhs = self._right_hand_side(b, tolerance, b_rounding)
         self._fixed = torch.zeros(self.n, dtype=torch.float64, device=self.device)
         self._moves = Moves(self._laws, self._rhs)
         if check:
@@ -187,12 +190,18 @@ class LinearSystem:
             raise ShapeError("Expected one set of coefficients and all variables free: restrict the system later.")
         return self._laws.matrix
 
-    def _right_hand_side(self, b: Any, tolerance: Any) -> RightHandSide:
+    def _right_hand_side(self, b: Any, tolerance: Any, b_rounding: Any) -> RightHandSide:
         values = torch.zeros(self.m, dtype=torch.float64) if b is None else as_float64(b)
         values = require_last(values.to(self.device), self.m, "b", "law")
         require_finite(values, "The right-hand side", self.names)
         batch_of(values.shape[:-1], self._laws.batch_shape)
-        return RightHandSide(values, half_spacing(values, source_dtype(b)), law_slack(tolerance, self.m, self.device))
+        rounding = half_spacing(values, source_dtype(b))
+        if b_rounding is not None:
+            rounding = require_last(as_float64(b_rounding, self.device), self.m, "b_rounding", "law")
+            if not ((rounding >= 0) & rounding.isfinite()).all():
+                raise InvalidValueError("Expected a finite b_rounding of zero or more.")
+            batch_of(values.shape[:-1], rounding.shape[:-1], self._laws.batch_shape)
+        return RightHandSide(values, rounding, law_slack(tolerance, self.m, self.device))
 
     @property
     def device(self) -> torch.device:

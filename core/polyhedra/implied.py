@@ -70,11 +70,14 @@ class Programme:
         """The programme of laws `A` (m, n), inequalities `C` (k, n) and bounds (n,)."""
         least = np.concatenate([b, np.full(len(d), -np.inf)])
         unit = _GRAIN * _units(np.vstack([A, C]), least, np.concatenate([b, d]), lower, upper)
-        rows, limits = np.vstack([A, C]) * unit, np.concatenate([b, d])
+        rows, limits = np.vstack([A, C]), np.concatenate([b, d])
         # What is fixed has no width to be measured in, and the solver drops coefficients below 1e-9.
         fixed = lower == upper
-        limits = limits - rows[:, fixed] @ (lower / unit)[fixed]
+        limits = limits - rows[:, fixed] @ lower[fixed]
         rows[:, fixed] = 0.0
+        # To an absolute tolerance, the solver cannot say of a large number that it is one.
+        unit = np.where(fixed & (lower != 0), np.abs(lower), unit)
+        rows = rows * unit
         size = np.abs(rows).max(axis=1, initial=0.0)
         size = np.where(size > 0, size, 1.0)
         rows, limits, m = sp.csr_matrix(rows / size[:, None]), limits / size, len(b)

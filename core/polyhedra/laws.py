@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from lawful.core.linear import LinearSystem, compensated_residual, half_spacing
+from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.settle import worst_ulps
 from lawful.core.linear.system import LAWFUL_ULPS
+from lawful.core.polyhedra.bounds import Inequalities
 
 
 def coefficients(system: LinearSystem) -> Tensor:
     """Coefficients (..., m, n) of laws, dense."""
     return system.A if system.A.layout == torch.strided else system.A.to_dense()
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Parts (..., k) of right-hand sides side by side, for batches that broadcast."""
+    batch = batch_of(*(part.shape[:-1] for part in parts))
+    return torch.cat([part.expand(*batch, part.shape[-1]) for part in parts], -1)
+
+
+def limits_left(system: LinearSystem, inequalities: Inequalities) -> tuple[Tensor, Tensor]:
+    """Limits (..., k) of inequalities for the free variables, with what is given moved over, and their rounding."""
+    C, d, given = inequalities.C, inequalities.d, torch.where(system.free, 0.0, system.fixed)
+    rounding = half_spacing(d, torch.float64) + matvec(C.abs(), half_spacing(given, torch.float64))
+    limits = d - matvec(C, given)
+    return limits, rounding + torch.where(limits == d, 0.0, half_spacing(limits, torch.float64))
+
+
+def even_right_hand_sides(system: LinearSystem) -> Tensor:
+    """`b` (m,), where redundant laws miss the others by no more than rounding, as one point on the laws has it.
+
+    What large given values leave of a right-hand side can be off by far more than its own last digit, which a linear
+    programme would take for a clash.
+    """
+    b = system.b.detach()
+    exact = (system.b_rounding <= half_spacing(b, torch.float64)).all()
+    if exact or not system.redundant_mask.any() or not system.consistent():
+        return b
+    return b + system.residual(system.project(b.new_zeros(system.n)))
 
 
 def keep_limits(C: Tensor, d: Tensor, z: Tensor, stored: torch.dtype) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
-from lawful.core.linear import LinearSystem
+from lawful.core.linear import LinearSystem, half_spacing
 from lawful.core.linear.arrays import as_float64, at_sample, batch_of, require_finite, require_last, source_dtype
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
@@ -18,7 +18,7 @@ from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
 from lawful.core.polyhedra.lagrangian import NotConvergedError
-from lawful.core.polyhedra.laws import coefficients, keep_limits, worst_misfit
+from lawful.core.polyhedra.laws import coefficients, even_right_hand_sides, keep_limits, worst_misfit
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
 from lawful.core.polyhedra.reduced import Reduced
@@ -90,7 +90,7 @@ class Polyhedron:
 
     @property
     def arrays(self) -> tuple[Any, ...]:
-        """`A`, `b`, `C`, `d`, `lower`, `upper` as NumPy arrays.
+        """`A`, `b`, `C`, `d`, `lower`, `upper` as NumPy arrays; see `even_right_hand_sides`.
 
         Raises:
             InvalidValueError: right-hand sides differ per sample.
@@ -99,7 +99,7 @@ class Polyhedron:
             raise InvalidValueError("Expected one right-hand side: ask this of the polyhedron of each sample.")
         C, d, bounds = self.inequalities.C, self.inequalities.d, self.bounds
         A = coefficients(self.system)
-        parts = A, self.system.b, C, d, bounds.lower, bounds.upper
+        parts = A, even_right_hand_sides(self.system), C, d, bounds.lower, bounds.upper
         return tuple(x.detach().cpu().numpy() for x in parts)
 
     @cached_property
@@ -150,10 +150,12 @@ class Polyhedron:
         """With the inequalities that are `tight` (k,)."""
         at_lower, at_upper = (torch.from_numpy(x) for x in (self.interior.at_lower, self.interior.at_upper))
         A = torch.cat([coefficients(self.system), self.inequalities.C[tight]])
-        b = torch.cat([self.system.b.detach(), self.inequalities.d[tight]])
+        d = self.inequalities.d[tight]
+        b = torch.cat([self.system.b.detach(), d])
+        rounding = torch.cat([self.system.b_rounding, half_spacing(d, torch.float64)])
         own = zip(self.inequalities.names or (), tight.tolist(), strict=True)
         names = [*self.system.names, *(name for name, held in own if held)]
-        laws = LinearSystem(A, b, names=names, columns=self.system.columns, check=False)
+        laws = LinearSystem(A, b, names=names, columns=self.system.columns, b_rounding=rounding, check=False)
         values = torch.where(at_lower, self.bounds.lower, self.bounds.upper)
         values = torch.where(self.system.free, values, self.system.fixed)
         free, values = _pinned(A, b, ~(at_lower | at_upper) & self.system.free, values)
@@ -237,13 +239,10 @@ class Polyhedron:
     def _explain(self, number: int, batch: torch.Size) -> None:
         """Raise `InfeasibleError` or `NotConvergedError` for the sample of this number in the flattened `batch`."""
         where = tuple(int(i) for i in np.unravel_index(number, batch)) if batch else ()
-        b = self.system.b.detach().expand(*batch, self.system.m)[where]
-        alone = Polyhedron(
-            LinearSystem(self.system.A, b, names=self.system.names, columns=self.system.columns, check=False),
-            self.bounds,
-            self.inequalities,
-        )
-        alone.require_feasible(at_sample(where))
+        system = self.system
+        b, rounding = (x.detach().expand(*batch, system.m)[where] for x in (system.b, system.b_rounding))
+        laws = LinearSystem(system.A, b, names=system.names, columns=system.columns, b_rounding=rounding, check=False)
+        Polyhedron(laws, self.bounds, self.inequalities).require_feasible(at_sample(where))
         raise NotConvergedError(
             f"The projection did not come to rest{at_sample(where)}, though there is a point: variables of very "
             "different size need weights, such as the squares of their standard deviations.",

@@ -117,7 +117,11 @@ class _Samples:
     def _at_corners(self, z: Tensor, weights: Tensor) -> Tensor:
         """Lawful points (B, n) near z (B, n)."""
         hull, bounds, reduced = self.projector.hull, self.projector.bounds, self.projector.reduced
-        system = hull if self.b.dim() == 1 else LinearSystem(coefficients(hull), self.b, check=False)
+        system = (
+            hull
+            if self.b.dim() == 1
+            else LinearSystem(coefficients(hull), self.b, b_rounding=self.rounding, check=False)
+        )
         reduced = replace(reduced, base=self.base)
         points, found = at_corners(system, hull.free, bounds, reduced, z, weights, self._keeps)
         if found.all():

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear.arrays import float_dtype, require_finite, require_last
-from lawful.core.linear.exact import matvec, with_gradient_of
+from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.laws import limits_left
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,7 @@ class Strategy(ABC):
     @property
     def _limits(self) -> Tensor:
         """The limits d (..., k) of inequalities for the free variables, with what is given moved over."""
-        given = torch.where(self.system.free, 0.0, self.system.fixed)
-        return self.polyhedron.inequalities.d - matvec(self.polyhedron.inequalities.C, given)
+        return limits_left(self.system, self.polyhedron.inequalities)[0]
 
     def _normal(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:
         """Draws of their own for each right-hand side, (*sample_shape, ..., n)."""

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, LawfulError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import at_sample
+from lawful.core.linear.arrays import at_sample, batch_of
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Bounds, Inequalities, Link, MirrorMap, Polyhedron
-from lawful.core.polyhedra.laws import coefficients
+from lawful.core.polyhedra.laws import coefficients, joined
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.subspace import Subspace
 from lawful.core.strategies.traces import with_traces
@@ -89,9 +89,9 @@ class Mirror(Strategy):
 
     def _mapped(self, y: Tensor) -> Tensor:
         """Raw values (..., n), in float64, on the laws and strictly between the bounds."""
-        limits = (self.system.b[..., self._laws], self._limits)
-        batch = torch.broadcast_shapes(y.shape[:-1], *(x.shape[:-1] for x in limits))
-        b = torch.cat([x.expand(*batch, x.shape[-1]) for x in limits], -1)
+        b = joined((self.system.b[..., self._laws], self._limits))
+        batch = batch_of(y.shape[:-1], b.shape[:-1])
+        b = b.expand(*batch, b.shape[-1])
         prepared = self._prepared(y, torch.float64).expand(*batch, -1)
         if not len(self._columns):
             return prepared

@@ -20,8 +20,9 @@ from torch import Tensor
 from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
+from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra import Polyhedron, require_feasible
-from lawful.core.polyhedra.laws import coefficients
+from lawful.core.polyhedra.laws import coefficients, joined, limits_left
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.clamp import Clamp
 from lawful.core.strategies.elimination import Rows, eliminate, solve_last, substituted
@@ -57,7 +58,7 @@ class Sequential(Strategy):
         stages, rest = eliminate(substituted(self._first, solution), repaired, self.system.columns)
         self._stages = [Clamp(stage, self.system.device) for stage in stages]
         self._require_feasible(rest)
-        self._finishing = Finishing(polyhedron, self._limits)
+        self._finishing = Finishing(polyhedron)
 
     @property
     def guarantee(self) -> Guarantee:
@@ -87,13 +88,11 @@ class Sequential(Strategy):
     @property
     def _right_hand_sides(self) -> tuple[Tensor, Tensor]:
         """Right-hand sides (..., Q) of equations and of the first inequalities, and their rounding."""
-        b, rounding = self.system.b[..., self._laws], self.system.b_rounding[..., self._laws]
+        laws = self.system.b[..., self._laws], self.system.b_rounding[..., self._laws]
         bounds = torch.cat([-self.bounds.lower[self._low], self.bounds.upper[self._high]])
-        parts = [b, self._limits, bounds]
-        batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
-        q = torch.cat([part.expand(*batch, -1) for part in parts], -1)
-        known = torch.cat([rounding.expand(*batch, -1), half_spacing(q[..., len(self._laws) :], torch.float64)], -1)
-        return q, 8 * known
+        limits = limits_left(self.system, self.polyhedron.inequalities)
+        q, known = (joined(x) for x in zip(laws, limits, (bounds, half_spacing(bounds, torch.float64)), strict=True))
+        return q, LAWFUL_ULPS * known
 
     def _require_feasible(self, rest: Rows) -> None:
         q, rounding = (x.detach() for x in self._right_hand_sides)

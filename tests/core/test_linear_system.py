@@ -63,6 +63,17 @@ def test_rank_tolerance_is_an_argument():
     assert LinearSystem(A, rank_tolerance=1e-3).rank == 1
 
 
+def test_a_right_hand_side_known_to_less_than_its_digits():
+    system = LinearSystem([[1, 1], [1, 1]], [0.25, 0.25 + 1e-9], b_rounding=[0.0, 1e-8])
+    assert system.b_rounding.tolist() == [0.0, 1e-8] and system.holds([0.125, 0.125])
+    with pytest.raises(InconsistentSystemError):
+        LinearSystem([[1, 1], [1, 1]], [0.25, 0.25 + 1e-9])
+    with pytest.raises(InvalidValueError, match="b_rounding of zero or more"):
+        LinearSystem([[1, 1]], [1.0], b_rounding=[-1.0])
+    with pytest.raises(ShapeError, match=r"b_rounding of shape \(..., 1\)"):
+        LinearSystem([[1, 1]], [1.0], b_rounding=[0.0, 0.0])
+
+
 def test_float32_coefficients_are_rounded_ones():
     A = torch.tensor([[0.1, 0.7, 0.3], [1 / 3, 0.2, 0.9]])
     A = torch.cat((A, A.sum(0, keepdim=True)))

@@ -11,6 +11,7 @@ from torch import Tensor
 from lawful.core.distributions import Full
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra import Polyhedron
+from lawful.core.polyhedra.laws import limits_left
 from lawful.core.polyhedra.least_distance import least_move
 from lawful.core.strategies.finishing import Finishing
 
@@ -79,9 +80,9 @@ class Correlated:
         spread = self._covariance.diagonal().sqrt()
         at_low, at_high = _meets(near, lower, spread), _meets(near, upper, spread)
         snapped = inside.system.with_fixed(torch.where(at_low, lower, torch.where(at_high, upper, near)))
-        C, room = inside.inequalities.C * inside.system.free, _room(inside)
+        C, room = inside.inequalities.C * inside.system.free, limits_left(inside.system, inside.inequalities)[0]
         tight = room - snapped @ C.mT <= _SAME * (room.abs() + snapped.abs() @ C.abs().mT)
-        finished = Finishing(inside, room)(snapped, at_low | at_high, tight)
+        finished = Finishing(inside)(snapped, at_low | at_high, tight)
         # Near corners a covariance that is next to singular leaves a law missed, and may lead far: variances do not.
         missed = ~inside.contains(finished).unsqueeze(-1)
         variances = torch.where(self.held, 1.0, self._covariance.diagonal())
@@ -133,7 +134,7 @@ class _Whitened:
         limits, bounds = inside.inequalities, inside.bounds
         lower, upper = bounds.lower[self.free], bounds.upper[self.free]
         low, high = lower.isfinite(), upper.isfinite()
-        room = _room(inside)
+        room, _ = limits_left(inside.system, inside.inequalities)
         beyond = torch.cat([-lower[low], upper[high]])
         C = torch.cat([limits.C[:, self.free] @ self.root, -self.root[low], self.root[high]])
         return C.numpy(), torch.cat([room, beyond.expand(*room.shape[:-1], -1)], -1).numpy()
@@ -144,12 +145,6 @@ def _unit_rows(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = np.linalg.norm(A, axis=1)
     size = np.where(size > 0, size, 1.0)
     return A / size[:, None], b / size
-
-
-def _room(inside: Polyhedron) -> Tensor:
-    """What inequalities leave to the free variables, (k,) or (samples, k)."""
-    given = torch.where(inside.system.free, 0.0, inside.system.fixed)
-    return inside.inequalities.d - given @ inside.inequalities.C.mT
 
 
 def _meets(z: Tensor, bound: Tensor, spread: Tensor) -> Tensor:

@@ -1,0 +1,51 @@
+"""Strategies where numbers hold little: large given values, constraints that all but clash, laws that all but agree."""
+
+import pytest
+import torch
+from strategy_cases import INF, double, polyhedron
+
+from lawful.core import LinearSystem
+from lawful.core.strategies import strategy
+
+
+def large_given(given, coefficient=1.0, **limits):
+    """a + b is known twice: by itself, and from a total with a large given value in it."""
+    point, c = double([0.11, 0.1315709, given]), coefficient
+    A = double([[1, 1, 0], [c, c, c]])
+    system = LinearSystem(A, A @ point).restrict(torch.tensor([True, True, False]), point)
+    return polyhedron(system, [0, 0, -INF], [0.2, INF, INF], **limits), point
+
+
+@pytest.mark.parametrize("name", ["sequential", "mirror", "completion"])
+@pytest.mark.parametrize("given", [354.1, 354266.1, 1e9 / 3])
+@pytest.mark.parametrize("coefficient", [1.0, -2.0])
+def test_an_inequality_beside_a_large_given_value(name, given, coefficient):
+    bounded, point = large_given(given, coefficient, C=[[1, -1, 0]], d=[5.0])
+    z = strategy(name, bounded).finish(torch.randn(100, 3, generator=torch.Generator().manual_seed(0)).double())
+    assert bounded.contains(point) and bounded.system.ulps(z).max() <= 8
+    assert bounded.contains(z).all() or name == "completion"
+
+
+def test_an_inequality_with_a_large_given_value_in_it():
+    # a - b <= 0.1 by what is left of large numbers: known to 1e-8, as the laws are.
+    bounded, point = large_given(1e9 / 3, C=[[1, -1, 1]], d=[1e9 / 3 + 0.1])
+    z = strategy("sequential", bounded).finish(double([[0.2, 0, 0], [0, 0.2, 0], [0.11, 0.13, 0]]))
+    assert bounded.contains(point) and bounded.contains(z).all()
+    torch.testing.assert_close(z[0, :2], double([0.17079, 0.07079]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("given", [354.1, 354266.1, 1e9 / 3, 1e12])
+def test_projection_beside_a_large_given_value(given):
+    bounded, _ = large_given(given)
+    bounded.require_feasible()
+    z = bounded.project(double([[1, 2, 0], [0.1, -1, 0]]))
+    assert bounded.contains(z).all() and z[1, 0] == 0.2 and z[0, 0] == 0
+
+
+def test_a_limit_is_known_as_well_as_the_given_values_in_it():
+    # a <= 1e12 / 7 - given leaves 1e-5 less than the law asks of a, which is less than the last digit of what is given.
+    given = 1e12 / 7
+    system = LinearSystem([[1, 0]], [2e-5]).restrict(torch.tensor([True, False]), double([0, given]))
+    bounded = polyhedron(system, C=[[1, 1]], d=[given])
+    z = strategy("sequential", bounded).finish(double([[1, 0], [-1, 0]]))
+    assert bounded.contains(z).all() and (z[:, 0] == 2e-5).all()
