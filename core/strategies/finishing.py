@@ -29,12 +29,13 @@ class Finishing:
         Moves the free variables that are not `at_bound` (..., n), the less the nearer they are to a bound or to zero,
         so that none passes one; inequalities (..., k) that are not `tight` stay so.
         """
-        values = torch.cat([z, self._slack(z)], -1)
+        slack = self._slack(z)
+        values = torch.cat([z, slack.clamp_min(0.0)], -1)
         before = self._worst(values)
         off = (before > SETTLED_ULPS).unsqueeze(-1)
         if not off.any():
             return z
-        free = torch.cat([self.polyhedron.system.free & ~at_bound, ~tight], -1)
+        free = torch.cat([self.polyhedron.system.free & ~at_bound, ~tight & (slack > 0)], -1)
         moved = torch.where(off & free, self._moved(values, free), values)
         better = (self._worst(moved) < before).unsqueeze(-1)
         return torch.where(better, moved, values)[..., : z.shape[-1]]
@@ -44,7 +45,7 @@ class Finishing:
 
     def _slack(self, z: Tensor) -> Tensor:
         inequalities = self.polyhedron.inequalities
-        return -compensated_residual(inequalities.C, z, inequalities.d).clamp(max=0.0)
+        return -compensated_residual(inequalities.C, z, inequalities.d)
 
     def _moved(self, values: Tensor, free: Tensor) -> Tensor:
         room = torch.minimum(values - self.lower, self.upper - values)

@@ -21,7 +21,8 @@ from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.linear.system import LAWFUL_ULPS
-from lawful.core.polyhedra import Polyhedron, require_feasible
+from lawful.core.polyhedra import NotConvergedError, Polyhedron, require_feasible
+from lawful.core.polyhedra.implied import EmptyError
 from lawful.core.polyhedra.laws import coefficients, joined, limits_left
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.clamp import Clamp
@@ -38,6 +39,9 @@ class Sequential(Strategy):
     Args:
         polyhedron: right-hand sides and given values may differ per sample.
         order: all variables, by name or number; None is the order of the system. The last ones are solved for.
+
+    `apply` and `finish` raise `NotConvergedError` for samples between constraints that clash by less than 1e-9 of their
+    size but more than rounding.
 
     Raises:
         InfeasibleError: no values satisfy the constraints (in some sample), with the clashing ones named.
@@ -127,7 +131,7 @@ class Sequential(Strategy):
         finished = self._stored(self._finished(z.detach(), tight), y.dtype)
         came = prepared.detach().to(y.dtype)
         stays = self.polyhedron.contains(came).unsqueeze(-1)
-        return with_gradient_of(z.to(y.dtype), torch.where(stays, came, finished))
+        return with_gradient_of(z.to(y.dtype), self._held(torch.where(stays, came, finished)))
 
     def _repaired(self, y: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """Clamped and solved values (..., n), and which of the first inequalities (..., K) are tight."""
@@ -148,6 +152,25 @@ class Sequential(Strategy):
         """Tight bounds met exactly, and laws to rounding by moves of the variables between their bounds."""
         z, at_bound = self._on_bounds(z, tight)
         return self._finishing(z, at_bound, tight[..., : self._finishing.k])
+
+    @torch.no_grad()
+    def _held(self, z: Tensor) -> Tensor:
+        """z (..., n) as stored, with samples that miss a constraint projected: elimination sees no clash below 1e-9."""
+        missed = ~self.polyhedron.contains(z)
+        if not missed.any():
+            return z
+        try:
+            return self.polyhedron.project(z)
+        except (EmptyError, NotConvergedError) as error:
+            raise NotConvergedError(self._missed(z, tuple(missed.nonzero()[0].tolist()))) from error
+
+    def _missed(self, z: Tensor, where: tuple[int, ...]) -> str:
+        ulps = self.system.ulps(z)[where]
+        law = f"law {self.system.names[int(ulps.argmax())]!r}" if (ulps > LAWFUL_ULPS).any() else "an inequality"
+        return (
+            f"Repair and projection miss {law}{at_sample(where)} by more than {LAWFUL_ULPS:g} ulps: together with the "
+            "bounds and other constraints it may leave no point, by a clash below 1e-9. Correct or loosen one of these."
+        )
 
     def _on_bounds(self, z: Tensor, tight: Tensor) -> tuple[Tensor, Tensor]:
         k, low = self._finishing.k, len(self._low)

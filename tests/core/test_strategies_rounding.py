@@ -1,10 +1,12 @@
 """Strategies where numbers hold little: large given values, constraints that all but clash, laws that all but agree."""
 
+import numpy as np
 import pytest
 import torch
 from strategy_cases import INF, double, polyhedron
 
 from lawful.core import LinearSystem
+from lawful.core.polyhedra import NotConvergedError
 from lawful.core.strategies import strategy
 
 
@@ -49,3 +51,37 @@ def test_a_limit_is_known_as_well_as_the_given_values_in_it():
     bounded = polyhedron(system, C=[[1, 1]], d=[given])
     z = strategy("sequential", bounded).finish(double([[1, 0], [-1, 0]]))
     assert bounded.contains(z).all() and (z[:, 0] == 2e-5).all()
+
+
+def at_most(limit, total=1.0):
+    return polyhedron(LinearSystem(np.ones((1, 3)), [total], names=["total"]), lower=0, C=[[1, 1, 1]], d=[limit])
+
+
+@pytest.mark.parametrize(
+    "total, limit",
+    [(1.0, 1 - 2**-53), (1.0, 1 - 2**-51), (1.0, 1 - 2**-50), (0.3, 0.3 - 2**-51), (10, sum([0.1] * 100))],
+)
+def test_a_clash_within_rounding_is_shared(total, limit):
+    bounded = at_most(limit, total)
+    z = strategy("sequential", bounded).finish(torch.randn(200, 3, generator=torch.Generator().manual_seed(0)).double())
+    assert bounded.contains(z).all()
+
+
+@pytest.mark.parametrize("gap", [1e-13, 1e-10, 5e-10])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_clash_beyond_rounding_is_an_error(gap, dtype):
+    made = strategy("sequential", at_most(1 - gap))
+    y = torch.randn(2, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
+    if dtype == torch.float32:
+        assert made.polyhedron.contains(made.finish(y)).all()
+    else:
+        with pytest.raises(
+            NotConvergedError, match=r"miss law 'total' in sample 0 by more than 8 ulps.*Correct or loo"
+        ):
+            made.finish(y)
+
+
+def test_the_sample_between_clashing_bounds_is_named():
+    made = strategy("sequential", polyhedron(LinearSystem(np.ones((1, 2)), [[2.0], [2 + 1e-9]]), 0, 1))
+    with pytest.raises(NotConvergedError, match="miss law 'law 0' in sample 1 by more"):
+        made.apply(double([[3, 3], [3, 3]]))
