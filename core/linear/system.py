@@ -248,6 +248,11 @@ class LinearSystem:
         return self._laws.rank
 
     @property
+    def rank_tolerance(self) -> float:
+        """Share of a scaled row outside the span of the others from which the row counts as independent."""
+        return self._laws.tolerance
+
+    @property
     def redundant_mask(self) -> Tensor:
         """(..., m), True where a law follows from the others (or has no free variable)."""
         return self._laws.redundant_mask

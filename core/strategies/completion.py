@@ -13,8 +13,7 @@ from torch import Tensor
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Link, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
-from lawful.core.strategies.elimination import solve_last
-from lawful.core.strategies.order import as_tensor, independent_laws, ordered
+from lawful.core.strategies.order import as_tensor, laws_solved, ordered
 from lawful.core.strategies.subspace import normal_log_prob
 
 
@@ -35,8 +34,7 @@ class Completion(Strategy):
         self._bounded = self.bounds.lower.isfinite() | self.bounds.upper.isfinite()
         if order is None:
             numbers.sort(key=lambda i: not bool(self._bounded[i]))
-        self._laws, A = independent_laws(system)
-        solution = solve_last(A, [i for i in numbers if system.free[i]])
+        self._laws, solution = laws_solved(system, [i for i in numbers if system.free[i]])
         self.solved = torch.tensor(solution.solved, dtype=torch.long, device=system.device)
         self._R, self._T = (as_tensor(x, system.device) for x in (solution.R, solution.T))
         self._is_solved = torch.zeros(system.n, dtype=torch.bool, device=system.device).index_fill(0, self.solved, True)

@@ -20,18 +20,20 @@ LIMIT = 2048
 """Inequalities that may be left after the elimination of a variable; pairs looked at are at most 512 times as many."""
 
 _CANCELLED = 1e-10
+_ROUNDING = 16 * np.finfo(np.float64).eps
 
 
-def cleaned(total: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """`total` with zeros where it is the rounding left of terms of `size`."""
-    return np.where(np.abs(total) <= _CANCELLED * size, 0.0, total)
+def cleaned(total: np.ndarray, size: np.ndarray, share: float = _CANCELLED) -> np.ndarray:
+    """`total` with zeros where it is the rounding left of terms of `size`, no more than this `share` of them."""
+    return np.where(np.abs(total) <= share * size, 0.0, total)
 
 
 @dataclass(frozen=True)
 class Solved:
     """Equations `A z = b` solved: `z[solved] = T b - R z`, with R zero at the solved variables.
 
-    `solved` (r,) are the last variables in the order that the equations can be solved for; R (r, n), T (r, m).
+    `solved` (r,) are the last variables in the order that the equations can be solved for; R (r, n), T (r, m). They are
+    fewer than the equations where some of these depend on each other.
     """
 
     solved: list[int]
@@ -39,20 +41,27 @@ class Solved:
     T: np.ndarray
 
 
-def solve_last(A: np.ndarray, order: list[int]) -> Solved:
-    """Gauss-Jordan elimination of independent equations `A` (r, n), from the last variable of `order` to the first."""
+def solve_last(A: np.ndarray, order: list[int], tolerance: float = 0.0) -> Solved:
+    """Gauss-Jordan elimination of independent equations `A` (r, n), from the last variable of `order` to the first.
+
+    What they differ by is a share of their coefficients above `tolerance`.
+    """
     r, n = A.shape
     work, left, solved, rows = np.hstack([A, np.eye(r)]), list(range(r)), [], []
+    # The largest that an entry has been, whose rounding it carries on.
+    largest, cancelled = np.abs(work), min(max(tolerance, _ROUNDING), _CANCELLED)
     for column in reversed(order if r else []):
         size = np.abs(work[left, :n]).max(axis=1)
         share = np.abs(work[left, column]) / np.where(size > 0, size, 1.0)
         if share.max() == 0.0:
             continue
         pivot = left.pop(int(share.argmax()))
+        largest[pivot] /= np.abs(work[pivot, column])
         work[pivot] /= work[pivot, column]
         others = [i for i in range(r) if i != pivot]
-        taken = work[others, column][:, None] * work[pivot]
-        work[others] = cleaned(work[others] - taken, np.abs(work[others]) + np.abs(taken))
+        factor = work[others, column][:, None]
+        largest[others] = np.maximum(largest[others], np.abs(factor) * largest[pivot])
+        work[others] = cleaned(work[others] - factor * work[pivot], largest[others], cancelled)
         solved.append(column)
         rows.append(pivot)
         if not left:

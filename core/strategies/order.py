@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lawful.core.errors import InvalidValueError
+from lawful.core.errors import InvalidValueError, RankError
 from lawful.core.linear import LinearSystem
 from lawful.core.polyhedra.laws import coefficients
+from lawful.core.strategies.elimination import Solved, solve_last
 
 
 def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int]:
@@ -24,10 +25,20 @@ def ordered(system: LinearSystem, order: Sequence[str | int] | None) -> list[int
     return numbers
 
 
-def independent_laws(system: LinearSystem) -> tuple[Tensor, np.ndarray]:
-    """Numbers (r,) of the laws that do not follow from others, and their coefficients (r, n) at free variables."""
+def laws_solved(system: LinearSystem, order: list[int]) -> tuple[Tensor, Solved]:
+    """Numbers (r,) of the laws that do not follow from others, solved for the last free variables of `order`.
+
+    Raises:
+        RankError: laws count as independent by what elimination in float64 cannot tell from rounding.
+    """
     rows = (~system.redundant_mask).nonzero()[:, 0]
-    return rows, coefficients(system)[rows].cpu().numpy()
+    solution = solve_last(coefficients(system)[rows].cpu().numpy(), order, system.rank_tolerance)
+    if len(solution.solved) < len(rows):
+        raise RankError(
+            f"Elimination tells only {len(solution.solved)} of {len(rows)} independent laws apart from rounding: leave "
+            "out laws that nearly follow from others, or give `LinearSystem` a larger `rank_tolerance`."
+        )
+    return rows, solution
 
 
 def as_tensor(matrix: np.ndarray, device: torch.device) -> Tensor:

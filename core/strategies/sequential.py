@@ -26,9 +26,9 @@ from lawful.core.polyhedra.implied import EmptyError
 from lawful.core.polyhedra.laws import coefficients, joined, limits_left
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.clamp import Clamp
-from lawful.core.strategies.elimination import Rows, eliminate, solve_last, substituted
+from lawful.core.strategies.elimination import Rows, eliminate, substituted
 from lawful.core.strategies.finishing import Finishing
-from lawful.core.strategies.order import as_tensor, independent_laws, ordered
+from lawful.core.strategies.order import as_tensor, laws_solved, ordered
 
 _INFEASIBLE = 1e-9
 
@@ -54,8 +54,7 @@ class Sequential(Strategy):
         super().__init__(polyhedron)
         free = self.system.free.tolist()
         self.order = [i for i in ordered(self.system, order) if free[i]]
-        self._laws, A = independent_laws(self.system)
-        solution = solve_last(A, self.order)
+        self._laws, solution = laws_solved(self.system, self.order)
         self.solved = torch.tensor(solution.solved, dtype=torch.long, device=self.system.device)
         self._R, self._T = (as_tensor(x, self.system.device) for x in (solution.R, solution.T))
         repaired = [i for i in self.order if i not in solution.solved]

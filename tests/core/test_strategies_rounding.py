@@ -5,7 +5,7 @@ import pytest
 import torch
 from strategy_cases import INF, double, polyhedron
 
-from lawful.core import LinearSystem
+from lawful.core import LinearSystem, RankError
 from lawful.core.polyhedra import NotConvergedError
 from lawful.core.strategies import strategy
 
@@ -85,3 +85,22 @@ def test_the_sample_between_clashing_bounds_is_named():
     made = strategy("sequential", polyhedron(LinearSystem(np.ones((1, 2)), [[2.0], [2 + 1e-9]]), 0, 1))
     with pytest.raises(NotConvergedError, match="miss law 'law 0' in sample 1 by more"):
         made.apply(double([[3, 3], [3, 3]]))
+
+
+@pytest.mark.parametrize("name", ["sequential", "completion"])
+@pytest.mark.parametrize("apart", [1e-6, 5e-11, 1e-11, 1e-12])
+def test_laws_that_are_nearly_one_both_hold(name, apart):
+    A, point = double([[1, 1, 0], [1, 1 + apart, 0]]), double([2, 3, 1])
+    made = strategy(name, polyhedron(LinearSystem(A, A @ point), -10))
+    z = made.finish(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double())
+    assert made.system.rank == len(made.solved) == 2 and made.system.ulps(z).max() <= 8
+    if name == "completion":
+        assert made.log_prob(point, torch.zeros(3).double(), torch.ones(3).double()).isfinite()
+
+
+@pytest.mark.parametrize("name", ["sequential", "completion"])
+def test_laws_that_differ_by_rounding_are_refused(name):
+    A = double([[0.1, 0.2, 0.7], [0.3, 3 * 0.2, 3 * 0.7]])
+    system = LinearSystem(A, A @ double([1, 1, 1]), rank_tolerance=0.0)
+    with pytest.raises(RankError, match=r"only 1 of 2 independent laws apart.*larger `rank_tolerance`"):
+        strategy(name, polyhedron(system))
