@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from lawful.core.errors import InvalidValueError
-from lawful.core.linear.arrays import float_dtype, require_finite, require_last
+from lawful.core.linear.arrays import batch_of, float_dtype, require_finite, require_last
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Polyhedron
 from lawful.core.polyhedra.laws import limits_left
+from lawful.core.strategies.moments import require_moments
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,11 @@ class Strategy(ABC):
         return z.new_zeros(z.shape[:-1])
 
     def rsample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
-        """`apply` of normal draws, (*sample_shape, ..., n); differentiable in loc and scale."""
+        """`apply` of normal draws, (*sample_shape, ..., n); differentiable in loc and scale (..., n).
+
+        Raises:
+            ShapeError, InvalidValueError: another number of variables, or a negative scale.
+        """
         return self.apply(self._normal(loc, scale, sample_shape), scale)
 
     @torch.no_grad()
@@ -84,7 +89,8 @@ class Strategy(ABC):
         """Log density (...) of the draws of `rsample` at z (..., n), on the free variables that obey the laws.
 
         Raises:
-            InvalidValueError: the strategy has no density.
+            InvalidValueError: the strategy has no density, or a scale of a free variable is not above zero.
+            ShapeError: another number of variables, or batches that do not broadcast.
         """
         raise InvalidValueError(
             f"Draws of the strategy {self.name!r} have no density: train it by a loss on samples, or take one of which "
@@ -116,5 +122,8 @@ class Strategy(ABC):
 
     def _normal(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int]) -> Tensor:
         """Draws of their own for each right-hand side, (*sample_shape, ..., n)."""
-        batch = torch.broadcast_shapes(loc.shape, scale.shape, (*self.system.batch_shape, self.system.n))
-        return loc + scale * torch.randn((*sample_shape, *batch), dtype=loc.dtype, device=loc.device)
+        float_dtype(loc.dtype)
+        loc, scale = require_moments(self.system, loc, scale)
+        batch = batch_of(loc.shape[:-1], scale.shape[:-1], self.system.batch_shape)
+        shape = (*sample_shape, *batch, self.system.n)
+        return loc + scale * torch.randn(shape, dtype=loc.dtype, device=loc.device)

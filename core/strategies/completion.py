@@ -13,6 +13,7 @@ from torch import Tensor
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Link, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.moments import require_density
 from lawful.core.strategies.order import as_tensor, laws_solved, ordered
 from lawful.core.strategies.subspace import normal_log_prob
 
@@ -65,6 +66,7 @@ class Completion(Strategy):
         """The density of the generated variables on the subspace; minus infinity where one is not within its bounds."""
         if not self.guarantee.density:
             return super().log_prob(z, loc, scale)
+        loc, scale = require_density(self.system, z, loc, scale)
         exact = z.double()
         inner = (exact > self._link.lower) & (exact < self._link.upper) | ~self._generated
         inside = torch.where(inner & self._generated, exact, self._link.forward(torch.zeros_like(exact)))

@@ -8,6 +8,7 @@ from torch import Tensor
 from lawful.core.distributions import ConstrainedNormal
 from lawful.core.errors import InvalidValueError
 from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.moments import require_moments
 
 
 class Conditional(Strategy):
@@ -26,6 +27,7 @@ class Conditional(Strategy):
         return self.system.project(self._prepared(y), weights=scale.double().square())
 
     def rsample(self, loc: Tensor, scale: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
+        loc, scale = require_moments(self.system, loc, scale)
         return ConstrainedNormal(loc, scale, self.system).rsample(torch.Size(sample_shape))
 
     @torch.no_grad()
@@ -34,4 +36,5 @@ class Conditional(Strategy):
 
     def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """See `ConstrainedNormal.log_prob`; raises `OffSupportError` where z breaks a law."""
+        loc, scale = require_moments(self.system, loc, scale)
         return ConstrainedNormal(loc, scale, self.system, validate_args=True).log_prob(z)

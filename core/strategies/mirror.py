@@ -14,6 +14,7 @@ from lawful.core.linear.exact import with_gradient_of
 from lawful.core.polyhedra import Bounds, Inequalities, Link, MirrorMap, Polyhedron
 from lawful.core.polyhedra.laws import coefficients, joined
 from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.moments import require_density
 from lawful.core.strategies.subspace import Subspace
 from lawful.core.strategies.traces import with_traces
 
@@ -161,6 +162,7 @@ class Mirror(Strategy):
         units, the coordinates are `t = N'^T (H(z) - U C^T S^-1 H(s))`, and the density is that of t times
         `|dt / dz|`, which `MirrorMap.log_det` has for variables and slacks together.
         """
+        loc, scale = require_density(self.system, z, loc, scale)
         if not len(self._columns):
             return z.new_zeros(z.shape[:-1])
         n, link = len(self._columns), self._map.link

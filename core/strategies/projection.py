@@ -6,6 +6,7 @@ from torch import Tensor
 
 from lawful.core.polyhedra import Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.moments import require_density
 from lawful.core.strategies.subspace import Subspace
 
 
@@ -37,6 +38,7 @@ class Projection(Strategy):
         """Density of the projected normal, `N(N' loc, N' S N)` in orthonormal coordinates `N' z` of the null space."""
         if self.limits:
             return super().log_prob(z, loc, scale)
+        loc, scale = require_density(self.system, z, loc, scale)
         free = self.system.free
         return self._subspace.log_prob(z[..., free], loc[..., free], scale[..., free]).to(z.dtype)
 

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from lawful.core.strategies.base import Guarantee, Strategy
+from lawful.core.strategies.moments import require_density
 from lawful.core.strategies.subspace import normal_log_prob
 
 
@@ -20,4 +21,4 @@ class Unconstrained(Strategy):
 
     def log_prob(self, z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Density of independent normal variables, over those that are not given."""
-        return normal_log_prob(z, loc, scale, self.system.free)
+        return normal_log_prob(z, *require_density(self.system, z, loc, scale), self.system.free)
