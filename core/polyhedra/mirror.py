@@ -52,9 +52,10 @@ class MirrorMap:
     def solve(self, y: Tensor, b: Tensor, *, tol: float = 1e-11, max_steps: int = 100) -> MirrorSolution:
         """The points of coordinates `y` (B, n) for right-hand sides `b` (m,) or (B, m).
 
-        `z` is differentiable in y and b (implicit function theorem), not in A. A sample has converged when each law
-        holds to `tol` of the size of its terms, the bounds that they are measured from included. One whose laws of
-        traces stay off by rounding of the variables' units, and come no nearer, ends without: `finish` may do.
+        `z` and `u` are differentiable in y and b (implicit function theorem), in any order, not in A. A sample has
+        converged when each law holds to `tol` of the size of its terms, the bounds that they are measured from
+        included. One whose laws of traces stay off by rounding of the variables' units, and come no nearer, ends
+        without: `finish` may do.
         """
         return MirrorSolution(*solved(self, y, b.expand(*y.shape[:-1], self.A.shape[-2]), tol, max_steps))
 

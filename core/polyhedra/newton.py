@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from lawful.core.linear.exact import matvec
 from lawful.core.polyhedra.spaces import space_of
@@ -28,12 +27,15 @@ _NEGLIGIBLE = 1e-14
 
 
 def solved(mirror: MirrorMap, y: Tensor, b: Tensor, tol: float, max_steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`z` and `u` (B, n), and which samples converged (B,), for y (B, n) and b (B, m); z is differentiable in both."""
+    """`z` and `u` (B, n), and which samples converged (B,), for y (B, n) and b (B, m); differentiable in both."""
     return _Solve.apply(y, b, mirror, tol, max_steps)
 
 
 class _Solve(torch.autograd.Function):
-    """Forward by Newton's method, backward by the implicit function theorem: `dz = T dy + (...) db`."""
+    """Forward by Newton's method, backward by the implicit function theorem: `dz = U H du`, `du = H^-1 T dy + ...`.
+
+    Derivatives are functions of u, which has its own: so they exist in any order.
+    """
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, b: Tensor, mirror: MirrorMap, tol: float, max_steps: int) -> tuple[Tensor, ...]:
@@ -45,14 +47,19 @@ class _Solve(torch.autograd.Function):
         z, u, converged = (torch.cat(part) for part in zip(*parts, strict=True))
         ctx.mirror = mirror
         ctx.save_for_backward(u)
-        ctx.mark_non_differentiable(u, converged)
+        ctx.mark_non_differentiable(converged)
+        ctx.set_materialize_grads(False)
         return z, u, converged
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        (u,), link, space = ctx.saved_tensors, ctx.mirror.link, ctx.mirror.space
-        slope, gradient = link.slope(u), gradients[0] * link.unit
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        (u,), (by_z, by_u, _), link, space = ctx.saved_tensors, gradients, ctx.mirror.link, ctx.mirror.space
+        slope, gradient = link.slope(u), torch.zeros_like(u)
+        if by_z is not None:
+            gradient = by_z * link.unit
+        if by_u is not None:
+            # Where a slope underflows, so does what comes to u by it.
+            gradient = gradient + by_u / slope.clamp_min(torch.finfo(slope.dtype).tiny)
         by_y = space.tangent(slope, gradient) if ctx.needs_input_grad[0] else None
         by_b = space.on_laws(slope, gradient) if ctx.needs_input_grad[1] else None
         return by_y, by_b, None, None, None

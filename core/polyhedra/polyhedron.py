@@ -205,8 +205,8 @@ class Polyhedron:
         """The point of the polyhedron with least `sum((z' - z)^2 / weights)`, in the dtype of z.
 
         No bound is passed, as stored; laws hold to 8 ulps; what is on the active face is on it exactly. Points that
-        `contains` accepts come back as they came. Differentiable almost everywhere, in z and weights; right-hand sides
-        count as constants.
+        `contains` accepts come back as they came. Differentiable almost everywhere, in z and, once, in weights;
+        right-hand sides count as constants.
 
         Args:
             z: (..., n), float32 or float64.

@@ -1,7 +1,8 @@
 """Projection on a polyhedron: on the active face exactly, laws to rounding, no bound passed; differentiable.
 
 The derivative is that on the face (implicit function theorem): moves of z within the face, in the metric. Weights act
-as a move of z by `(z' - z) / weights dweights`.
+as a move of z by `(z' - z) / weights dweights`. While the face stays, the projection is linear in z: its second
+derivative by z is zero.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
 from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
@@ -198,9 +199,13 @@ class _Project(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         z, weights, result = ctx.saved_tensors
+        if torch.is_grad_enabled() and ctx.needs_input_grad[1]:
+            raise InvalidValueError(
+                "The projection within bounds has no second derivatives by weights: detach them where gradients are "
+                "differentiated themselves (create_graph=True)."
+            )
         by_z = torch.zeros_like(z)
         for samples, face in ctx.faces:
             gradient = gradients[0][samples] @ face.reduced.moves

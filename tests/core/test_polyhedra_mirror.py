@@ -197,6 +197,28 @@ def test_last_step_leaves_rounding_only():
     assert residual.max() < 1e-13
 
 
+@pytest.mark.parametrize("laws", [1, 2, 3])  # few by a Gram matrix of the laws, many by moves that keep them
+def test_second_derivatives(laws):
+    A = tensor(np.random.default_rng(laws).normal(size=(laws, 4)))
+    link = Link(tensor([0, -INF, 0, -INF]), tensor([INF, 1, 2, INF]), tensor([1, 0.5, 1, 2]))
+    y = tensor(np.random.default_rng(0).normal(size=(2, 4)))
+    b = (link.forward(0.5 * y) @ A.T).requires_grad_()
+
+    def solve(y, b):
+        return mirror_map(A, y, b, link, tol=1e-14).z
+
+    assert torch.autograd.gradcheck(lambda y, b: mirror_map(A, y, b, link, tol=1e-14).u, (y.requires_grad_(), b))
+    assert torch.autograd.gradgradcheck(solve, (y, b), atol=1e-4)
+
+
+def test_second_derivatives_far_out():
+    # Beside a slope of 1e-300 another variable takes all: nothing bends.
+    link, y = Link(tensor([0, 0]), tensor([INF, INF]), tensor([1, 1])), tensor([[-800, 1]]).requires_grad_()
+    z = mirror_map(tensor([[1, 1]]), y, tensor([[2]]), link).z
+    (gradient,) = torch.autograd.grad(z[0, 1], y, create_graph=True)
+    assert torch.autograd.grad(gradient.sum(), y)[0].abs().max() < 1e-12
+
+
 def test_a_matrix_for_each_sample():
     _, y, _, link, rng = random_case(5, batch=9)
     A = tensor(rng.normal(size=(9, 2, y.shape[1])))

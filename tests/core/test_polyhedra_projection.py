@@ -184,6 +184,19 @@ def test_gradients(seed):
     assert torch.autograd.gradcheck(lambda x, w: P.project(x, w), (x, each), atol=1e-5)
 
 
+def test_second_derivatives():
+    P, weights = random_polyhedron(0), normal(6, seed=1).exp()
+    x = (3 * normal(3, 6, seed=0)).requires_grad_()
+    (gradient,) = torch.autograd.grad(P.project(x, weights).sum(), x, create_graph=True)
+    # Linear while the face stays, and so is its derivative for a loss that is not.
+    assert torch.equal(torch.autograd.grad(gradient.square().sum() + 0 * x.sum(), x)[0], torch.zeros_like(x))
+    assert torch.autograd.gradgradcheck(lambda x: P.project(x, weights), (x,), atol=1e-5)
+    moved = P.project(x, weights.requires_grad_())
+    assert torch.autograd.grad(moved.sum(), (x, weights), retain_graph=True)[1].isfinite().all()
+    with pytest.raises(InvalidValueError, match=r"no second derivatives by weights: detach them .*create_graph=True"):
+        torch.autograd.grad(moved.sum(), x, create_graph=True)
+
+
 CASES = {
     "four coupled equalities": polyhedron(
         [[2, 1, 0, 0, 0, 0], [0, 1, 3, 0, 0, 0], [0, 0, 1, 1, 1, 0], [1, 0, 0, 0, 1, 1]], [4, 5, 3, 6], np.zeros(6)
