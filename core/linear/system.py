@@ -159,7 +159,7 @@ class LinearSystem:
         """
         A = declared.repeated(system._matrix(), copies, copies_last)
         names = [f"{name} of copy {i}" for i in range(copies) for name in system.names]
-        rhs, share = system._rhs.repeated(copies), system._laws.tolerance
+        rhs, share = system._rhs.repeated(copies), system.rank_tolerance
         if b is not None:
             return cls(A, b, names=names, rank_tolerance=share, tolerance=rhs.slack)
         return cls._with(A, rhs, names, None, share)
@@ -173,7 +173,7 @@ class LinearSystem:
         A = sparse.vstack([system._matrix() for system in systems]).tocsc()
         names = [name for system in systems for name in system.names]
         rhs = RightHandSide.joined([system._rhs for system in systems])
-        share = max(system._laws.tolerance for system in systems)
+        share = max(system.rank_tolerance for system in systems)
         return cls._with(A, rhs, names if len(set(names)) == len(names) else None, systems[0].columns, share)
 
     @classmethod
