@@ -2,6 +2,7 @@
 
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import InfeasibleError, require_feasible
+from lawful.core.polyhedra.implied import EmptyError
 from lawful.core.polyhedra.interior import InteriorMap
 from lawful.core.polyhedra.lagrangian import NotConvergedError
 from lawful.core.polyhedra.links import Link
@@ -12,6 +13,7 @@ from lawful.core.polyhedra.walk import UnboundedError
 
 __all__ = [
     "Bounds",
+    "EmptyError",
     "HitAndRun",
     "Inequalities",
     "InfeasibleError",

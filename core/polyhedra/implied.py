@@ -147,7 +147,7 @@ def relative_interior(
     while True:
         found = programme.open_slacks(closed, tolerance)
         if found is None:
-            raise EmptyError("No point satisfies laws, inequalities and bounds to the solver's tolerance.")
+            raise EmptyError("No point keeps laws, inequalities and bounds to the solver's tolerance: give more room.")
         points.append(found[0])
         if not found[1].any():
             break

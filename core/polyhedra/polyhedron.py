@@ -213,7 +213,8 @@ class Polyhedron:
             weights: (n,) or (..., n), positive: variances of a diagonal metric. None weighs all alike.
 
         Raises:
-            InvalidValueError: no number of the dtype of z is within some bounds. InfeasibleError: there is no point.
+            InvalidValueError: no number of the dtype of z is within some bounds.
+            InfeasibleError, EmptyError: there is no point; see `interior`.
             NotConvergedError: no answer, or none to 8 ulps, for some samples.
         """
         values = require_last(as_float64(z), self.n, "z", "variable")
@@ -244,8 +245,9 @@ class Polyhedron:
         laws = LinearSystem(system.A, b, names=system.names, columns=system.columns, b_rounding=rounding, check=False)
         Polyhedron(laws, self.bounds, self.inequalities).require_feasible(at_sample(where))
         raise NotConvergedError(
-            f"The projection did not come to rest{at_sample(where)}, though there is a point: variables of very "
-            "different size need weights, such as the squares of their standard deviations.",
+            f"The projection did not come to rest{at_sample(where)}, though to the solver's tolerance there is a "
+            "point: variables of very different size need weights, such as the squares of their standard deviations, "
+            "and constraints that clash by less than 1e-9 of their size need more room.",
             number,
         )
 

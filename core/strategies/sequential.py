@@ -21,8 +21,7 @@ from lawful.core.linear import half_spacing
 from lawful.core.linear.arrays import at_sample
 from lawful.core.linear.exact import with_gradient_of
 from lawful.core.linear.system import LAWFUL_ULPS
-from lawful.core.polyhedra import NotConvergedError, Polyhedron, require_feasible
-from lawful.core.polyhedra.implied import EmptyError
+from lawful.core.polyhedra import EmptyError, NotConvergedError, Polyhedron, require_feasible
 from lawful.core.polyhedra.laws import coefficients, joined, limits_left
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.clamp import Clamp
