@@ -13,7 +13,7 @@ from torch import Tensor
 from lawful.core.linear.batch_metric import BatchMetric, batch_metric
 from lawful.core.linear.consistency import clashing, raise_clash
 from lawful.core.linear.exact import compensated_residual, matvec
-from lawful.core.linear.factor import Factor, factorise
+from lawful.core.linear.factor import Factor, equilibrate, factorise
 from lawful.core.linear.gram_metric import EvenLaws, GramMetric
 from lawful.core.linear.judge import Judge
 from lawful.core.linear.metric import Metric, Root, WeightedMetric, covariance_metric, null_space, weighted_metric
@@ -78,9 +78,10 @@ class DenseLaws:
         """`A z - b` (..., m) with compensated sums, over all variables; differentiable."""
         return compensated_residual(self.coefficients, z, b)
 
-    def members(self, laws: Tensor) -> Tensor:
-        """(..., n), True for free variables of any of the `laws` (..., m) marked."""
-        return torch.einsum("...mn,...m->...n", (self.A != 0).double(), laws.double()) > 0
+    @property
+    def column_scale(self) -> Tensor:
+        """(n,) or (..., n), sizes of variables, powers of two, in which coefficients are near one."""
+        return equilibrate(self.coefficients)[1]
 
     @property
     def rank(self) -> int | Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from lawful.core.linear.arrays import batch_of
 from lawful.core.linear.exact import half_spacing, ulp_ratio
 from lawful.core.linear.laws import Laws, LeastMoves
-from lawful.core.linear.noise import pinned, without
+from lawful.core.linear.noise import determined, left_by_moves, without
 from lawful.core.linear.on_laws import moved
 from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.settle import SETTLED_ULPS, settle, settle_by_size
@@ -76,14 +76,15 @@ class Moves:
         settled = settle(z, stored, self._left, self.allowance, move)
         settled = settle_by_size(settled, stored, self._left, self.allowance, move)
         broken = self._off(settled).any(-1)
-        if not broken.any():
+        if not (broken.any() and self._determined[0].any()):
             return settled
-        noise = pinned(z, settled, broken, lambda z: z - metric.move(self._left(z)), self._size, self._laws.members)
+        noise = left_by_moves(z, settled, self._laws, self._determined, lambda x: x - metric.move(self._left(x)))
+        noise = noise & broken.unsqueeze(-1)
         return without(noise, settled, self._left, self.allowance, move) if noise.any() else settled
 
-    def _size(self, z: Tensor) -> Tensor:
-        """(..., m), sums of magnitudes of terms of the free variables."""
-        return self._laws.absolute(torch.where(self._laws.free, z.abs(), 0.0))
+    @cached_property
+    def _determined(self) -> tuple[Tensor, Tensor]:
+        return determined(self._laws, self._left, self.allowance)
 
     def _off(self, z: Tensor) -> Tensor:
         """(..., m), laws that float64 points z (..., n) miss by more than rounding explains."""

@@ -385,3 +385,47 @@ def test_the_only_point_is_zero_where_laws_are_nearly_parallel():
         A = rng.normal(size=(4, 4))
         A[3] = A[0] + 1e-8 * rng.normal(size=4)
         assert (LinearSystem(A).project(rng.normal(size=4)) == 0).all()
+
+
+PINNED = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("layout", ["dense", "sparse", "per sample"])
+def test_small_values_beside_variables_that_laws_make_zero_are_no_rounding(layout, dtype):
+    """What is next to nothing beside what it was may be real: only the laws tell what is zero."""
+    chain = torch.tensor([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]], dtype=torch.float64)
+    A = torch.block_diag(chain, PINNED)
+    A = {"dense": A, "sparse": A.to_sparse(), "per sample": A.expand(2, 4, 5).clone()}[layout]
+    z = torch.tensor([1e6, 1e-6, 1e-6, 0.7, 0.3], dtype=dtype).expand(2, 5)
+    weights = torch.tensor([1e12, 1.0, 1.0, 1.0, 1.0], dtype=torch.float64)
+    found = LinearSystem(A).project(z, weights)
+    torch.testing.assert_close(found[:, :3], torch.full_like(found[:, :3], 1.5e-6), rtol=1e-6, atol=0)
+    assert (found[:, 3:] == 0).all() and LinearSystem(A).holds(found).all()
+
+
+def test_values_that_cancel_to_small_ones_beside_zeros():
+    A = torch.block_diag(torch.tensor([[1.0, -1.0]], dtype=torch.float64), PINNED)
+    found = LinearSystem(A).project(torch.tensor([1e9 + 0.9, -1e9 + 0.9, 0.3, 0.7], dtype=torch.float64))
+    torch.testing.assert_close(found, torch.tensor([0.9, 0.9, 0.0, 0.0], dtype=torch.float64), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_small_values_beside_zeros_are_those_of_their_own_laws_alone(seed):
+    rng = np.random.default_rng(seed)
+    A, pinned = rng.normal(size=(2, 4)).round(1), rng.normal(size=(2, 2)).round(1)
+    start = 1e-8 * LinearSystem(A).project(rng.normal(size=4)).numpy() + A.T @ rng.normal(size=2)
+    system = LinearSystem(torch.block_diag(*(torch.from_numpy(x) for x in (A, pinned))))
+    found = system.project(np.concatenate([start, rng.normal(size=2)]))
+    alone = LinearSystem(A).project(start)
+    assert system.holds(found) and (found[4:] == 0).all()
+    torch.testing.assert_close(found[:4], alone, rtol=0, atol=1e-14 * np.linalg.cond(A) * np.abs(start).max())
+
+
+def test_a_zero_that_rounding_of_given_values_contradicts():
+    system = LinearSystem([[0.6441135152435021, -1.6173069540976728, 1.0], [-0.48185200585830523, 0.0, 0.0]])
+    given = torch.tensor([0.0, 0.1, 0.16173069540976728], dtype=torch.float64)
+    part = system.restrict([True, False, False], given)
+    z = torch.linspace(-1e-3, 1e-3, 41, dtype=torch.float64).unsqueeze(-1) * torch.tensor([1.0, 0.0, 0.0])
+    found = part.project(z)
+    assert (found[:, 0] == 0).all() and part.ulps(found).max() <= 8

@@ -90,10 +90,6 @@ class Coefficients:
         """Values of classes (..., q) at the entries of the matrix (..., e); differentiable."""
         return self._members.take(y)
 
-    def touched(self, laws: Tensor) -> Tensor:
-        """How many of the laws marked by ones (..., m) each class (..., q) takes part in."""
-        return self._members.sum(self.rows.take(laws))
-
     def class_weights(self, weights: Tensor) -> Tensor:
         """Weights of classes (..., q) from those of variables (..., n); differentiable."""
         return self.columns.sum(weights if self.scale is None else self.scale.square() * weights)

@@ -20,22 +20,24 @@ MOST_ENTRIES = 2**22
 
 
 def equilibrated(A: sparse.csr_matrix) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """`A` with rows of length one in balanced columns, and what each row was divided by (k,).
+    """`A` with rows of length one in balanced columns, and what each row was divided by (k,)."""
+    entries, (r, c) = A.tocoo(), balance(A)
+    row, column = entries.row, entries.col
+    scaled = entries.data * r[row] * c[column]
+    length = np.sqrt(np.bincount(row, scaled**2, minlength=len(r)))
+    length[length == 0] = 1.0
+    return sparse.csr_matrix((scaled / length[row], (row, column)), shape=A.shape), length / r
 
-    Alternating geometric means, as in `factor.equilibrate`.
-    """
-    entries = A.tocoo()
-    row, column, data = entries.row, entries.col, entries.data
-    logs, (k, width) = np.log2(np.abs(data)), A.shape
+
+def balance(A: sparse.csr_matrix | sparse.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Powers of two (k,) and (l,) that bring the entries of `A` (k, l) near one, as `factor.equilibrate` does."""
+    entries, (k, width) = A.tocoo(), A.shape
+    row, column, logs = entries.row, entries.col, np.log2(np.abs(entries.data))
     r, c = np.zeros(k), np.zeros(width)
     for _ in range(SWEEPS):
         r = -_means(logs + c[column], row, k)
         c = -_means(logs + r[row], column, width)
-    scaled = data * np.exp2(np.round(r)[row] + np.round(c)[column])
-    length = np.sqrt(np.bincount(row, scaled**2, minlength=k))
-    length[length == 0] = 1.0
-    unit = length / np.exp2(np.round(r))
-    return sparse.csr_matrix((scaled / length[row], (row, column)), shape=A.shape), unit
+    return np.exp2(np.round(r)), np.exp2(np.round(c))
 
 
 def _means(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from lawful.core.linear.rhs import RightHandSide
 from lawful.core.linear.structure.coefficients import Coefficients
 from lawful.core.linear.structure.dependencies import Dependencies
 from lawful.core.linear.structure.device import on_device
+from lawful.core.linear.structure.independent import balance
 from lawful.core.linear.structure.metric import StructuredMetric
 from lawful.core.linear.structure.quick import settle_in_chunks
 from lawful.core.linear.structure.rank import dropped_laws, redundancy
@@ -87,9 +88,9 @@ class SparseLaws:
     def residual(self, z: Tensor, b: Tensor) -> Tensor:
         return self.coefficients.residual(z, b)
 
-    def members(self, laws: Tensor) -> Tensor:
-        marked = self.coefficients.touched(laws.double())
-        return (self.coefficients.columns.take(marked) > 0) & self.free
+    @property
+    def column_scale(self) -> Tensor:
+        return torch.from_numpy(balance(self.matrix)[1]).to(self.device)
 
     @property
     def rank(self) -> int | Tensor:
