@@ -121,10 +121,11 @@ class ConstrainedBernoulli(Distribution):
         """
         if self._validate_args:
             self.support.require(value)
-        logits = self._centred
-        chosen = (self.groups.split(value.double(), 0.0) * logits).sum((-2, -1))
-        whole = polynomials.log_polynomials(logits, self._most)[-1]
-        return (chosen - polynomials.at(whole, self.counts.long()).sum(-1)).to(self.logits.dtype)
+        logits, ones = self._centred, self.groups.split(value.double(), 0.0)
+        # Zero where the value adds up, as it does on the support.
+        too_many = (ones.sum(-1) - self.counts) * self._largest.squeeze(-1)
+        whole = polynomials.at(polynomials.log_polynomials(logits, self._most)[-1], self.counts.long())
+        return ((ones * logits).sum((-2, -1)) + (too_many - whole).sum(-1)).to(self.logits.dtype)
 
     def entropy(self) -> Tensor:
         """Entropy (...) in nats: that of each variable given the number of ones up to it, added up (chain rule).
@@ -139,8 +140,12 @@ class ConstrainedBernoulli(Distribution):
     @property
     def _centred(self) -> Tensor:
         """Logits (..., G, W), less the largest of each group: the law stays the same, and rounding is less."""
-        logits = self.groups.split(as_float64(self.logits), polynomials.NEVER)
-        return logits - logits.detach().amax(-1, keepdim=True)
+        return self.groups.split(as_float64(self.logits), polynomials.NEVER) - self._largest
+
+    @property
+    def _largest(self) -> Tensor:
+        """(..., G, 1), of the logits of each group, a constant."""
+        return self.groups.split(as_float64(self.logits.detach()), polynomials.NEVER).amax(-1, keepdim=True)
 
     @property
     def _most(self) -> int:

@@ -73,3 +73,11 @@ def test_entropy_has_further_derivatives_where_logits_are_equal():
 
     assert torch.autograd.gradcheck(entropy, (logits,))
     assert torch.autograd.gradgradcheck(entropy, (logits,))
+
+
+def test_log_prob_of_values_off_the_count_is_the_formula_as_it_stands():
+    law = ConstrainedBernoulli(torch.tensor([5.0, 1.0, 2.0], dtype=torch.float64), 2, validate_args=False)
+    normaliser = math.log(math.exp(6) + math.exp(7) + math.exp(3))
+    for value, chosen in (([1.0, 0.0, 0.0], 5.0), ([0.9, 0.5, 0.5], 6.0), ([1.0, 0.0, 1.0], 7.0)):
+        found = law.log_prob(torch.tensor(value, dtype=torch.float64))
+        assert found.item() == pytest.approx(chosen - normaliser, abs=1e-14)

@@ -104,3 +104,21 @@ def test_float32_rates_with_the_largest_total_they_count_to():
     value = single.sample()
     assert single.entropy().item() == pytest.approx(large_entropy(rates.numpy() / 4.25, 2**24), rel=1e-6)
     assert single.log_prob(value).item() == pytest.approx(same.log_prob(value.double()).item(), rel=1e-7)
+
+
+def test_log_prob_of_rates_further_apart_than_numbers_reach():
+    rates = double([1e-200, 1e200, 3e199]).requires_grad_()
+    found = ConstrainedPoisson(rates, 2.0).log_prob(double([1.0, 1.0, 0.0]))
+    # 2 p q with p = 1e-200 / 1.3e200 and q = 1 / 1.3.
+    assert found.item() == pytest.approx(math.log(2) - 400 * math.log(10) - 2 * math.log(1.3), rel=1e-14)
+    (gradient,) = torch.autograd.grad(found, rates)
+    np.testing.assert_allclose(gradient, [1e200, 1e-200 - 2 / 1.3e200, -2 / 1.3e200], rtol=1e-12)
+    subnormal = ConstrainedPoisson(double([1e-160, 1e160]), 2.0).log_prob(double([1.0, 1.0]))
+    assert subnormal.item() == pytest.approx(math.log(2) - 320 * math.log(10), rel=1e-14)
+
+
+def test_log_prob_of_values_that_do_not_add_up_is_the_formula_as_it_stands():
+    rates = double([0.5, 1.5, 2.0])
+    found = ConstrainedPoisson(rates, 3.0, validate_args=False).log_prob(double([1.0, 1.0, 2.0]))
+    exact = math.log(0.5) + math.log(1.5) + 2 * math.log(2.0) - math.log(2) + math.log(6) - 3 * math.log(4.0)
+    assert found.item() == pytest.approx(exact, rel=1e-13)
