@@ -15,7 +15,10 @@ FLOAT_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 def float_dtype(dtype: Any) -> torch.dtype:
     """`torch.float32` or `torch.float64` from a torch dtype, a NumPy dtype or a name."""
-    name = str(dtype).removeprefix("torch.") if isinstance(dtype, torch.dtype) else np.dtype(dtype).name
+    try:
+        name = str(dtype).removeprefix("torch.") if isinstance(dtype, torch.dtype) else np.dtype(dtype).name
+    except TypeError:  # Of pandas, with missing values of their own.
+        name = str(dtype)
     if name not in FLOAT_DTYPES:
         raise InvalidValueError(f"Expected float32 or float64, got {name}: convert the values first.")
     return FLOAT_DTYPES[name]
@@ -44,13 +47,15 @@ def as_float64(x: Any, device: torch.device | None = None) -> Tensor:
 
 
 def numbers(x: Any) -> np.ndarray:
-    """A copy of `x` as a float64 array; tensors without their gradient, complex numbers refused."""
+    """A copy of `x` as a float64 array; tensors without their gradient, NaN where masked, complex numbers refused."""
     values = x.detach().cpu().numpy() if isinstance(x, Tensor) else x
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
+    except (TypeError, ValueError, RuntimeError, np.exceptions.ComplexWarning) as error:
         raise InvalidValueError(f"Expected real numbers, in lists of equal length: {error}.") from error
 
 

@@ -151,9 +151,10 @@ def _require_moderate(matrix: sparse.csc_matrix, names: Sequence[str], columns: 
     bad = np.flatnonzero(~((size >= 1e-100) & (size <= 1e100)))
     if len(bad):
         column = int(np.searchsorted(matrix.indptr, bad[0], side="right")) - 1
-        advice = "give a number of size 1e-100 to 1e100, in other units"
-        _refuse(float(matrix.data[bad[0]]), names[int(matrix.indices[bad[0]])], columns[column], "", advice)
+        _refuse(float(matrix.data[bad[0]]), names[int(matrix.indices[bad[0]])], columns[column], "")
 
 
-def _refuse(value: float, law: str, column: str, where: str, advice: str = "give a finite number") -> None:
+def _refuse(value: float, law: str, column: str, where: str) -> None:
+    moderate = "give a number of size 1e-100 to 1e100, in other units"
+    advice = moderate if np.isfinite(value) else "give a finite number"
     raise InvalidValueError(f"The coefficient of {column!r} in law {law!r} is {value}{where}: {advice}.")

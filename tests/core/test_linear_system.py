@@ -210,9 +210,25 @@ def test_a_system_of_no_samples_says_so():
 
 @pytest.mark.parametrize(
     "values",
-    [[1.0, "a", 2.0, 3.0], [[1.0, 2.0], [3.0]], torch.ones(4, dtype=torch.complex64), np.ones(4) * 1j],
+    [
+        [1.0, "a", 2.0, 3.0],
+        [[1.0, 2.0], [3.0]],
+        [torch.ones(4, requires_grad=True)] * 4,
+        torch.ones(4, dtype=torch.complex64),
+        np.ones(4) * 1j,
+    ],
 )
 def test_what_is_no_array_of_real_numbers_is_refused(values):
     for use in (LinearSystem, LinearSystem(PARTS).project, lambda b: LinearSystem(np.eye(4), b)):
         with pytest.raises(InvalidValueError, match="Expected real numbers"):
             use(values)
+
+
+def test_masked_values_are_missing_ones():
+    masked = np.ma.masked_values([1.0, 2.0, 1e20], 1e20)
+    system = LinearSystem([[1.0, 1.0, 1.0]], columns=["a", "b", "c"])
+    with pytest.raises(InvalidValueError, match="'c' is nan"):
+        system.project(masked)
+    with pytest.raises(InvalidValueError, match="right-hand side of 'law 2' is nan"):
+        LinearSystem(np.eye(3), masked)
+    assert system.restrict([False, False, True], masked).project([0.0, 0.0, 0.0]).tolist() == [0.0, 0.0, -3.0]
