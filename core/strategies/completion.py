@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lawful.core.linear.exact import with_gradient_of
-from lawful.core.polyhedra import Link, Polyhedron
+from lawful.core.polyhedra import Link, NotConvergedError, Polyhedron
 from lawful.core.strategies.base import Guarantee, Strategy
 from lawful.core.strategies.moments import require_density
 from lawful.core.strategies.order import as_tensor, laws_solved, ordered
@@ -52,7 +52,27 @@ class Completion(Strategy):
 
     def apply(self, y: Tensor, scale: Tensor | None = None) -> Tensor:
         z = self._completed(self._prepared(y, torch.float64))
-        return self._stored(z, y.dtype) if self.guarantee.bounds else z.to(y.dtype)
+        stored = self._stored(z, y.dtype) if self.guarantee.bounds else z.to(y.dtype)
+        return with_gradient_of(stored, self._held(stored.detach()))
+
+    @torch.no_grad()
+    def _held(self, z: Tensor) -> Tensor:
+        """z (..., n) as stored, projected where the solved variables alone cannot bring laws nearer.
+
+        Raises:
+            NotConvergedError: some sample still misses a law.
+        """
+        if self.system.holds(z).all():
+            return z
+        moved = (self.polyhedron if self.guarantee.bounds else self.system).project(z)
+        ulps = self.system.ulps(moved)
+        if not self.system.holds(moved).all():
+            law, worst = self.system.names[int(ulps.reshape(-1, self.system.m).amax(0).argmax())], float(ulps.max())
+            raise NotConvergedError(
+                f"Law {law!r} is missed by {worst:.3g} ulps: leave out laws that nearly follow from others, or give "
+                "`LinearSystem` a larger `rank_tolerance`."
+            )
+        return moved
 
     def _completed(self, y: Tensor) -> Tensor:
         drawn = torch.where(self._generated, self._link.forward(y), y)

@@ -6,7 +6,7 @@ import torch
 from strategy_cases import INF, double, polyhedron
 
 from lawful.core import LinearSystem, RankError
-from lawful.core.polyhedra import NotConvergedError
+from lawful.core.polyhedra import NotConvergedError, Polyhedron
 from lawful.core.strategies import strategy
 
 
@@ -104,3 +104,14 @@ def test_laws_that_differ_by_rounding_are_refused(name):
     system = LinearSystem(A, A @ double([1, 1, 1]), rank_tolerance=0.0)
     with pytest.raises(RankError, match=r"only 1 of 2 independent laws apart.*larger `rank_tolerance`"):
         strategy(name, polyhedron(system))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_completion_of_laws_that_nearly_follow_from_others_is_lawful_or_refused(seed):
+    rng = np.random.default_rng(seed)
+    A = rng.normal(size=(3, 5))
+    A[2] = A[0] + A[1] + 1e-13 * rng.normal(size=5)
+    system = LinearSystem(A, A @ rng.normal(size=5), check=False)
+    if system.rank == 3:
+        found = strategy("completion", Polyhedron(system)).finish(torch.from_numpy(rng.normal(size=(50, 5))))
+        assert system.ulps(found).max() <= 8
