@@ -54,14 +54,10 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         (u,), (by_z, by_u, _), link, space = ctx.saved_tensors, gradients, ctx.mirror.link, ctx.mirror.space
-        slope, gradient = link.slope(u), torch.zeros_like(u)
-        if by_z is not None:
-            gradient = by_z * link.unit
-        if by_u is not None:
-            # Where a slope underflows, so does what comes to u by it.
-            gradient = gradient + by_u / slope.clamp_min(torch.finfo(slope.dtype).tiny)
-        by_y = space.tangent(slope, gradient) if ctx.needs_input_grad[0] else None
-        by_b = space.on_laws(slope, gradient) if ctx.needs_input_grad[1] else None
+        slope = link.slope(u)
+        by_z = torch.zeros_like(u) if by_z is None else by_z * link.unit
+        by_y = space.tangent(slope, by_z, by_u) if ctx.needs_input_grad[0] else None
+        by_b = space.on_laws(slope, by_z, by_u) if ctx.needs_input_grad[1] else None
         return by_y, by_b, None, None, None
 
 

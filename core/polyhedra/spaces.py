@@ -43,12 +43,15 @@ class Space(Protocol):
         """The point of `y + row space of A` nearest to `centre`, (B, n)."""
         ...
 
-    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
-        """The derivative `H - H A' (A H A')^-1 A H` with `H = diag(slope)`, symmetric, applied to (B, n)."""
+    def tangent(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
+        """The derivative `H - H A' (A H A')^-1 A H` with `H = diag(slope)`, symmetric, applied to `by_z + H^-1 by_u`.
+
+        Gradients (B, n) by z and u, whose slopes may be next to nothing.
+        """
         ...
 
-    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
-        """The transposed derivative by right-hand sides `(A H A')^-1 A H`, applied to (B, n); (B, m)."""
+    def on_laws(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
+        """The transposed derivative by right-hand sides `(A H A')^-1 A H`, applied to the same; (B, m)."""
         ...
 
     def log_det(self, log_slope: Tensor) -> Tensor:
@@ -80,12 +83,13 @@ class LawSpace:
     def nearest(self, y: Tensor, centre: Tensor) -> Tensor:
         return y + self._image(self._solve(torch.ones_like(y), matvec(self.rows, centre - y)))
 
-    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
-        weighted = slope * gradient
+    def tangent(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
+        weighted = slope * by_z if by_u is None else slope * by_z + by_u
         return weighted - slope * self._image(self._solve(slope, matvec(self.rows, weighted)))
 
-    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
-        return self._solve(slope, matvec(self.rows, slope * gradient)) / self.size
+    def on_laws(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
+        weighted = slope * by_z if by_u is None else slope * by_z + by_u
+        return self._solve(slope, matvec(self.rows, weighted)) / self.size
 
     def log_det(self, log_slope: Tensor) -> Tensor:
         volumes = (_LogVolume.apply(weight, self.rows.mT)[0] for weight in (log_slope / 2, torch.zeros_like(log_slope)))
@@ -124,14 +128,16 @@ class NullSpace:
     def nearest(self, y: Tensor, centre: Tensor) -> Tensor:
         return centre + (y - centre) @ self.basis @ self.basis.T
 
-    def tangent(self, slope: Tensor, gradient: Tensor) -> Tensor:
+    def tangent(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
         slope = slope.clamp_min(_LEAST_SLOPE_OF_MOVES)
-        return torch.cat([self._tangent(h, x) for h, x in self._pieces(slope, gradient)])
+        x = by_z if by_u is None else by_z + by_u / slope
+        return torch.cat([self._tangent(*part) for part in self._pieces(slope, x)])
 
-    def on_laws(self, slope: Tensor, gradient: Tensor) -> Tensor:
+    def on_laws(self, slope: Tensor, by_z: Tensor, by_u: Tensor | None = None) -> Tensor:
         # Where slopes vanish nothing is known of laws but what others tell: more digits would be those of rounding.
         slope = slope.clamp_min(_LEAST_SLOPE_IN_NULL_SPACE)
-        return torch.cat([self._on_laws(h, x) for h, x in self._pieces(slope, gradient)])
+        x = by_z if by_u is None else by_z + by_u / slope
+        return torch.cat([self._on_laws(*part) for part in self._pieces(slope, x)])
 
     def log_det(self, log_slope: Tensor) -> Tensor:
         return torch.cat([-_LogVolume.apply(-half, self.basis)[0] for (half,) in self._pieces(log_slope / 2)])

@@ -1,5 +1,7 @@
 """The mirror map: on the laws, inside the bounds, equal to what it generalises, and honest about failure."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -257,3 +259,16 @@ def test_one_hopeless_sample_does_not_disturb_the_others():
     assert solution.converged.tolist() == [True, True, False, True, False, True]
     kept = solution.converged
     torch.testing.assert_close(solution.z[kept], alone[kept], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("least", [1e-5, 1e-14, 1e-25, 1e-60])
+def test_gradients_of_dual_points_in_corners(least):
+    """`du = N (N' H^-1 N)^-1 N' H^-1 dy`, which tends to (1, -1, 1) for the first as its slope vanishes."""
+    A = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
+    lower, upper = torch.tensor([[0.0, -torch.inf, -torch.inf], [1.0, torch.inf, torch.inf]], dtype=torch.float64)
+    link = Link(lower, upper, torch.ones(3, dtype=torch.float64))
+    u = torch.tensor([[math.log(least), 0.5, -0.5]], dtype=torch.float64)
+    y = u.clone().requires_grad_()
+    found = MirrorMap(A, link).solve(y, link.forward(u) @ A.mT)
+    (gradient,) = torch.autograd.grad(found.u[0, 0], y)
+    torch.testing.assert_close(gradient, torch.tensor([[1.0, -1.0, 1.0]], dtype=torch.float64), rtol=1e-4, atol=0)
