@@ -181,7 +181,11 @@ def _units(rows: np.ndarray, least: np.ndarray, limits: np.ndarray, lower: np.nd
         # A width of rounding is none.
         told = (left > _THIN * np.maximum(abs(low), abs(high))) & np.isfinite(width) & (left * _WIDE < width)
         width = np.where(told, left, width)
-    terms = torch.from_numpy(np.column_stack([rows, limits]))
+    # A limit that is next to nothing beside terms that bounds tell the size of is no measure of the others.
+    ends = np.where(np.isfinite(lower), np.abs(lower), 0.0), np.where(np.isfinite(upper), np.abs(upper), 0.0)
+    known = np.maximum(np.maximum(*ends), np.where(np.isfinite(width) & (width > 0), width, 0.0))
+    size = np.maximum(np.abs(limits), (np.abs(rows) * known).max(axis=1, initial=0.0))
+    terms = torch.from_numpy(np.column_stack([rows, size]))
     column = equilibrate(terms[None])[1][0].numpy() if len(rows) else np.ones(len(lower) + 1)
     # Dividing by its scale leaves the right-hand side in its own units.
     return np.where(np.isfinite(width) & (width > 0), width, column[:-1] / column[-1])

@@ -50,6 +50,12 @@ _SINGULAR = 1e-10
 """Part of the largest singular value of active rows below which one says that they depend on each other."""
 
 
+SINGULAR = (
+    "The metric of the projection is singular but for rounding: variables of very different size need weights, such as "
+    "the squares of their standard deviations."
+)
+
+
 class NotConvergedError(LawfulError, RuntimeError):
     """An iteration did not reach its end; `sample` is the number of one for which it did not, where that is known."""
 
@@ -247,7 +253,15 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
         active[todo], multipliers[todo] = _one_by_one(part, todo)
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
     face = Face.of(reduced, metric, stiff, active, limit)
-    return face.least(linear, limit - start), face
+    t = face.least(linear, limit - start)
+    require_numbers(t)
+    return t, face
+
+
+def require_numbers(t: Tensor) -> None:
+    """NotConvergedError where a metric that is singular but for rounding left none."""
+    if not t.isfinite().all():
+        raise NotConvergedError(SINGULAR)
 
 
 def _one_by_one(left: _Lagrangian, numbers: Tensor) -> tuple[Tensor, Tensor]:

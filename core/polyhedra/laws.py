@@ -35,16 +35,19 @@ def limits_left(system: LinearSystem, inequalities: Inequalities) -> tuple[Tenso
 
 
 def even_right_hand_sides(system: LinearSystem) -> Tensor:
-    """`b` (m,), where redundant laws miss the others by no more than rounding, as one point on the laws has it.
+    """`b` (m,) for a linear programme, which takes rounding for a clash, or for the size of variables.
 
-    What large given values leave of a right-hand side can be off by far more than its own last digit, which a linear
-    programme would take for a clash.
+    What large given values leave of a right-hand side can be off by far more than its own last digit: it is zero where
+    that explains it, and where redundant laws miss the others by no more than rounding, what one point on them has.
     """
-    b = system.b.detach()
-    exact = (system.b_rounding <= half_spacing(b, torch.float64)).all()
-    if exact or not system.redundant_mask.any() or not system.consistent():
+    b, rounding = system.b.detach(), system.b_rounding
+    if (rounding <= half_spacing(b, torch.float64)).all():
         return b
-    return b + system.residual(system.project(b.new_zeros(system.n)))
+    b = torch.where(b.abs() <= LAWFUL_ULPS * rounding, 0.0, b)
+    if not system.redundant_mask.any() or not system.consistent():
+        return b
+    even = LinearSystem(system.A, b, b_rounding=rounding, rank_tolerance=system.rank_tolerance, check=False)
+    return b + even.residual(even.project(b.new_zeros(system.n)))
 
 
 def keep_limits(C: Tensor, d: Tensor, z: Tensor, stored: torch.dtype) -> Tensor:

@@ -17,7 +17,7 @@ from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
 from lawful.core.polyhedra.implied import EmptyError, Interior, ranges, relative_interior
-from lawful.core.polyhedra.lagrangian import NotConvergedError
+from lawful.core.polyhedra.lagrangian import SINGULAR, NotConvergedError
 from lawful.core.polyhedra.laws import coefficients, even_right_hand_sides, keep_limits, worst_misfit
 from lawful.core.polyhedra.patterns import nearest_pattern, pattern_values, require_pattern
 from lawful.core.polyhedra.projection import Projector
@@ -236,6 +236,8 @@ class Polyhedron:
             if error.sample is not None:
                 self._explain(error.sample, batch)
             raise
+        except torch.linalg.LinAlgError as error:
+            raise NotConvergedError(SINGULAR) from error
 
     def _explain(self, number: int, batch: torch.Size) -> None:
         """Raise `InfeasibleError` or `NotConvergedError` for the sample of this number in the flattened `batch`."""

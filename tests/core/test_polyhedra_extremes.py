@@ -9,6 +9,7 @@ from lawful.core import LinearSystem, RankError
 from lawful.core.polyhedra import (
     Bounds,
     HitAndRun,
+    Inequalities,
     InteriorMap,
     Link,
     MirrorMap,
@@ -156,3 +157,52 @@ def test_normals_however_far_off_are_exponential_at_the_bound(away):
 def test_a_normal_whose_likeliest_point_is_not_found_says_so():
     with pytest.raises(NotConvergedError, match="likeliest point"):
         drawn(polyhedron(np.zeros((0, 1)), [], [0], [1]), loc=[1.5], scale=[1e-9])
+
+
+@pytest.mark.parametrize("b", [0.0, 1e-30, -1e-17, 2.2e-16, -1e-12, 1e-12, -1e-10, 1e-10, 1e-6])
+def test_a_right_hand_side_next_to_nothing_does_not_measure_variables(b):
+    part = Polyhedron(LinearSystem([[1.0, -1.0]], [b]), Bounds(tensor([0.0, 0.0]), tensor([3.0, INF])))
+    assert part.dimension == 1
+    torch.testing.assert_close(part.project(tensor([1.0, 0.5])), tensor([0.75, 0.75]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.stack(part.ranges), tensor([[0.0, 0.0], [3.0, 3.0]]), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("b", [0.0, 1e-17, 2.2e-16, -2.2e-16])
+def test_the_same_beside_an_inequality(b):
+    bounds = Bounds(tensor([-INF, -2.6, -INF]), tensor([-0.2, -1.6, 1.8]))
+    inequalities = Inequalities(tensor([[0.0, 2.0, -1.0]]), tensor([-3.0]))
+    part = Polyhedron(LinearSystem([[-2.0, 1.0, -1.0]], [b]), bounds, inequalities)
+    point = tensor([-1.0, -2.0, 0.0])
+    torch.testing.assert_close(part.project(point), point, rtol=0, atol=1e-15)
+    torch.testing.assert_close(part.ranges[0], tensor([-2.2, -2.6, -2.2]), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("signs", [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]])
+def test_what_given_values_leave_of_zero_is_zero(signs):
+    """0.3 - 0.1 - 0.2 is -2.8e-17, which positive values could not add up to."""
+    given = tensor([0.0, 0.0, 0.1, 0.2])
+    free = torch.tensor([True, True, False, False])
+    system = LinearSystem(tensor([[*signs, 1.0, 1.0]]), [0.3]).restrict(free, given)
+    upper = [INF if signs == [1.0, 1.0] else 3.0, INF, INF, INF]
+    part = Polyhedron(system, Bounds(torch.zeros(4).double(), tensor(upper)))
+    found = part.project(tensor([1.0, 0.5, 0.1, 0.2]))
+    expected = [0.0, 0.0, 0.1, 0.2] if signs == [1.0, 1.0] else [0.75, 0.75, 0.1, 0.2]
+    assert part.contains(given) and part.contains(found)
+    torch.testing.assert_close(found, tensor(expected), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-11, 1e-13, 1e-16])
+@pytest.mark.parametrize("seed", range(6))
+def test_metrics_that_are_singular_but_for_rounding_say_so(unit, seed):
+    rng = np.random.default_rng(seed)
+    A, x = rng.normal(size=(1, 4)).round(1), rng.normal(size=4).round(1)
+    A[0, :2] *= unit
+    ends = np.where(rng.random(4) < 0.5, x, -INF)
+    part = Polyhedron(LinearSystem(A, A @ x), Bounds(tensor(ends), tensor([INF] * 4)))
+    z = tensor(x - 1 + rng.normal(size=4))
+    try:
+        assert part.contains(part.project(z))
+    except NotConvergedError as error:
+        assert "need weights" in str(error)
+    weights = tensor([unit**-2, unit**-2, 1.0, 1.0])
+    assert part.contains(part.project(z, weights))
