@@ -13,6 +13,7 @@ from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.linear import LinearSystem, half_spacing
 from lawful.core.linear.arrays import as_float64, at_sample, batch_of, require_finite, require_last, source_dtype
 from lawful.core.linear.exact import matvec
+from lawful.core.linear.settle import SETTLED_ULPS
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds, Inequalities
 from lawful.core.polyhedra.feasibility import require_feasible
@@ -158,8 +159,13 @@ class Polyhedron:
         laws = LinearSystem(A, b, names=names, columns=self.system.columns, b_rounding=rounding, check=False)
         values = torch.where(at_lower, self.bounds.lower, self.bounds.upper)
         values = torch.where(self.system.free, values, self.system.fixed)
-        free, values = _pinned(A, b, ~(at_lower | at_upper) & self.system.free, values)
-        return laws.restrict(free, torch.where(free, values, self.bounds.clip(values)), check=False)
+        inside = ~(at_lower | at_upper) & self.system.free
+        free, solved = _pinned(A, b, inside, values)
+        hull = laws.restrict(free, torch.where(free, solved, self.bounds.clip(solved)), check=False)
+        # Solved one after the other, values may gather rounding, more than a redundant law lets them have.
+        if ((hull.b.abs() > SETTLED_ULPS * hull.b_rounding) & ~((A != 0) & free).any(1)).any():
+            return laws.restrict(inside, values, check=False)
+        return hull
 
     @property
     def dimension(self) -> int:

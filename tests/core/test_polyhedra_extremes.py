@@ -206,3 +206,12 @@ def test_metrics_that_are_singular_but_for_rounding_say_so(unit, seed):
         assert "need weights" in str(error)
     weights = tensor([unit**-2, unit**-2, 1.0, 1.0])
     assert part.contains(part.project(z, weights))
+
+
+def test_a_point_that_redundant_laws_pin_is_not_solved_into_rounding():
+    A = [[-1, -1, 2, 2, 0], [2, 1, 1, -2, -1], [1, 1, -2, 2, 2], [-1, 0, 0, -2, 2], [-2, 0, 1, -1, -2]]
+    bounds = Bounds(tensor([-1.1, -INF, -INF, -1.5, -0.4]), tensor([INF, 0.6, 1.2, INF, INF]))
+    part = Polyhedron(LinearSystem(np.array(A, float), [-2.1, 3.0, -4.7, 2.3, 2.7]), bounds)
+    point = tensor([-0.1, -0.4, 0.2, -1.5, -0.4])
+    assert part.contains(point) and part.dimension == 0
+    torch.testing.assert_close(part.project(point + 1), point, rtol=1e-14, atol=0)
