@@ -19,7 +19,7 @@ from lawful.core.distributions.covariance import Covariance, Diagonal
 from lawful.core.distributions.support import OnLaws
 from lawful.core.errors import InvalidValueError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import at_sample, batch_of, float_dtype, require_finite, require_last
+from lawful.core.linear.arrays import batch_of, float_dtype, refuse_where, require_finite, require_last
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -164,13 +164,7 @@ class ConstrainedNormal(Distribution):
 def _require_moments(loc: Tensor, scale: Tensor, columns: Sequence[str]) -> None:
     require_finite(loc, "The mean", columns)
     require_finite(scale, "The scale", columns)
-    negative = (scale < 0).nonzero()
-    if len(negative):
-        *sample, i = negative[0].tolist()
-        raise InvalidValueError(
-            f"The scale of {columns[i]!r} is {scale[(*sample, i)].item():g}{at_sample(tuple(sample))}: expected zero "
-            "or more."
-        )
+    refuse_where(scale < 0, scale, "The scale", columns, "zero or more")
 
 
 @register_kl(ConstrainedNormal, ConstrainedNormal)

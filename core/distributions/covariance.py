@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lawful.core.errors import InvalidValueError, ShapeError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import Numbered, at_sample, batch_of, float_dtype, require_finite
+from lawful.core.linear.arrays import Numbered, at_sample, batch_of, float_dtype, refuse_where, require_finite
 
 
 class Covariance(ABC):
@@ -202,12 +202,7 @@ def _require_low_rank(factor: Tensor, scale: Tensor) -> None:
     if bad.any():
         *sample, i = bad.nonzero()[0].tolist()
         raise InvalidValueError(f"A factor of variable {i} is not finite{at_sample(tuple(sample))}.")
-    if (scale < 0).any():
-        *sample, i = (scale < 0).nonzero()[0].tolist()
-        raise InvalidValueError(
-            f"The scale of variable {i} is {scale[(*sample, i)].item():g}{at_sample(tuple(sample))}: expected zero or "
-            "more."
-        )
+    refuse_where(scale < 0, scale, "The scale", variables, "zero or more")
 
 
 class Full(Covariance):

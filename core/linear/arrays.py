@@ -85,6 +85,14 @@ def require_finite(x: Tensor, what: str, labels: Sequence[str]) -> None:
         )
 
 
+def refuse_where(bad: Tensor, x: Tensor, what: str, labels: Sequence[str], expected: str) -> None:
+    """InvalidValueError naming the first entry of `x` (..., len(labels)) that is `bad`, and what was `expected`."""
+    if bad.any():
+        *sample, i = bad.nonzero()[0].tolist()
+        value, where = x[(*sample, i)].item(), at_sample(tuple(sample))
+        raise InvalidValueError(f"{what} of {labels[i]!r} is {value:g}{where}: expected {expected}.")
+
+
 def batch_of(*shapes: Sequence[int]) -> torch.Size:
     """The common batch shape, else ShapeError."""
     distinct = {tuple(shape) for shape in shapes} - {()}

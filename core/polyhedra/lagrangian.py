@@ -254,11 +254,11 @@ def nearest(reduced: Reduced, z: Tensor, weights: Tensor) -> tuple[Tensor, Face]
     limit = torch.where(active, torch.where(multipliers > 0, reduced.high, reduced.low), 0.0)
     face = Face.of(reduced, metric, stiff, active, limit)
     t = face.least(linear, limit - start)
-    require_numbers(t)
+    require_solved(t)
     return t, face
 
 
-def require_numbers(t: Tensor) -> None:
+def require_solved(t: Tensor) -> None:
     """NotConvergedError where a metric that is singular but for rounding left none."""
     if not t.isfinite().all():
         raise NotConvergedError(SINGULAR)

@@ -19,7 +19,7 @@ from lawful.core.linear.exact import matvec
 from lawful.core.linear.system import LAWFUL_ULPS
 from lawful.core.polyhedra.bounds import Bounds
 from lawful.core.polyhedra.corners import at_corners
-from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest, require_numbers
+from lawful.core.polyhedra.lagrangian import Face, NotConvergedError, nearest, require_solved
 from lawful.core.polyhedra.laws import coefficients, keep_limits, worst_misfit
 from lawful.core.polyhedra.reduced import Reduced
 
@@ -117,7 +117,7 @@ class _Samples:
 
     def _at_corners(self, z: Tensor, weights: Tensor) -> Tensor:
         """Lawful points (B, n) near z (B, n)."""
-        require_numbers(z)
+        require_solved(z)
         hull, bounds, reduced = self.projector.hull, self.projector.bounds, self.projector.reduced
         system = (
             hull

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from lawful.core.errors import InvalidValueError, ShapeError
+from lawful.core.errors import ShapeError
 from lawful.core.linear import LinearSystem
-from lawful.core.linear.arrays import at_sample, batch_of, require_last
+from lawful.core.linear.arrays import batch_of, refuse_where, require_last
 
 
 def require_moments(system: LinearSystem, loc: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -16,7 +16,7 @@ def require_moments(system: LinearSystem, loc: Tensor, scale: Tensor) -> tuple[T
     """
     loc, scale = _for_each(loc, system.n, "loc"), _for_each(scale, system.n, "scale")
     batch_of(loc.shape[:-1], scale.shape[:-1])
-    _refuse(scale < 0, scale, system, "zero or more")
+    refuse_where(scale < 0, scale, "The scale", system.columns, "zero or more")
     return loc, scale
 
 
@@ -25,7 +25,8 @@ def require_density(system: LinearSystem, z: Tensor, loc: Tensor, scale: Tensor)
     loc, scale = require_moments(system, loc, scale)
     require_last(z, system.n, "z", "variable")
     batch_of(z.shape[:-1], loc.shape[:-1], scale.shape[:-1])
-    _refuse((scale == 0) & system.free, scale, system, "more than zero where there is a density")
+    bad = (scale == 0) & system.free
+    refuse_where(bad, scale, "The scale", system.columns, "more than zero where there is a density")
     return loc, scale
 
 
@@ -33,10 +34,3 @@ def _for_each(x: Tensor, n: int, what: str) -> Tensor:
     if x.dim() and x.shape[-1] not in (1, n):
         raise ShapeError(f"Expected {what} of shape (..., {n}), one entry per variable, got {tuple(x.shape)}.")
     return x.expand(*x.shape[:-1], n)
-
-
-def _refuse(bad: Tensor, scale: Tensor, system: LinearSystem, expected: str) -> None:
-    if bad.any():
-        *sample, i = bad.nonzero()[0].tolist()
-        value, where = scale[(*sample, i)].item(), at_sample(tuple(sample))
-        raise InvalidValueError(f"The scale of {system.columns[i]!r} is {value:g}{where}: expected {expected}.")

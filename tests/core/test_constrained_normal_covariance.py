@@ -215,7 +215,7 @@ def test_bad_covariances_are_refused():
 def test_factors_and_scales_that_make_no_covariance_are_refused():
     factor, nothing = torch.ones(2, 1), torch.full((2, 1), torch.nan)
     for one, scale, says in (
-        (factor, [1.0, -1.0], "scale of variable 1 is -1: expected zero or more"),
+        (factor, [1.0, -1.0], "scale of 'variable 1' is -1: expected zero or more"),
         (factor, [1.0, torch.nan], "scale of 'variable 1' is nan"),
         (nothing, [1.0, 1.0], "factor of variable 0 is not finite"),
     ):
